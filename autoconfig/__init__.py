@@ -1,0 +1,1 @@
+"""The server that mail clients configure themselves from."""

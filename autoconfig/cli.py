@@ -1,0 +1,191 @@
+"""The bt-autoconfig command."""
+
+import functools
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import click
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from autoconfig import definition as definitions
+from autoconfig.address import AddressError, MailAddress
+from autoconfig.definition import Definition, DefinitionError, NotServedError
+from autoconfig.protocols.autoconfig import Autoconfig
+from autoconfig.protocols.autodiscover import Autodiscover, AutodiscoverError
+from autoconfig.protocols.mobileconfig import PROTOCOLS, Mobileconfig
+from autoconfig.server import application, application_from_file
+from autoconfig.templates import TemplateError
+
+_LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(levelname)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"level": "WARNING", "handlers": ["stderr"]},
+}
+"""Warnings and worse, on stderr."""
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "BT_AUTOCONFIG"}
+_option = functools.partial(click.option, show_envvar=True)
+_definition_option = _option(
+    "--definition",
+    "source",
+    envvar="BT_AUTOCONFIG_DEFINITION",
+    type=click.Path(path_type=Path),
+    default=definitions.EMBEDDED,
+    show_default="the BT settings it comes with",
+    metavar="FILE",
+    help="The provider's settings: a clientConfig file, as Thunderbird's public database has them.",
+)
+
+
+class _Address(click.ParamType):
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> MailAddress:
+        try:
+            return MailAddress.parse(value)
+        except AddressError as error:
+            self.fail(f"the address {error}", param, ctx)
+
+
+@click.group(context_settings=_SETTINGS)
+@click.version_option(package_name="bt-autoconfig")
+def main() -> None:
+    """Configure every mail client for BT Mail, or for another provider, from one definition.
+
+    Thunderbird, Outlook, iPhones and their kin ask this server for their settings; to their users an address and a
+    password are enough.
+    """
+
+
+@main.command(context_settings=_SETTINGS)
+@_option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@_option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
+@_definition_option
+@_option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that answer.")
+def serve(host: str, port: int, source: Path, workers: int) -> None:
+    """Answer mail clients over HTTP."""
+    # What is broken stops the start here, once, and not in every worker.
+    definition = _load(source)
+    with _explained():
+        app = application(definition)
+    listener = _listen(host, port)
+    _say_where(listener, definition)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn ends in good order, then raises the signal again.
+        signal.signal(number, lambda *_: sys.exit(0))
+    config = functools.partial(
+        uvicorn.Config,
+        http="httptools",
+        loop="uvloop",
+        ws="none",
+        lifespan="off",
+        log_config=_LOGGING,
+        access_log=False,  # it would print query strings, and so addresses
+        server_header=False,
+    )
+    if workers == 1:
+        uvicorn.Server(config(app)).run(sockets=[listener])
+    else:
+        factory = functools.partial(application_from_file, source)
+        Multiprocess(config(factory, factory=True, workers=workers), sockets=[listener]).run()
+
+
+@main.command(context_settings=_SETTINGS)
+@click.argument("format_", metavar="FORMAT", type=click.Choice(["autoconfig", "autodiscover", "mobileconfig"]))
+@_option("--emailaddress", type=_Address(), metavar="ADDRESS", help="Whose settings; without it, those for anybody.")
+@_option("--name", metavar="NAME", help="The sender's name (mobileconfig).")
+@_option("--protocol", type=click.Choice(PROTOCOLS), default=PROTOCOLS[0], show_default=True, help="For mobileconfig.")
+@_definition_option
+def render(format_: str, emailaddress: MailAddress | None, name: str | None, protocol: str, source: Path) -> None:
+    """Print what the server sends to a client, to the byte.
+
+    FORMAT is autoconfig (Thunderbird), autodiscover (Outlook) or mobileconfig (Apple).
+    """
+    definition = _load(source)
+    with _explained():
+        match format_:
+            case "autoconfig":
+                document = Autoconfig(definition).render(emailaddress)
+            case "autodiscover":
+                document = Autodiscover(definition).render(emailaddress)
+            case _:
+                document = Mobileconfig(definition).render(emailaddress, name, protocol)
+    sys.stdout.buffer.write(document)
+
+
+@main.command(context_settings=_SETTINGS)
+@click.argument("source", metavar="[FILE]", type=click.Path(path_type=Path), default=definitions.EMBEDDED)
+def validate(source: Path) -> None:
+    """Say what a definition FILE holds, or all that is wrong with it.
+
+    Without FILE it is the BT definition that the server comes with.
+    """
+    definition = _load(source)
+    click.echo(f"{source}: right")
+    others = " and on domains that it hosts" if definition.hosts_others else ""
+    click.echo(
+        f"  {definition.display_name} ({definition.id}), for addresses on {', '.join(definition.domains)}{others}"
+    )
+    for server in definition.servers:
+        methods = " or ".join(server.authentication)
+        username = f" as {server.username}" if server.username else ""
+        click.echo(f"  {server.type:4} {server.hostname}:{server.port} {server.socket_type}, {methods}{username}")
+
+
+class _Refusal(click.ClickException):
+    """An error whose text says everything: shown as it is, exit status 1."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(self.message, file=file or sys.stderr)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except (DefinitionError, TemplateError, NotServedError, AutodiscoverError) as error:
+        raise _Refusal(str(error)) from error
+
+
+def _load(source: Path) -> Definition:
+    """Read a definition, and tell its warnings."""
+    with _explained():
+        definition = definitions.load(source)
+    for warning in definition.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    return definition
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise _Refusal(
+            f"cannot listen on {host} port {port}: {error.strerror}; choose others with --host and --port"
+        ) from error
+
+
+def _say_where(listener: socket.socket, definition: Definition) -> None:
+    host, port = listener.getsockname()[:2]
+    base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    address = f"you@{definition.domains[0]}"
+    click.echo(f"bt-autoconfig serves {definition.display_name} on {base} (Ctrl-C ends it). To try it:")
+    click.echo(f"  Thunderbird  {base}/mail/config-v1.1.xml?emailaddress={address}")
+    click.echo(f"  Outlook      {base}/autodiscover/autodiscover.xml")
+    click.echo(f"  Apple        {base}/email.mobileconfig?emailaddress={address}")
+    sys.stdout.flush()

@@ -1,0 +1,200 @@
+"""The canonical settings of one provider: read them, check them, ask them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Self
+
+from lxml import etree
+
+from autoconfig.address import MailAddress, ascii_domain
+from autoconfig.grammar import Grammar, Remark, line_of
+
+EMBEDDED = Path(__file__).with_name("bt.xml")
+"""The definition that is served when no other is named."""
+
+MAIL_SERVERS = (("incomingServer", "imap"), ("incomingServer", "pop3"), ("outgoingServer", "smtp"))
+"""The server sections that every document is made of: element and type."""
+
+PASSWORD_METHODS = frozenset({"password-cleartext", "password-encrypted", "NTLM"})
+METHODS = PASSWORD_METHODS | {"OAuth2", "GSSAPI", "TLS-client-cert", "client-IP-address", "none"}
+"""Values of authentication that clients of this format act upon (section 3.9.4)."""
+
+
+class DefinitionError(Exception):
+    """A definition that cannot be served; `mistakes` has one line for each thing wrong, `FILE:LINE: what is wrong`."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+class NotServedError(LookupError):
+    """An address that a definition has no settings for. Its text holds nothing of the address."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One mail server: `type` is imap, pop3 or smtp, `port` 1-65535, `socket_type` SSL, STARTTLS or plain.
+
+    `authentication` lists its methods, the preferred one first; `hostname` and `username` may have placeholders.
+    """
+
+    type: str
+    hostname: str
+    port: int
+    socket_type: str
+    authentication: tuple[str, ...]
+    username: str | None
+
+    @classmethod
+    def read(cls, section: etree._Element) -> Self:
+        """Read a server section that fits the grammar."""
+        return cls(
+            type=section.get("type", ""),
+            hostname=section.findtext("hostname", ""),
+            port=int(section.findtext("port", "")),
+            socket_type=section.findtext("socketType", ""),
+            authentication=tuple(method.text or "" for method in section.iterfind("authentication")),
+            username=section.findtext("username"),
+        )
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A provider's settings, right in every respect that `load` checks."""
+
+    source: Path
+    root: etree._Element
+    """The clientConfig element; the templates read it."""
+    warnings: tuple[str, ...]
+    """What was passed over, one line each: `FILE:LINE: what`."""
+
+    @cached_property
+    def id(self) -> str:
+        """The provider's identifier, a host name."""
+        return self.root.xpath("string(emailProvider/@id)")
+
+    @cached_property
+    def display_name(self) -> str:
+        """What the provider is called, 1-60 characters."""
+        return self.root.findtext("emailProvider/displayName", "")
+
+    @cached_property
+    def domains(self) -> tuple[str, ...]:
+        """The domains of the addresses that it is for, lower-case A-labels, in the order of the file."""
+        return tuple(ascii_domain(domain.text or "") for domain in self.root.iterfind("emailProvider/domain"))
+
+    @cached_property
+    def servers(self) -> tuple[Server, ...]:
+        """Its IMAP, POP3 and SMTP servers, in the order of the file."""
+        return tuple(map(Server.read, _mail_servers(self.root)))
+
+    def serves(self, domain: str) -> bool:
+        """Tell whether addresses on a domain (lower-case A-labels) get these settings.
+
+        A provider that hosts other people's domains says so by a domain with purpose mx: clients then look for an
+        address's settings where its mail goes, so every domain may be one of theirs (section 4.3).
+        """
+        return domain in self._domain_set or self.hosts_others
+
+    def require(self, address: MailAddress | None) -> None:
+        """Raise NotServedError when there is an address and its domain does not get these settings."""
+        if address and not self.serves(address.domain):
+            raise NotServedError("the domain of this address is not served here")
+
+    @cached_property
+    def _domain_set(self) -> frozenset[str]:
+        return frozenset(self.domains)
+
+    @cached_property
+    def hosts_others(self) -> bool:
+        """Whether the provider hosts other people's domains."""
+        return self.root.find("emailProvider/domain[@purpose='mx']") is not None
+
+
+def load(source: Path) -> Definition:
+    """Read a definition file. Raises DefinitionError with all that is wrong with it."""
+    root = _parse(source)
+    grammar = _grammar()
+    mistakes = grammar.mistakes(root)
+    if not mistakes:
+        _collapse_white_space(root)
+        mistakes = sorted(_contradictions(root))
+    if mistakes:
+        raise DefinitionError([f"{source}:{line}: {text}" for line, text in mistakes])
+    warnings = sorted([*grammar.unknown(root), *_unknown_methods(root)])
+    return Definition(source, root, tuple(f"{source}:{line}: {text}" for line, text in warnings))
+
+
+@cache
+def _grammar() -> Grammar:
+    return Grammar(Path(__file__).with_name("definition.rng").read_bytes())
+
+
+def _parse(source: Path) -> etree._Element:
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    try:
+        tree = etree.fromstring(source.read_bytes(), parser).getroottree()
+    except OSError as error:
+        raise DefinitionError([f"{source}: cannot be read: {error.strerror}"]) from error
+    except etree.XMLSyntaxError as error:
+        raise DefinitionError([f"{source}:{error.lineno or 1}: not well-formed XML: {error.msg}"]) from error
+    if tree.docinfo.doctype:
+        raise DefinitionError([f"{source}:1: a DOCTYPE has no place in a definition; leave it out"])
+    return tree.getroot()
+
+
+def _collapse_white_space(root: etree._Element) -> None:
+    """Take the white space around values out, as the grammar's token type reads them."""
+    for value in root.iterfind(".//emailProvider//*"):
+        if len(value) == 0 and value.text:
+            value.text = " ".join(value.text.split())
+
+
+def _mail_servers(root: etree._Element) -> Iterator[etree._Element]:
+    for section in root.iterfind("emailProvider/*"):
+        if (section.tag, section.get("type")) in MAIL_SERVERS:
+            yield section
+
+
+def _contradictions(root: etree._Element) -> Iterator[Remark]:
+    """Yield what is wrong in a document that fits the grammar: what a grammar cannot state."""
+    first_line: dict[str, int] = {}
+    for domain in root.iterfind("emailProvider/domain"):
+        try:
+            name = ascii_domain(domain.text or "")
+        except ValueError:
+            yield Remark(line_of(domain), f"domain {domain.text} is not a domain name")
+        else:
+            if first_line.setdefault(name, line_of(domain)) != line_of(domain):
+                yield Remark(line_of(domain), f"domain {domain.text} stands on line {first_line[name]} already")
+    incoming = outgoing = None
+    for section in _mail_servers(root):
+        server = Server.read(section)
+        incoming = section if section.tag == "incomingServer" else incoming
+        outgoing = section if section.tag == "outgoingServer" else outgoing
+        if server.username is None and PASSWORD_METHODS.intersection(server.authentication):
+            yield Remark(line_of(section), f"{section.tag} asks for a password but has no username")
+        if not _is_host_name(server.hostname):
+            yield Remark(line_of(section), f"hostname {server.hostname} is not a host name")
+    if incoming is not None and outgoing is None:
+        yield Remark(line_of(incoming), "there is no outgoingServer of type smtp to send mail with")
+
+
+def _is_host_name(name: str) -> bool:
+    """Tell whether a name is a host name once its placeholders are filled."""
+    try:
+        return bool(ascii_domain(name.replace("%EMAILDOMAIN%", "x.example").replace("%EMAILLOCALPART%", "x")))
+    except ValueError:
+        return False
+
+
+def _unknown_methods(root: etree._Element) -> Iterator[Remark]:
+    for section in _mail_servers(root):
+        for method in section.iterfind("authentication"):
+            if method.text not in METHODS and not method.get("system"):
+                yield Remark(
+                    line_of(method), f"authentication {method.text} is no method that clients know; they pass over it"
+                )

@@ -1,0 +1,115 @@
+"""definition.rng, and what to tell a person whose file does not fit it.
+
+libxml2 says fast whether a file fits; asked why not, it names little but the outermost element. So when a file does not
+fit, each of its elements is held on its own against its define, and every mistake is told in the define's own words.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from copy import deepcopy
+from functools import cached_property
+from typing import NamedTuple
+
+from lxml import etree
+
+_RNG = "{http://relaxng.org/ns/structure/1.0}"
+_DOCUMENTATION = "{http://relaxng.org/ns/compatibility/annotations/1.0}documentation"
+_LONGEST_QUOTE = 60  # characters of a wrong value that a message shows
+
+
+class Remark(NamedTuple):
+    """Something to tell about a line of a definition file."""
+
+    line: int
+    text: str
+
+
+class Grammar:
+    """A RELAX NG grammar in the style that definition.rng describes; `rng` is its text."""
+
+    def __init__(self, rng: bytes) -> None:
+        self._tree = etree.fromstring(rng)
+        self._relaxng = etree.RelaxNG(self._tree)
+
+    def mistakes(self, root: etree._Element) -> list[Remark]:
+        """Return all that keeps a document from fitting, in its own order; nothing when it fits."""
+        if self._relaxng.validate(root):
+            return []
+        # What the grammar calls wrong is never called right, even should no define on its own explain it.
+        return list(self._explain(root)) or [Remark(error.line, error.message) for error in self._relaxng.error_log]
+
+    def unknown(self, root: etree._Element) -> Iterator[Remark]:
+        """Yield the outermost elements that the format does not know; its readers must ignore them (section 3.10)."""
+        for child in self._judged_children(root):
+            if child.tag not in self._names:
+                yield Remark(line_of(child), f"{child.tag} is not an element of the format; it is passed on as it is")
+            else:
+                yield from self.unknown(child)
+
+    @cached_property
+    def _defines(self) -> dict[str, etree._Element]:
+        """The element pattern of each define that explains itself, by the name of the define."""
+        patterns = self._tree.iterfind(f"{_RNG}define/{_RNG}element[{_DOCUMENTATION}]")
+        return {parent.get("name", ""): pattern for pattern in patterns if (parent := pattern.getparent()) is not None}
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        """Every element that the format knows: those that `extensions` excepts."""
+        return frozenset(name.text or "" for name in self._tree.iterfind(f".//{_RNG}element/{_RNG}anyName//{_RNG}name"))
+
+    def _define(self, element: etree._Element) -> str | None:
+        """Return the name of an element's define: NAME.TYPE or NAME."""
+        tag = str(element.tag)
+        return next((name for name in (f"{tag}.{element.get('type')}", tag) if name in self._defines), None)
+
+    def _judged_children(self, element: etree._Element) -> Iterator[etree._Element]:
+        """Yield the elements in an element, unless the grammar lets it hold anything."""
+        name = self._define(element)
+        if name and self._defines[name].find(f"{_RNG}ref[@name='anyContent']") is None:
+            yield from element.iterchildren(etree.Element)
+
+    def _explain(self, element: etree._Element) -> Iterator[Remark]:
+        if (name := self._define(element)) is None:
+            return
+        children = list(element.iterchildren(etree.Element))
+        if not self._alone(name).validate(_shallow(element, children)):
+            complaint = self._defines[name].findtext(_DOCUMENTATION, "")
+            if children:
+                held = Counter(str(child.tag) for child in children)
+                holds = ", ".join(tag if number == 1 else f"{number} {tag}" for tag, number in held.items())
+                yield Remark(line_of(element), f"{element.tag} {complaint}; this one holds {holds}")
+            else:
+                yield Remark(line_of(element), f"{element.tag} {_quote(element)}{complaint}")
+        for child in self._judged_children(element):
+            yield from self._explain(child)
+
+    def _alone(self, name: str) -> etree.RelaxNG:
+        """Return the grammar for one element by itself: whatever is in it may hold anything."""
+        tree = deepcopy(self._tree)
+        for start in tree.iterfind(f"{_RNG}start/{_RNG}ref"):
+            start.set("name", name)
+        for pattern in tree.iterfind(f"{_RNG}define/{_RNG}element[{_DOCUMENTATION}]"):
+            if (define := pattern.getparent()) is not None and define.get("name") != name:
+                del pattern[:]
+                etree.SubElement(pattern, f"{_RNG}ref", name="anything")
+        return etree.RelaxNG(tree)
+
+
+def line_of(element: etree._Element) -> int:
+    """Return the line on which an element starts, counted from 1."""
+    return element.sourceline or 1
+
+
+def _shallow(element: etree._Element, children: list[etree._Element]) -> etree._Element:
+    """Return a copy of an element whose children are empty."""
+    copy = etree.Element(element.tag, dict(element.attrib))
+    copy.text = element.text
+    for child in children:
+        etree.SubElement(copy, child.tag).tail = child.tail
+    return copy
+
+
+def _quote(element: etree._Element) -> str:
+    """Return a wrong text for a message that goes on after it, cut where it is long."""
+    text = " ".join((element.text or "").split())
+    return f"{text[:_LONGEST_QUOTE]} " if text else ""

@@ -1,0 +1,184 @@
+"""Outlook's Autodiscover (MS-OXDSCLI) in its first form, POX: plain old XML."""
+
+import codecs
+import re
+import zlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from lxml import etree
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from autoconfig.address import AddressError, MailAddress
+from autoconfig.definition import Definition, NotServedError
+from autoconfig.responses import response
+from autoconfig.templates import ADDRESS_HOLES, Template, address_holes
+
+PATH = "/autodiscover/autodiscover.xml"
+
+# Microsoft's page for providers misprints http as https, and clients followed it.
+_SCHEMAS = "://schemas.microsoft.com/exchange/autodiscover/outlook/"
+_REQUEST_NAMESPACES = frozenset({f"http{_SCHEMAS}requestschema/2006", f"https{_SCHEMAS}requestschema/2006"})
+_RESPONSE_SCHEMAS = frozenset({f"http{_SCHEMAS}responseschema/2006a", f"https{_SCHEMAS}responseschema/2006a"})
+
+_DECLARED_ENCODING = re.compile(r"""^\ufeff?<\?xml[^>]*\bencoding\s*=\s*["']([A-Za-z0-9._-]+)""")
+# How a document starts in an encoding that its first bytes give away (XML 1.0, appendix F).
+_TELLING_STARTS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+    b"<\0": "utf-16-le",
+    b"\0<": "utf-16-be",
+}
+
+
+class AutodiscoverError(Exception):
+    """What is answered instead of settings: an ErrorCode (MS-OXDSCLI, section 2.2.4.2) and a message with it."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Autodiscover:
+    """ASGI application: `POST` and `GET /autodiscover/autodiscover.xml`.
+
+    Errors are XML with status 200, for any other status makes Outlook give the host up. What comes over plain http to an
+    autodiscover host is redirected to https. `Authorization` is never looked at: Thunderbird sends passwords in it.
+    """
+
+    def __init__(self, definition: Definition) -> None:
+        self._definition = definition
+        template = Template.named("autodiscover.xsl")
+        self._personal = template.document(definition, ADDRESS_HOLES, loginname=True)
+        self._general = template.document(definition)
+        holes = ("TIME", "ID", "ERRORCODE", "MESSAGE")
+        self._error = Template.named("autodiscover_error.xsl").required_document(definition, holes)
+        # The specification wants a number of the server; this one is of the provider, the same on all of its machines.
+        self._id = str(zlib.crc32(definition.id.encode()))
+        self._redirects = {f"autodiscover.{domain}".encode(): _redirect(domain) for domain in definition.domains}
+
+    def render(self, address: MailAddress | None = None) -> bytes:
+        """Return the settings for an address; without one, those without LoginName.
+
+        Raises NotServedError when the address's domain is not served, and AutodiscoverError when no server of the
+        provider takes what Outlook can send.
+        """
+        self._definition.require(address)
+        if self._personal is None or self._general is None:
+            raise AutodiscoverError(500, "No server of this provider takes what Outlook can send.")
+        return self._personal.fill(address_holes(address)) if address else self._general.fill()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if redirect := self._redirect_to_https(scope):
+            return await redirect(scope, receive, send)
+        caching = "no-store"
+        try:
+            if scope["method"] == "POST":
+                body = self.render(read_request((await receive())["body"]))
+            else:
+                # Delta Chat asks so, and Outlook when its POST has failed.
+                body = self.render()
+                caching = "public, max-age=3600"
+        except AutodiscoverError as error:
+            body = self._refuse(error)
+        except NotServedError as error:
+            body = self._refuse(AutodiscoverError(500, f"{error}."))
+        await response(body, "text/xml", {"Cache-Control": caching})(scope, receive, send)
+
+    def _refuse(self, error: AutodiscoverError) -> bytes:
+        # Seven digits after the point, as .NET writes them.
+        time = f"{datetime.now(UTC):%H:%M:%S.%f}0"
+        return self._error.fill({"TIME": time, "ID": self._id, "ERRORCODE": str(error.code), "MESSAGE": error.message})
+
+    def _redirect_to_https(self, scope: Scope) -> Response | None:
+        """Return the redirect that Outlook asks for over plain http, to none but a host of this provider."""
+        if scope["scheme"] != "http":
+            return None
+        host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+        return self._redirects.get(host.partition(b":")[0].lower())
+
+
+def _redirect(domain: str) -> Response:
+    headers = {"Location": f"https://autodiscover.{domain}{PATH}", "Cache-Control": "no-store"}
+    return Response(status_code=302, headers=headers)
+
+
+def read_request(body: bytes) -> MailAddress:
+    """Return the address that a POSTed request is about.
+
+    Raises AutodiscoverError 600 when it is no such request, and 601 when it accepts no schema that is offered here.
+    """
+    fields = _read_fields(body)
+    schemas = {schema.strip() for schema in fields.get("AcceptableResponseSchema", [])}
+    if not schemas:
+        raise AutodiscoverError(600, "The request has no AcceptableResponseSchema.")
+    if not schemas & _RESPONSE_SCHEMAS:
+        raise AutodiscoverError(601, "The requested schema is not offered here.")
+    match [address for address in map(str.strip, fields.get("EMailAddress", [])) if address]:
+        case []:
+            raise AutodiscoverError(600, "The request has no EMailAddress.")
+        case [address]:
+            try:
+                return MailAddress.parse(address)
+            except AddressError as error:
+                raise AutodiscoverError(600, f"The EMailAddress {error}.") from error
+        case _:
+            raise AutodiscoverError(600, "The request has more than one EMailAddress.")
+
+
+def _read_fields(body: bytes) -> dict[str, list[str]]:
+    """Return the texts of what stands in Autodiscover/Request, by element name."""
+    for start, encoding in _TELLING_STARTS.items():
+        if body.startswith(start):
+            declared = _DECLARED_ENCODING.match(body[:200].decode(encoding, "ignore"))
+            if declared and not encoding.startswith(declared[1].lower()):
+                raise AutodiscoverError(600, "The request is not in the encoding that it declares.")
+    reader = _RequestReader()
+    parser = etree.XMLParser(target=reader, resolve_entities=False, no_network=True, load_dtd=False)
+    try:
+        etree.fromstring(body, parser)
+    except etree.XMLSyntaxError as error:
+        raise AutodiscoverError(600, "The request is not well-formed XML.") from error
+    return reader.fields
+
+
+class _RequestReader:
+    """lxml's parser target: keeps the texts two levels below the root, and stops at what no client sends."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, list[str]] = {}
+        self._path: list[str] = []
+        self._namespace = ""
+
+    def doctype(self, *_: str | None) -> None:
+        """Stop before the first entity could be declared."""
+        raise AutodiscoverError(600, "The request has a DOCTYPE.")
+
+    def start(self, tag: str, _: Mapping[str, str]) -> None:
+        """Enter an element."""
+        if not self._path:
+            self._namespace, _, name = tag.removeprefix("{").rpartition("}")
+            if name != "Autodiscover" or self._namespace not in _REQUEST_NAMESPACES:
+                raise AutodiscoverError(600, "The request is no Autodiscover of the Outlook request schema.")
+        self._path.append(tag.removeprefix(f"{{{self._namespace}}}"))
+        if self._is_field():
+            self.fields.setdefault(self._path[-1], []).append("")
+
+    def data(self, text: str) -> None:
+        """Take text: of one field it may come in several pieces."""
+        if self._is_field():
+            self.fields[self._path[-1]][-1] += text
+
+    def end(self, _: str) -> None:
+        """Leave an element."""
+        self._path.pop()
+
+    def close(self) -> None:
+        """Stop at the end."""
+
+    def _is_field(self) -> bool:
+        return len(self._path) == 3 and self._path[1] == "Request"

@@ -1,0 +1,104 @@
+"""Templates make documents: a stylesheet of xml_templates/ run over a definition gives bytes with named holes.
+
+All of that happens at start. A request only fills the holes. They are written the way the definition's own format writes
+them, `%EMAILADDRESS%`, so that a username passes through a template as it is.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from html import escape
+from importlib.resources import files
+from typing import Self
+
+from lxml import etree
+
+from autoconfig.address import UNPRINTABLE, MailAddress
+from autoconfig.definition import Definition
+
+
+class TemplateError(Exception):
+    """A stylesheet that does not compile or does not run; the text is `FILE:LINE: why`."""
+
+
+_NOTHING: Mapping[str, str] = {}
+
+
+class Document:
+    """Fixed bytes with named holes: what a client gets, but for what the client itself says.
+
+    `source` is UTF-8 XML or HTML in which a hole is written `%NAME%`; `holes` are the names that are holes here, every
+    other per cent sign is text.
+    """
+
+    def __init__(self, source: bytes, holes: Collection[str]) -> None:
+        parts = re.split(rb"%(" + "|".join(holes).encode() + rb")%", source) if holes else [source]
+        # A format for the % operator: the fastest way that Python has to put bytes into bytes.
+        parts[::2] = [text.replace(b"%", b"%%") for text in parts[::2]]
+        parts[1::2] = [b"%%(%b)b" % hole for hole in parts[1::2]]
+        self._format = b"".join(parts)
+
+    def fill(self, values: Mapping[str, str] = _NOTHING) -> bytes:
+        """Return the document with a text in every hole, escaped so that it stays text, in elements and attributes.
+
+        Raises KeyError when a hole of this document gets no text.
+        """
+        return self._format % {name.encode(): _escape(value) for name, value in values.items()}
+
+
+def _escape(text: str) -> bytes:
+    return escape(UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)).encode()
+
+
+def address_holes(address: MailAddress) -> dict[str, str]:
+    """Return what fills the format's own placeholders (draft-ietf-mailmaint-autoconfig-06, section 3.9.6)."""
+    return {"EMAILADDRESS": str(address), "EMAILLOCALPART": address.local, "EMAILDOMAIN": address.domain}
+
+
+ADDRESS_HOLES = frozenset({"EMAILADDRESS", "EMAILLOCALPART", "EMAILDOMAIN"})
+
+
+class Template:
+    """A compiled stylesheet (XSLT 1.0). It reads nothing but the definition: no other file, no network."""
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """Compile xml_templates/NAME. Raises TemplateError."""
+        return cls(name, files("xml_templates").joinpath(name).read_bytes())
+
+    def __init__(self, name: str, stylesheet: bytes) -> None:
+        self._name = name
+        try:
+            tree = etree.fromstring(stylesheet, base_url=name)
+            self._transform = etree.XSLT(tree, access_control=etree.XSLTAccessControl.DENY_ALL)
+        except (etree.XMLSyntaxError, etree.XSLTParseError) as error:
+            raise self._error(error) from error
+
+    def document(
+        self, definition: Definition, holes: Collection[str] = (), **parameters: str | bool
+    ) -> Document | None:
+        """Run the stylesheet over a definition; None when what it makes has no root: nothing to say of this definition.
+
+        Parameters reach the stylesheet as XPath strings and booleans. Raises TemplateError.
+        """
+        arguments = {
+            name: f"{value}()".lower() if isinstance(value, bool) else etree.XSLT.strparam(value)
+            for name, value in parameters.items()
+        }
+        try:
+            result = self._transform(definition.root, **arguments)
+        except etree.XSLTApplyError as error:
+            raise self._error(error) from error
+        return None if result.getroot() is None else Document(bytes(result), holes)
+
+    def required_document(self, definition: Definition, holes: Collection[str] = ()) -> Document:
+        """Run a stylesheet that has something to say of every definition. Raises TemplateError."""
+        document = self.document(definition, holes)
+        if document is None:
+            raise TemplateError(f"xml_templates/{self._name}:1: makes no document")
+        return document
+
+    def _error(self, error: etree.LxmlError) -> TemplateError:
+        entries = [entry for entry in error.error_log if entry.line] or list(error.error_log)
+        line = entries[0].line if entries else 1
+        reasons = dict.fromkeys(entry.message for entry in error.error_log)
+        return TemplateError(f"xml_templates/{self._name}:{line}: {'; '.join(reasons) or error}")

@@ -1,0 +1,80 @@
+<?xml version="1.0" encoding="UTF-8"?>
+<!--
+  Outlook's settings (MS-OXDSCLI, section 2.2.4, and Microsoft's plan for providers of POP and IMAP accounts).
+
+  Outlook sends passwords only, so each server is the first of its type that takes one, or that takes none.
+-->
+<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"
+                xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a">
+  <xsl:output method="xml" encoding="UTF-8" indent="yes"/>
+
+  <!-- Whether the username goes in: not when nobody said whose account it is. -->
+  <xsl:param name="loginname" select="false()"/>
+
+  <xsl:variable name="servers" select="/clientConfig/emailProvider/*[
+      authentication = 'password-cleartext' or authentication = 'password-encrypted' or
+      authentication = 'none' or authentication = 'client-IP-address']"/>
+  <xsl:variable name="imap" select="$servers[self::incomingServer][@type = 'imap'][1]"/>
+  <xsl:variable name="pop3" select="$servers[self::incomingServer][@type = 'pop3'][1]"/>
+  <xsl:variable name="smtp" select="$servers[self::outgoingServer][@type = 'smtp'][1]"/>
+
+  <xsl:template match="/">
+    <xsl:if test="($imap or $pop3) and $smtp">
+      <Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006">
+        <Response xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a">
+          <Account>
+            <AccountType>email</AccountType>
+            <Action>settings</Action>
+            <xsl:apply-templates select="$imap"/>
+            <xsl:apply-templates select="$pop3"/>
+            <xsl:apply-templates select="$smtp"/>
+          </Account>
+        </Response>
+      </Autodiscover>
+    </xsl:if>
+  </xsl:template>
+
+  <xsl:template match="incomingServer | outgoingServer">
+    <Protocol>
+      <Type><xsl:value-of select="translate(@type, 'imapostp', 'IMAPOSTP')"/></Type>
+      <Server><xsl:value-of select="hostname"/></Server>
+      <Port><xsl:value-of select="port"/></Port>
+      <DomainRequired>off</DomainRequired>
+      <xsl:if test="$loginname and username">
+        <LoginName><xsl:value-of select="username"/></LoginName>
+      </xsl:if>
+      <!-- Left out, it would be on. -->
+      <SPA>off</SPA>
+      <!-- Encryption overrides SSL; Outlook 2007 knows only SSL, and takes it for implicit TLS. -->
+      <SSL>
+        <xsl:choose>
+          <xsl:when test="socketType = 'SSL'">on</xsl:when>
+          <xsl:otherwise>off</xsl:otherwise>
+        </xsl:choose>
+      </SSL>
+      <Encryption>
+        <xsl:choose>
+          <xsl:when test="socketType = 'SSL'">SSL</xsl:when>
+          <xsl:when test="socketType = 'STARTTLS'">TLS</xsl:when>
+          <xsl:otherwise>None</xsl:otherwise>
+        </xsl:choose>
+      </Encryption>
+      <AuthRequired>
+        <xsl:choose>
+          <xsl:when test="authentication = 'password-cleartext' or authentication = 'password-encrypted'">on</xsl:when>
+          <xsl:otherwise>off</xsl:otherwise>
+        </xsl:choose>
+      </AuthRequired>
+      <xsl:if test="self::outgoingServer">
+        <!-- Sending with the name and password of the mailbox holds only where both names are the same. -->
+        <UsePOPAuth>
+          <xsl:choose>
+            <xsl:when test="username = ($imap | $pop3)[1]/username">on</xsl:when>
+            <xsl:otherwise>off</xsl:otherwise>
+          </xsl:choose>
+        </UsePOPAuth>
+        <SMTPLast>off</SMTPLast>
+      </xsl:if>
+    </Protocol>
+  </xsl:template>
+</xsl:stylesheet>

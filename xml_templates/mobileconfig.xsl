@@ -1,0 +1,121 @@
+<?xml version="1.0" encoding="UTF-8"?>
+<!--
+  A configuration profile for iPhone, iPad and Mac (Apple's device-management schema: TopLevel, com.apple.mail.managed).
+
+  A key whose value is not known is left out: the device then asks the person. A password never goes in.
+-->
+<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
+  <xsl:output method="xml" encoding="UTF-8" indent="yes"
+              doctype-public="-//Apple//DTD PLIST 1.0//EN"
+              doctype-system="http://www.apple.com/DTDs/PropertyList-1.0.dtd"/>
+
+  <xsl:param name="protocol" select="'imap'"/>
+  <!-- Whether the address and the person's name are known. -->
+  <xsl:param name="emailaddress" select="false()"/>
+  <xsl:param name="name" select="false()"/>
+  <!-- The provider's domain in reverse, com.example -->
+  <xsl:param name="reversedomain"/>
+
+  <xsl:variable name="provider" select="/clientConfig/emailProvider"/>
+  <xsl:variable name="servers" select="$provider/*[
+      authentication = 'password-cleartext' or authentication = 'password-encrypted' or authentication = 'NTLM' or
+      authentication = 'none' or authentication = 'client-IP-address']"/>
+  <xsl:variable name="incoming" select="$servers[self::incomingServer][@type = $protocol][1]"/>
+  <xsl:variable name="outgoing" select="$servers[self::outgoingServer][@type = 'smtp'][1]"/>
+
+  <xsl:template match="/">
+    <xsl:if test="$incoming and $outgoing">
+      <plist version="1.0">
+        <dict>
+          <key>PayloadType</key>
+          <string>Configuration</string>
+          <key>PayloadVersion</key>
+          <integer>1</integer>
+          <!-- Installing the profile of the same address again replaces it; that of another address is added to it. -->
+          <key>PayloadIdentifier</key>
+          <string><xsl:value-of select="$reversedomain"/>.email.%PROFILEUUID%</string>
+          <key>PayloadUUID</key>
+          <string>%PROFILEUUID%</string>
+          <key>PayloadDisplayName</key>
+          <string><xsl:value-of select="$provider/displayName"/></string>
+          <key>PayloadOrganization</key>
+          <string><xsl:value-of select="$provider/displayName"/></string>
+          <key>PayloadDescription</key>
+          <string>Sets up your <xsl:value-of select="$provider/displayName"/> account in Mail.</string>
+          <key>PayloadContent</key>
+          <array>
+            <dict>
+              <key>PayloadType</key>
+              <string>com.apple.mail.managed</string>
+              <key>PayloadVersion</key>
+              <integer>1</integer>
+              <key>PayloadIdentifier</key>
+              <string><xsl:value-of select="$reversedomain"/>.email.%PROFILEUUID%.<xsl:value-of select="$protocol"/></string>
+              <key>PayloadUUID</key>
+              <string>%MAILUUID%</string>
+              <key>PayloadDisplayName</key>
+              <string><xsl:value-of select="$provider/displayName"/></string>
+              <key>EmailAccountDescription</key>
+              <string><xsl:value-of select="$provider/displayName"/></string>
+              <key>EmailAccountType</key>
+              <string>
+                <xsl:choose>
+                  <xsl:when test="$protocol = 'imap'">EmailTypeIMAP</xsl:when>
+                  <xsl:otherwise>EmailTypePOP</xsl:otherwise>
+                </xsl:choose>
+              </string>
+              <xsl:if test="$name">
+                <key>EmailAccountName</key>
+                <string>%REALNAME%</string>
+              </xsl:if>
+              <xsl:if test="$emailaddress">
+                <key>EmailAddress</key>
+                <string>%EMAILADDRESS%</string>
+              </xsl:if>
+              <xsl:apply-templates select="$incoming"/>
+              <xsl:apply-templates select="$outgoing"/>
+              <key>OutgoingPasswordSameAsIncomingPassword</key>
+              <true/>
+            </dict>
+          </array>
+        </dict>
+      </plist>
+    </xsl:if>
+  </xsl:template>
+
+  <xsl:template match="incomingServer | outgoingServer">
+    <xsl:variable name="key">
+      <xsl:choose>
+        <xsl:when test="self::incomingServer">IncomingMailServer</xsl:when>
+        <xsl:otherwise>OutgoingMailServer</xsl:otherwise>
+      </xsl:choose>
+    </xsl:variable>
+    <key><xsl:value-of select="$key"/>HostName</key>
+    <string><xsl:value-of select="hostname"/></string>
+    <key><xsl:value-of select="$key"/>PortNumber</key>
+    <integer><xsl:value-of select="port"/></integer>
+    <!-- TLS of either kind: the device finds out by itself whether to ask for STARTTLS. -->
+    <key><xsl:value-of select="$key"/>UseSSL</key>
+    <xsl:choose>
+      <xsl:when test="socketType = 'plain'"><false/></xsl:when>
+      <xsl:otherwise><true/></xsl:otherwise>
+    </xsl:choose>
+    <key><xsl:value-of select="$key"/>Authentication</key>
+    <string><xsl:apply-templates select="authentication[
+        . = 'password-cleartext' or . = 'password-encrypted' or . = 'NTLM' or
+        . = 'none' or . = 'client-IP-address'][1]"/></string>
+    <xsl:if test="username and ($emailaddress or not(contains(username, '%')))">
+      <key><xsl:value-of select="$key"/>Username</key>
+      <string><xsl:value-of select="username"/></string>
+    </xsl:if>
+  </xsl:template>
+
+  <xsl:template match="authentication">
+    <xsl:choose>
+      <xsl:when test=". = 'password-cleartext'">EmailAuthPassword</xsl:when>
+      <xsl:when test=". = 'password-encrypted'">EmailAuthCRAMMD5</xsl:when>
+      <xsl:when test=". = 'NTLM'">EmailAuthNTLM</xsl:when>
+      <xsl:otherwise>EmailAuthNone</xsl:otherwise>
+    </xsl:choose>
+  </xsl:template>
+</xsl:stylesheet>
