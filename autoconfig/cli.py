@@ -1,6 +1,7 @@
 """The bt-autoconfig command."""
 
 import functools
+import os
 import signal
 import socket
 import sys
@@ -45,7 +46,7 @@ _definition_option = _option(
 )
 
 
-class _Address(click.ParamType):
+class _Address(click.ParamType[MailAddress]):
     name = "address"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> MailAddress:
@@ -58,22 +59,16 @@ class _Address(click.ParamType):
 @click.group(context_settings=_SETTINGS)
 @click.version_option(package_name="bt-autoconfig")
 def main() -> None:
-    """Configure every mail client for BT Mail, or for another provider, from one definition.
+    """Configure every mail client from one definition of its provider's settings.
 
-    Thunderbird, Outlook, iPhones and their kin ask this server for their settings; to their users an address and a
-    password are enough.
+    Thunderbird, Outlook, iPhones and their kin ask this server how to connect; to their users an address and a password
+    are enough.
     """
 
 
 @main.command(context_settings=_SETTINGS)
 @_option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@_option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8000,
-    show_default=True,
-    help="Port to listen on; 0 takes a free one.",
-)
+@_option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen on; 0: any.")
 @_definition_option
 @_option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that answer.")
 def serve(host: str, port: int, source: Path, workers: int) -> None:
@@ -128,7 +123,13 @@ def render(format_: str, emailaddress: MailAddress | None, name: str | None, pro
 
 
 @main.command(context_settings=_SETTINGS)
-@click.argument("source", metavar="[FILE]", type=click.Path(path_type=Path), default=definitions.EMBEDDED)
+@click.argument(
+    "source",
+    metavar="[FILE]",
+    envvar="BT_AUTOCONFIG_DEFINITION",
+    type=click.Path(path_type=Path),
+    default=definitions.EMBEDDED,
+)
 def validate(source: Path) -> None:
     """Say what a definition FILE holds, or all that is wrong with it.
 
@@ -137,9 +138,7 @@ def validate(source: Path) -> None:
     definition = _load(source)
     click.echo(f"{source}: right")
     others = " and on domains that it hosts" if definition.hosts_others else ""
-    click.echo(
-        f"  {definition.display_name} ({definition.id}), for addresses on {', '.join(definition.domains)}{others}"
-    )
+    click.echo(f"  {definition.display_name}, for addresses on {', '.join(definition.domains)}{others}")
     for server in definition.servers:
         methods = " or ".join(server.authentication)
         username = f" as {server.username}" if server.username else ""

@@ -74,7 +74,8 @@ class Definition:
     @cached_property
     def id(self) -> str:
         """The provider's identifier, a host name."""
-        return self.root.xpath("string(emailProvider/@id)")
+        provider = self.root.find("emailProvider")
+        return "" if provider is None else provider.get("id", "")
 
     @cached_property
     def display_name(self) -> str:
@@ -176,9 +177,10 @@ def _contradictions(root: etree._Element) -> Iterator[Remark]:
         incoming = section if section.tag == "incomingServer" else incoming
         outgoing = section if section.tag == "outgoingServer" else outgoing
         if server.username is None and PASSWORD_METHODS.intersection(server.authentication):
-            yield Remark(line_of(section), f"{section.tag} asks for a password but has no username")
-        if not _is_host_name(server.hostname):
-            yield Remark(line_of(section), f"hostname {server.hostname} is not a host name")
+            yield Remark(line_of(section), f"{section.tag!s} asks for a password but has no username")
+        for hostname in section.iterfind("hostname"):
+            if not _is_host_name(server.hostname):
+                yield Remark(line_of(hostname), f"hostname {server.hostname} is not a host name")
     if incoming is not None and outgoing is None:
         yield Remark(line_of(incoming), "there is no outgoingServer of type smtp to send mail with")
 
@@ -195,6 +197,4 @@ def _unknown_methods(root: etree._Element) -> Iterator[Remark]:
     for section in _mail_servers(root):
         for method in section.iterfind("authentication"):
             if method.text not in METHODS and not method.get("system"):
-                yield Remark(
-                    line_of(method), f"authentication {method.text} is no method that clients know; they pass over it"
-                )
+                yield Remark(line_of(method), f"authentication {method.text} is not a method that clients know")

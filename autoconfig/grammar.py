@@ -42,7 +42,7 @@ class Grammar:
         """Yield the outermost elements that the format does not know; its readers must ignore them (section 3.10)."""
         for child in self._judged_children(root):
             if child.tag not in self._names:
-                yield Remark(line_of(child), f"{child.tag} is not an element of the format; it is passed on as it is")
+                yield Remark(line_of(child), f"{child.tag!s} is not an element of the format; it is passed on as it is")
             else:
                 yield from self.unknown(child)
 
@@ -77,9 +77,9 @@ class Grammar:
             if children:
                 held = Counter(str(child.tag) for child in children)
                 holds = ", ".join(tag if number == 1 else f"{number} {tag}" for tag, number in held.items())
-                yield Remark(line_of(element), f"{element.tag} {complaint}; this one holds {holds}")
+                yield Remark(line_of(element), f"{element.tag!s} {complaint}; this one holds {holds}")
             else:
-                yield Remark(line_of(element), f"{element.tag} {_quote(element)}{complaint}")
+                yield Remark(line_of(element), f"{element.tag!s} {_quote(element)}{complaint}")
         for child in self._judged_children(element):
             yield from self._explain(child)
 

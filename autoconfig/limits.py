@@ -17,10 +17,10 @@ class _TooLargeError(Exception):
 
 
 class BodyLimit:
-    """ASGI middleware: reads a request's body before the application sees the request, and hands it over in one piece.
+    """ASGI middleware: reads a request's body before the application sees the request, and hands it over whole.
 
-    A body of more than `max_body` bytes, announced or not, is answered 413, one that takes longer than `timeout` seconds
-    408; the rest of it stays unread and the connection is closed.
+    A body of more than `max_body` bytes, announced or not, is answered 413, one that takes longer than `timeout`
+    seconds 408; the rest of it stays unread and the connection is closed.
     """
 
     def __init__(self, app: ASGIApp, max_body: int = MAX_BODY, timeout: float = BODY_TIMEOUT) -> None:

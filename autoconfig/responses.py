@@ -24,7 +24,7 @@ def plain_text(status: int, text: str, headers: Mapping[str, str] | None = None)
 
 
 class StaticResponse:
-    """An ASGI application that always answers the same bytes, settled at start, and their 304 twin (RFC 9110, 13.1.2)."""
+    """ASGI application: always the same bytes, settled at start, or their 304 twin (RFC 9110, section 13.1.2)."""
 
     def __init__(self, body: bytes, media_type: str, headers: Mapping[str, str]) -> None:
         etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'

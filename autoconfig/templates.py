@@ -1,14 +1,14 @@
 """Templates make documents: a stylesheet of xml_templates/ run over a definition gives bytes with named holes.
 
-All of that happens at start. A request only fills the holes. They are written the way the definition's own format writes
-them, `%EMAILADDRESS%`, so that a username passes through a template as it is.
+All of that happens at start. A request only fills the holes. They are written the way the definition's own format
+writes them, `%EMAILADDRESS%`, so that a username passes through a template as it is.
 """
 
 import re
 from collections.abc import Collection, Mapping
 from html import escape
 from importlib.resources import files
-from typing import Self
+from typing import Any, Self
 
 from lxml import etree
 
@@ -70,17 +70,19 @@ class Template:
         try:
             tree = etree.fromstring(stylesheet, base_url=name)
             self._transform = etree.XSLT(tree, access_control=etree.XSLTAccessControl.DENY_ALL)
-        except (etree.XMLSyntaxError, etree.XSLTParseError) as error:
+        except etree.XMLSyntaxError as error:
+            raise TemplateError(f"xml_templates/{name}:{error.lineno}: {error.msg}") from error
+        except etree.XSLTParseError as error:
             raise self._error(error) from error
 
     def document(
         self, definition: Definition, holes: Collection[str] = (), **parameters: str | bool
     ) -> Document | None:
-        """Run the stylesheet over a definition; None when what it makes has no root: nothing to say of this definition.
+        """Run the stylesheet over a definition; return None when it has nothing to say of this one.
 
         Parameters reach the stylesheet as XPath strings and booleans. Raises TemplateError.
         """
-        arguments = {
+        arguments: dict[str, Any] = {
             name: f"{value}()".lower() if isinstance(value, bool) else etree.XSLT.strparam(value)
             for name, value in parameters.items()
         }
@@ -88,7 +90,7 @@ class Template:
             result = self._transform(definition.root, **arguments)
         except etree.XSLTApplyError as error:
             raise self._error(error) from error
-        return None if result.getroot() is None else Document(bytes(result), holes)
+        return None if result.getroot() is None else Document(bytes(result), holes)  # type: ignore[call-overload]
 
     def required_document(self, definition: Definition, holes: Collection[str] = ()) -> Document:
         """Run a stylesheet that has something to say of every definition. Raises TemplateError."""
@@ -98,7 +100,6 @@ class Template:
         return document
 
     def _error(self, error: etree.LxmlError) -> TemplateError:
-        entries = [entry for entry in error.error_log if entry.line] or list(error.error_log)
-        line = entries[0].line if entries else 1
-        reasons = dict.fromkeys(entry.message for entry in error.error_log)
-        return TemplateError(f"xml_templates/{self._name}:{line}: {'; '.join(reasons) or error}")
+        line = next((entry.line for entry in error.error_log if entry.line), 1)
+        reasons = dict.fromkeys(entry.message for entry in error.error_log)  # libxslt tells some twice
+        return TemplateError(f"xml_templates/{self._name}:{line}: {'; '.join(reasons)}")

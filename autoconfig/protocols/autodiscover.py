@@ -39,14 +39,13 @@ class AutodiscoverError(Exception):
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
-        self.message = message
 
 
 class Autodiscover:
     """ASGI application: `POST` and `GET /autodiscover/autodiscover.xml`.
 
-    Errors are XML with status 200, for any other status makes Outlook give the host up. What comes over plain http to an
-    autodiscover host is redirected to https. `Authorization` is never looked at: Thunderbird sends passwords in it.
+    Errors are XML with status 200, for any other status makes Outlook give the host up. What comes over plain http to
+    an autodiscover host is redirected to https. `Authorization` is never looked at: Thunderbird sends passwords in it.
     """
 
     def __init__(self, definition: Definition) -> None:
@@ -63,36 +62,42 @@ class Autodiscover:
     def render(self, address: MailAddress | None = None) -> bytes:
         """Return the settings for an address; without one, those without LoginName.
 
-        Raises NotServedError when the address's domain is not served, and AutodiscoverError when no server of the
-        provider takes what Outlook can send.
+        Raises AutodiscoverError 500 when the address's domain is not served, or no server of the provider takes what
+        Outlook can send.
         """
-        self._definition.require(address)
+        try:
+            self._definition.require(address)
+        except NotServedError as error:
+            raise AutodiscoverError(500, f"{error}.") from error
         if self._personal is None or self._general is None:
             raise AutodiscoverError(500, "No server of this provider takes what Outlook can send.")
         return self._personal.fill(address_holes(address)) if address else self._general.fill()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        if redirect := self._redirect_to_https(scope):
-            return await redirect(scope, receive, send)
-        caching = "no-store"
-        try:
-            if scope["method"] == "POST":
-                body = self.render(read_request((await receive())["body"]))
-            else:
-                # Delta Chat asks so, and Outlook when its POST has failed.
-                body = self.render()
-                caching = "public, max-age=3600"
-        except AutodiscoverError as error:
-            body = self._refuse(error)
-        except NotServedError as error:
-            body = self._refuse(AutodiscoverError(500, f"{error}."))
-        await response(body, "text/xml", {"Cache-Control": caching})(scope, receive, send)
+        answer = self._redirect_to_https(scope)
+        if answer is None:
+            # GET is how Delta Chat asks, and Outlook when its POST has failed.
+            answer = self._post((await receive())["body"]) if scope["method"] == "POST" else self._get()
+        await answer(scope, receive, send)
 
-    def _refuse(self, error: AutodiscoverError) -> bytes:
+    def _post(self, body: bytes) -> Response:
+        try:
+            return _xml(self.render(read_request(body)), "no-store")
+        except AutodiscoverError as error:
+            return self._refuse(error)
+
+    def _get(self) -> Response:
+        try:
+            return _xml(self.render(), "public, max-age=3600")
+        except AutodiscoverError as error:
+            return self._refuse(error)
+
+    def _refuse(self, error: AutodiscoverError) -> Response:
         # Seven digits after the point, as .NET writes them.
         time = f"{datetime.now(UTC):%H:%M:%S.%f}0"
-        return self._error.fill({"TIME": time, "ID": self._id, "ERRORCODE": str(error.code), "MESSAGE": error.message})
+        holes = {"TIME": time, "ID": self._id, "ERRORCODE": str(error.code), "MESSAGE": str(error)}
+        return _xml(self._error.fill(holes), "no-store")
 
     def _redirect_to_https(self, scope: Scope) -> Response | None:
         """Return the redirect that Outlook asks for over plain http, to none but a host of this provider."""
@@ -100,6 +105,10 @@ class Autodiscover:
             return None
         host = next((value for name, value in scope["headers"] if name == b"host"), b"")
         return self._redirects.get(host.partition(b":")[0].lower())
+
+
+def _xml(body: bytes, caching: str) -> Response:
+    return response(body, "text/xml", {"Cache-Control": caching})
 
 
 def _redirect(domain: str) -> Response:
@@ -113,7 +122,7 @@ def read_request(body: bytes) -> MailAddress:
     Raises AutodiscoverError 600 when it is no such request, and 601 when it accepts no schema that is offered here.
     """
     fields = _read_fields(body)
-    schemas = {schema.strip() for schema in fields.get("AcceptableResponseSchema", [])}
+    schemas = {schema for schema in map(str.strip, fields.get("AcceptableResponseSchema", [])) if schema}
     if not schemas:
         raise AutodiscoverError(600, "The request has no AcceptableResponseSchema.")
     if not schemas & _RESPONSE_SCHEMAS:
@@ -138,7 +147,8 @@ def _read_fields(body: bytes) -> dict[str, list[str]]:
             if declared and not encoding.startswith(declared[1].lower()):
                 raise AutodiscoverError(600, "The request is not in the encoding that it declares.")
     reader = _RequestReader()
-    parser = etree.XMLParser(target=reader, resolve_entities=False, no_network=True, load_dtd=False)
+    # The stubs ask for methods that lxml does without.
+    parser = etree.XMLParser(target=reader, resolve_entities=False, no_network=True)  # type: ignore[call-overload]
     try:
         etree.fromstring(body, parser)
     except etree.XMLSyntaxError as error:
@@ -158,7 +168,7 @@ class _RequestReader:
         """Stop before the first entity could be declared."""
         raise AutodiscoverError(600, "The request has a DOCTYPE.")
 
-    def start(self, tag: str, _: Mapping[str, str]) -> None:
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:  # noqa: ARG002 - lxml's
         """Enter an element."""
         if not self._path:
             self._namespace, _, name = tag.removeprefix("{").rpartition("}")

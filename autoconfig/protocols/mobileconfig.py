@@ -48,8 +48,8 @@ class Mobileconfig:
     def render(self, address: MailAddress | None = None, name: str | None = None, protocol: str = "imap") -> bytes:
         """Return the profile for an address, if any, and a sender's name, if any.
 
-        Raises NotServedError when the address's domain is not served or the provider has nothing an Apple device can use
-        over `protocol`, which is imap or pop3.
+        Raises NotServedError when the address's domain is not served, or the provider has nothing that an Apple device
+        can use over `protocol`, which is imap or pop3.
         """
         self._definition.require(address)
         document = self._documents[protocol, address is not None, name is not None]

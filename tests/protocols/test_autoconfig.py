@@ -1,0 +1,108 @@
+from pathlib import Path
+
+import httpx
+import pytest
+
+from autoconfig import definition
+from autoconfig.definition import load
+from autoconfig.protocols.autoconfig import Autoconfig
+from tests.support import Write, serving
+
+PATHS = ["/mail/config-v1.1.xml", "/.well-known/autoconfig/mail/config-v1.1.xml"]
+PATH = PATHS[0]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("query", ["", "?emailaddress=fred%40btinternet.com", "?emailaddress=", "?other=x"])
+def test_every_way_of_asking_gets_the_same_document(http: httpx.Client, path: str, query: str) -> None:
+    answer = http.get(path + query)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/xml; charset=utf-8"
+    assert answer.content == Autoconfig(load(definition.EMBEDDED)).render()
+
+
+def test_what_is_served_is_a_definition_that_says_the_same(http: httpx.Client, tmp_path: Path) -> None:
+    file = tmp_path / "served.xml"
+    file.write_bytes(http.get(PATH).content)
+    served, original = load(file), load(definition.EMBEDDED)
+    assert (served.id, served.domains, served.display_name) == (original.id, original.domains, original.display_name)
+    assert served.servers == original.servers
+
+
+def test_remarks_in_the_definition_are_not_served_and_unknown_elements_are(write: Write) -> None:
+    remark = "<!-- remark --><?remark?><enable x='1'>y</enable></emailProvider>"
+    served = Autoconfig(load(write({"</emailProvider>": remark}))).render()
+    assert b"remark" not in served
+    assert b'<enable x="1">y</enable>' in served
+
+
+def test_usernames_keep_their_placeholders_for_the_client_to_fill(write: Write) -> None:
+    assert b"<username>%EMAILLOCALPART%</username>" in Autoconfig(load(write())).render()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "fred@btinternet.com",
+        "FRED@BTInternet.COM",
+        "fred%40btinternet%2Ecom",
+        "fred+news@talk21.com",
+        "fred%2Bnews@talk21.com",
+        "EVOLUTIONUSER@btopenworld.com&emailmd5=0123456789abcdef",
+        "j%C3%BCrgen@talk21.com",
+        "%22%3Cb%3E@talk21.com",
+    ],
+)
+def test_an_address_of_the_provider_finds_the_settings_however_it_is_written(http: httpx.Client, address: str) -> None:
+    assert http.get(f"{PATH}?emailaddress={address}").status_code == 200
+
+
+def test_an_internationalised_domain_is_found_as_u_label_and_as_a_label(write: Write) -> None:
+    with serving("--definition", write({"<domain>example.net": "<domain>bücher.example"})) as served:
+        for domain in ("b%C3%BCcher.example", "B%C3%9CCHER.EXAMPLE", "xn--bcher-kva.example", "XN--BCHER-KVA.example"):
+            assert served.http.get(f"{PATH}?emailaddress=fred@{domain}").status_code == 200
+
+
+def test_a_domain_that_is_not_served_gets_404_and_one_line_of_text(http: httpx.Client) -> None:
+    answer = http.get(PATH, params={"emailaddress": "fred@example.org"})
+    assert (answer.status_code, answer.text) == (404, "the domain of this address is not served here\n")
+
+
+def test_a_hosted_domain_gets_the_settings_of_its_host(write: Write) -> None:
+    with serving("--definition", write({"<domain>example.net": '<domain purpose="mx">example.net'})) as served:
+        assert served.http.get(PATH, params={"emailaddress": "fred@customer.example"}).status_code == 200
+
+
+def test_head_says_what_get_would(http: httpx.Client) -> None:
+    head, get = http.head(PATH), http.get(PATH)
+    assert (head.status_code, head.content) == (200, b"")
+    same = ("content-length", "content-type", "etag", "cache-control")
+    assert [head.headers[name] for name in same] == [get.headers[name] for name in same]
+
+
+@pytest.mark.parametrize("form", ["{}", "W/{}", '"x", {}', "*"])
+def test_a_client_that_has_the_document_is_told_so(http: httpx.Client, form: str) -> None:
+    etag = http.get(PATH).headers["etag"]
+    answer = http.get(PATH, headers={"If-None-Match": form.format(etag)})
+    assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", etag)
+
+
+def test_a_client_that_has_another_document_gets_this_one(http: httpx.Client) -> None:
+    assert http.get(PATH, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_shared_caches_keep_no_url_that_has_an_address_in_it(http: httpx.Client) -> None:
+    assert http.get(PATH).headers["cache-control"] == "public, max-age=3600"
+    personal = http.get(PATH, params={"emailaddress": "fred@talk21.com"})
+    assert personal.headers["cache-control"] == "private, max-age=3600"
+
+
+@pytest.mark.parametrize("query", ["", "?emailaddress=nonsense", "?emailaddress=fred@example.org"])
+def test_web_clients_of_any_origin_may_read_the_answer(http: httpx.Client, query: str) -> None:
+    assert http.get(PATH + query).headers["access-control-allow-origin"] == "*"
+
+
+def test_nobody_is_ever_asked_for_a_password(http: httpx.Client) -> None:
+    answer = http.get(PATH, headers={"Authorization": "Basic nonsense"})
+    assert answer.status_code == 200
+    assert "www-authenticate" not in answer.headers

@@ -1,0 +1,240 @@
+import re
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from autoconfig.definition import EMBEDDED, load
+from autoconfig.protocols.autodiscover import Autodiscover, AutodiscoverError, read_request
+from tests.support import Served, Write, serving
+
+PATH = "/autodiscover/autodiscover.xml"
+REQUEST_SCHEMA = "http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006"
+RESPONSE_SCHEMA = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
+MOBILESYNC_SCHEMA = "http://schemas.microsoft.com/exchange/autodiscover/mobilesync/responseschema/2006"
+BT = Autodiscover(load(EMBEDDED))
+NAMES = {"a": "http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006", "o": RESPONSE_SCHEMA}
+
+
+def request(address: str = "fred@btinternet.com", schema: str = RESPONSE_SCHEMA, xmlns: str = REQUEST_SCHEMA) -> bytes:
+    return f"""<?xml version="1.0" encoding="utf-8"?>
+<Autodiscover xmlns="{xmlns}">
+  <Request>
+    <EMailAddress>{address}</EMailAddress>
+    <AcceptableResponseSchema>{schema}</AcceptableResponseSchema>
+  </Request>
+</Autodiscover>""".encode()
+
+
+def protocols(body: bytes) -> list[dict[str, str]]:
+    """Read an answer as Outlook does: the Protocol entries of an e-mail account's settings."""
+    account = etree.fromstring(body).find("o:Response/o:Account", NAMES)
+    assert account is not None
+    assert account.findtext("o:AccountType", None, NAMES) == "email"
+    assert account.findtext("o:Action", None, NAMES) == "settings"
+    return [
+        {etree.QName(entry).localname: entry.text or "" for entry in protocol}
+        for protocol in account.iterfind("o:Protocol", NAMES)
+    ]
+
+
+def error(answer: httpx.Response) -> str:
+    """Read an answer's ErrorCode, making sure that it is what Outlook can read."""
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/xml; charset=utf-8")
+    found = etree.fromstring(answer.content).find("a:Response/a:Error", NAMES)
+    assert found is not None
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{7}", found.get("Time", ""))
+    assert found.get("Id", "").isdigit()
+    assert found.findtext("a:Message", "", NAMES)
+    assert found.find("a:DebugData", NAMES) is not None
+    return found.findtext("a:ErrorCode", "", NAMES)
+
+
+def test_outlook_gets_imap_pop3_and_smtp_with_the_whole_address_to_log_in(http: httpx.Client) -> None:
+    answer = http.post(PATH, content=request(), headers={"Content-Type": "text/xml"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/xml; charset=utf-8")
+    common = {
+        "Server": "mail.btinternet.com",
+        "DomainRequired": "off",
+        "LoginName": "fred@btinternet.com",
+        "SPA": "off",
+        "SSL": "on",
+        "Encryption": "SSL",
+        "AuthRequired": "on",
+    }
+    assert protocols(answer.content) == [
+        {"Type": "IMAP", "Port": "993"} | common,
+        {"Type": "POP3", "Port": "995"} | common,
+        {"Type": "SMTP", "Port": "465", "UsePOPAuth": "on", "SMTPLast": "off"} | common,
+    ]
+
+
+@pytest.mark.parametrize("path", ["/Autodiscover/Autodiscover.xml", "/AutoDiscover/AutoDiscover.xml", PATH.upper()])
+def test_the_letter_case_of_the_path_does_not_matter(http: httpx.Client, path: str) -> None:
+    assert len(protocols(http.post(path, content=request()).content)) == 3
+
+
+@pytest.mark.parametrize("content_type", [None, "text/xml; charset=utf-8", "application/xml", "text/plain", "nonsense"])
+def test_the_content_type_of_the_request_does_not_matter(http: httpx.Client, content_type: str | None) -> None:
+    headers = {"Content-Type": content_type} if content_type else {}
+    assert len(protocols(http.post(PATH, content=request(), headers=headers).content)) == 3
+
+
+def test_microsofts_misprint_of_the_request_namespace_is_understood(http: httpx.Client) -> None:
+    body = request(xmlns=REQUEST_SCHEMA.replace("http:", "https:"))
+    assert len(protocols(http.post(PATH, content=body).content)) == 3
+
+
+def test_more_elements_and_schemas_than_needed_do_no_harm(http: httpx.Client) -> None:
+    more = f"""<Autodiscover xmlns="{REQUEST_SCHEMA}"><Request><LegacyDN>/o=x</LegacyDN>
+        <EMailAddress> fred@talk21.com </EMailAddress><AcceptableResponseSchema>{MOBILESYNC_SCHEMA}</AcceptableResponseSchema>
+        <AcceptableResponseSchema>{RESPONSE_SCHEMA}</AcceptableResponseSchema></Request></Autodiscover>"""
+    assert protocols(http.post(PATH, content=more).content)[0]["LoginName"] == "fred@talk21.com"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_request_may_be_in_any_encoding_that_it_declares(http: httpx.Client, encoding: str) -> None:
+    declared = encoding.removesuffix("-sig")
+    body = request("jürgen@btinternet.com").decode().replace('"utf-8"', f'"{declared}"').encode(encoding)
+    assert protocols(http.post(PATH, content=body).content)[0]["LoginName"] == "jürgen@btinternet.com"
+
+
+@pytest.mark.parametrize("address", ["Fred.Bloggs@BTINTERNET.com", "Fred.Bloggs@btinternet.com"])
+def test_the_login_name_keeps_the_local_part_as_typed(http: httpx.Client, address: str) -> None:
+    login_names = {entry["LoginName"] for entry in protocols(http.post(PATH, content=request(address)).content)}
+    assert login_names == {"Fred.Bloggs@btinternet.com"}
+
+
+LOCAL_PARTS = st.text(
+    st.characters(exclude_categories=["Cc", "Cs", "Zs", "Zl", "Zp"], exclude_characters="@\ufffe\uffff"), min_size=1
+)
+
+
+@given(LOCAL_PARTS)
+def test_markup_in_an_address_comes_back_as_the_text_that_it_is(local: str) -> None:
+    escaped = local.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    address = read_request(request(f"{escaped}@btinternet.com"))
+    assert {entry["LoginName"] for entry in protocols(BT.render(address))} == {f"{local}@btinternet.com"}
+
+
+def test_each_way_to_encrypt_is_named_as_outlook_names_it(write: Write) -> None:
+    for socket_type, ssl, encryption in [("SSL", "on", "SSL"), ("STARTTLS", "off", "TLS"), ("plain", "off", "None")]:
+        entries = protocols(Autodiscover(load(write({"STARTTLS": socket_type}))).render())
+        assert (entries[0]["SSL"], entries[0]["Encryption"]) == (ssl, encryption)
+
+
+def test_a_server_that_takes_no_password_is_left_out(write: Write) -> None:
+    oauth2 = {">143</port>\n      <socketType>STARTTLS</socketType>\n      <authentication>password-cleartext": (
+        ">143</port>\n      <socketType>STARTTLS</socketType>\n      <authentication>OAuth2"
+    )}  # fmt: skip
+    entries = protocols(Autodiscover(load(write(oauth2))).render())
+    assert [entry["Type"] for entry in entries] == ["POP3", "SMTP"]
+
+
+def test_a_provider_without_any_password_gives_an_error_and_no_empty_settings(write: Write) -> None:
+    with serving("--definition", write({"password-cleartext": "OAuth2", "password-encrypted": "OAuth2"})) as served:
+        assert error(served.http.post(PATH, content=request("fred@example.com"))) == "500"
+        assert error(served.http.get(PATH)) == "500"
+
+
+def test_sending_with_another_username_than_receiving_is_not_sending_with_the_same(write: Write) -> None:
+    assert protocols(Autodiscover(load(write())).render())[2]["UsePOPAuth"] == "off"
+
+
+def test_get_gives_the_settings_without_login_name(http: httpx.Client) -> None:
+    answer = http.get(PATH)
+    entries = protocols(answer.content)
+    assert [entry["Type"] for entry in entries] == ["IMAP", "POP3", "SMTP"]
+    assert not any("LoginName" in entry for entry in entries)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("host", ["autodiscover.talk21.com", "AutoDiscover.Talk21.com:80"])
+def test_plain_http_to_an_autodiscover_host_is_redirected_to_https(http: httpx.Client, method: str, host: str) -> None:
+    answer = http.request(method, PATH, headers={"Host": host}, content=request() if method == "POST" else None)
+    assert answer.status_code == 302
+    assert answer.headers["location"] == "https://autodiscover.talk21.com/autodiscover/autodiscover.xml"
+
+
+def test_what_came_over_https_is_answered(http: httpx.Client) -> None:
+    headers = {"Host": "autodiscover.talk21.com", "X-Forwarded-Proto": "https"}
+    assert http.get(PATH, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["autodiscover.evil.example", "talk21.com", "autodiscover.", "autodiscover.talk21.com.evil.example"]
+)
+def test_nobody_is_redirected_to_a_host_that_is_not_the_providers(http: httpx.Client, host: str) -> None:
+    assert http.get(PATH, headers={"Host": host}).status_code == 200
+
+
+def test_a_domain_that_is_not_served_gets_error_500(http: httpx.Client) -> None:
+    assert error(http.post(PATH, content=request("fred@example.org"))) == "500"
+
+
+def test_a_schema_that_is_not_offered_gets_error_601(http: httpx.Client) -> None:
+    assert error(http.post(PATH, content=request(schema=MOBILESYNC_SCHEMA))) == "601"
+
+
+BOMB = b'<!DOCTYPE a [<!ENTITY b0 "bbbbbbbbbb">' + b"".join(
+    b'<!ENTITY b%d "%s">' % (number, b"&b%d;" % (number - 1) * 10) for number in range(1, 10)
+)
+NO_REQUEST = {
+    "nothing": b"",
+    "no XML": b"EMailAddress=fred@btinternet.com",
+    "binary": bytes(range(256)),
+    "cut off": request()[:-20],
+    "a doctype": b"<!DOCTYPE a>" + request(),
+    "an external doctype": b'<!DOCTYPE a SYSTEM "http://127.0.0.1:1/"><a/>',
+    "an entity": b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>',
+    "an external entity": b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>',
+    "a parameter entity": b'<!DOCTYPE a [<!ENTITY % b SYSTEM "http://127.0.0.1:1/">%b;]><a/>',
+    "an entity bomb": BOMB + b"]><a>&b9;</a>",
+    "an entity bomb in an attribute": BOMB + b']><a b="&b9;"/>',
+    "an undeclared entity": request("&fred;@btinternet.com"),
+    "another root": request().replace(b"Autodiscover", b"Autodiscovery"),
+    "another namespace": request(xmlns="http://example.com/"),
+    "no namespace": request().replace(b" xmlns=", b" id="),
+    "no address": request(""),
+    "no address element": re.sub(rb"<EMail.*</EMailAddress>", b"", request()),
+    "two addresses": request("fred@talk21.com</EMailAddress><EMailAddress>joe@talk21.com"),
+    "an address without @": request("fred"),
+    "an address with a control character": request("fr&#10;ed@talk21.com"),
+    "an address in another place": re.sub(rb"</?Request>", b"", request()),
+    "no schema": request(schema=""),
+    "no schema element": re.sub(rb"<Acceptable.*Schema>", b"", request()),
+    "an encoding that nobody knows": request().replace(b'"utf-8"', b'"utf-9"'),
+    "Latin-1 that says UTF-8": request("jürgen@talk21.com").decode().encode("latin-1"),
+    "UTF-8 that says ASCII": request("jürgen@talk21.com").replace(b'"utf-8"', b'"us-ascii"'),
+    "UTF-8 that says UTF-16": request().replace(b'"utf-8"', b'"utf-16"'),
+    "UTF-8 with its mark that says UTF-16": b"\xef\xbb\xbf" + request().replace(b'"utf-8"', b'"utf-16"'),
+    "UTF-16 that says UTF-8": request().decode().encode("utf-16"),
+    "UTF-16 without its mark that says UTF-8": request().decode().encode("utf-16-le"),
+    "15,000 elements in one another": b"<a>" * 15_000,
+    "attributes by the thousand": b"<a " + b" ".join(b'a%d=""' % number for number in range(6000)) + b"/>",
+    "a name as long as it gets": b"<" + b"a" * 65_000 + b"/>",
+    "another file included": b'<a xmlns:x="http://www.w3.org/2001/XInclude"><x:include href="/etc/passwd"/></a>',
+}
+
+
+@pytest.mark.parametrize("body", NO_REQUEST.values(), ids=NO_REQUEST)
+def test_what_is_no_request_gets_error_600_at_once(http: httpx.Client, body: bytes) -> None:
+    answer = http.post(PATH, content=body, timeout=2)  # it takes milliseconds; what is not stopped early takes minutes
+    assert error(answer) == "600"
+    assert b"root:" not in answer.content
+
+
+@given(st.binary(max_size=2000))
+def test_any_bytes_are_a_request_or_no_request(body: bytes) -> None:
+    with pytest.raises(AutodiscoverError):
+        read_request(body)
+
+
+def test_a_request_with_a_password_gets_the_answer_of_one_without_and_is_not_remembered(server: Served) -> None:
+    headers = {"Authorization": "Basic ZnJlZEBidGludGVybmV0LmNvbTpodW50ZXIy"}
+    assert server.http.post(PATH, content=request(), headers=headers).content == (
+        server.http.post(PATH, content=request()).content
+    )
+    assert "ZnJlZEBidGludGVybmV0LmNvbTpodW50ZXIy" not in server.printed()

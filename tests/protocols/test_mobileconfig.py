@@ -1,0 +1,220 @@
+import plistlib
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoconfig.address import MailAddress
+from autoconfig.definition import EMBEDDED, NotServedError, load
+from autoconfig.protocols.mobileconfig import Mobileconfig
+from tests.support import Write
+
+PATH = "/email.mobileconfig"
+BT = Mobileconfig(load(EMBEDDED))
+
+# What Apple's device-management schema allows of the keys that are used, and which of them it requires.
+COMMON = {"PayloadIdentifier": str, "PayloadUUID": str, "PayloadType": str, "PayloadVersion": int}
+TOP_LEVEL_KEYS = COMMON | {
+    "PayloadContent": list,
+    "PayloadDisplayName": str,
+    "PayloadDescription": str,
+    "PayloadOrganization": str,
+}
+AUTHENTICATION = {"EmailAuthNone", "EmailAuthPassword", "EmailAuthCRAMMD5", "EmailAuthNTLM", "EmailAuthHTTPMD5"}
+MAIL_REQUIRED = COMMON | {
+    "EmailAccountType": {"EmailTypeIMAP", "EmailTypePOP"},
+    "IncomingMailServerHostName": str,
+    "IncomingMailServerAuthentication": AUTHENTICATION,
+    "OutgoingMailServerHostName": str,
+    "OutgoingMailServerAuthentication": AUTHENTICATION,
+}
+MAIL_KEYS = MAIL_REQUIRED | {
+    "PayloadDisplayName": str,
+    "EmailAccountDescription": str,
+    "EmailAccountName": str,
+    "EmailAddress": str,
+    "IncomingMailServerPortNumber": int,
+    "IncomingMailServerUseSSL": bool,
+    "IncomingMailServerUsername": str,
+    "OutgoingMailServerPortNumber": int,
+    "OutgoingMailServerUseSSL": bool,
+    "OutgoingMailServerUsername": str,
+    "OutgoingPasswordSameAsIncomingPassword": bool,
+}
+
+
+def conforms(payload: dict[str, Any], allowed: dict[str, Any], required: dict[str, Any]) -> bool:
+    return required.keys() <= payload.keys() and all(
+        value in allowed[key] if isinstance(allowed[key], set) else type(value) is allowed[key]
+        for key, value in payload.items()
+    )
+
+
+def read(profile: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read a profile as a device does, its only payload beside it."""
+    top_level = plistlib.loads(profile, fmt=plistlib.FMT_XML)
+    (mail,) = top_level["PayloadContent"]
+    assert conforms(top_level, TOP_LEVEL_KEYS, COMMON | {"PayloadContent": list})
+    assert conforms(mail, MAIL_KEYS, MAIL_REQUIRED)
+    assert (top_level["PayloadType"], top_level["PayloadVersion"]) == ("Configuration", 1)
+    assert (mail["PayloadType"], mail["PayloadVersion"]) == ("com.apple.mail.managed", 1)
+    return top_level, mail
+
+
+def payload(answer: httpx.Response) -> dict[str, Any]:
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/x-apple-aspen-config"
+    return read(answer.content)[1]
+
+
+def test_an_iphone_gets_imap_and_smtp_over_tls_with_the_whole_address_and_asks_for_the_password(
+    http: httpx.Client,
+) -> None:
+    mail = payload(http.get(PATH, params={"emailaddress": "fred@btinternet.com", "name": "Fred Bloggs"}))
+    assert (
+        mail.items()
+        >= {
+            "EmailAccountType": "EmailTypeIMAP",
+            "EmailAccountName": "Fred Bloggs",
+            "EmailAddress": "fred@btinternet.com",
+            "IncomingMailServerHostName": "mail.btinternet.com",
+            "IncomingMailServerPortNumber": 993,
+            "IncomingMailServerUseSSL": True,
+            "IncomingMailServerAuthentication": "EmailAuthPassword",
+            "IncomingMailServerUsername": "fred@btinternet.com",
+            "OutgoingMailServerHostName": "mail.btinternet.com",
+            "OutgoingMailServerPortNumber": 465,
+            "OutgoingMailServerUseSSL": True,
+            "OutgoingMailServerAuthentication": "EmailAuthPassword",
+            "OutgoingMailServerUsername": "fred@btinternet.com",
+            "OutgoingPasswordSameAsIncomingPassword": True,
+        }.items()
+    )
+    assert not {"IncomingPassword", "OutgoingPassword"} & mail.keys()
+
+
+def test_a_form_may_ask_too(http: httpx.Client) -> None:
+    fields = {"emailaddress": "fred+news@btinternet.com", "name": "Fred Bloggs", "protocol": "pop3"}
+    mail = payload(http.post(PATH, data=fields))
+    assert mail["EmailAddress"] == "fred+news@btinternet.com"
+    assert mail["EmailAccountName"] == "Fred Bloggs"
+    assert (mail["EmailAccountType"], mail["IncomingMailServerPortNumber"]) == ("EmailTypePOP", 995)
+    assert http.post(PATH, data=fields).content == http.get(PATH, params=fields).content
+
+
+@pytest.mark.parametrize("query", ["", "?emailaddress=&name=&protocol="])
+def test_what_is_not_known_is_left_for_the_device_to_ask(http: httpx.Client, query: str) -> None:
+    mail = payload(http.get(PATH + query))
+    unknown = {"EmailAddress", "EmailAccountName", "IncomingMailServerUsername", "OutgoingMailServerUsername"}
+    assert not unknown & mail.keys()
+
+
+def test_the_file_name_ends_as_safari_expects(http: httpx.Client) -> None:
+    disposition = http.get(PATH).headers["content-disposition"]
+    assert disposition == 'attachment; filename="btinternet.com.mobileconfig"'
+
+
+def test_no_cache_keeps_a_profile_that_has_an_address_or_a_name_in_it(http: httpx.Client) -> None:
+    assert http.get(PATH).headers["cache-control"] == "public, max-age=3600"
+    for field in ({"emailaddress": "fred@talk21.com"}, {"name": "Fred"}):
+        assert http.get(PATH, params=field).headers["cache-control"] == "no-store"
+        assert http.post(PATH, data=field).headers["cache-control"] == "no-store"
+
+
+def identity(address: str | None, protocol: str = "imap") -> tuple[str, str]:
+    top_level, mail = read(BT.render(MailAddress.parse(address) if address else None, None, protocol))
+    assert top_level["PayloadIdentifier"].startswith("com.btinternet.")
+    assert mail["PayloadIdentifier"].startswith(top_level["PayloadIdentifier"])
+    assert {UUID(top_level["PayloadUUID"]).version, UUID(mail["PayloadUUID"]).version} == {5}
+    assert top_level["PayloadUUID"] != mail["PayloadUUID"]
+    return top_level["PayloadIdentifier"], mail["PayloadUUID"]
+
+
+def test_installing_again_replaces_the_account() -> None:
+    assert identity("fred@btinternet.com") == identity("Fred@BTinternet.com")
+    assert identity(None) == identity(None)
+
+
+def test_another_address_is_another_account() -> None:
+    assert identity("fred@btinternet.com")[0] != identity("joe@btinternet.com")[0]
+    assert identity("fred@btinternet.com")[0] != identity("fred@talk21.com")[0]
+    assert identity("fred@btinternet.com")[0] != identity(None)[0]
+
+
+def test_pop3_instead_of_imap_is_the_same_profile_with_another_account_in_it() -> None:
+    (imap_profile, imap_account), (pop3_profile, pop3_account) = (
+        identity("a@talk21.com"),
+        identity("a@talk21.com", "pop3"),
+    )
+    assert imap_profile == pop3_profile
+    assert imap_account != pop3_account
+
+
+@pytest.mark.parametrize(
+    ("method", "key"),
+    [
+        ("password-cleartext", "EmailAuthPassword"),
+        ("password-encrypted", "EmailAuthCRAMMD5"),
+        ("NTLM", "EmailAuthNTLM"),
+        ("client-IP-address", "EmailAuthNone"),
+        ("OAuth2</authentication><authentication>password-encrypted", "EmailAuthCRAMMD5"),
+    ],
+)
+def test_the_first_method_that_apple_knows_is_the_one(write: Write, method: str, key: str) -> None:
+    _, mail = read(Mobileconfig(load(write({"password-cleartext": method}))).render())
+    assert mail["IncomingMailServerAuthentication"] == key
+
+
+def test_starttls_and_no_encryption_are_told_apart_and_usernames_follow_the_definition(write: Write) -> None:
+    provider = Mobileconfig(load(write()))
+    _, imap = read(provider.render(MailAddress("fred", "example.net")))
+    assert (imap["IncomingMailServerUseSSL"], imap["IncomingMailServerUsername"]) == (True, "fred")
+    assert (imap["IncomingMailServerPortNumber"], imap["OutgoingMailServerUsername"]) == (143, "fred@example.net")
+    _, pop3 = read(provider.render(MailAddress("fred", "example.net"), protocol="pop3"))
+    assert pop3["IncomingMailServerUseSSL"] is False
+
+
+def test_a_provider_with_nothing_for_apple_devices_has_no_profile(write: Write) -> None:
+    with pytest.raises(NotServedError, match="no imap settings"):
+        Mobileconfig(load(write({"password-cleartext": "OAuth2"}))).render()
+
+
+LINES = st.text(
+    st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="\ufffe\uffff"), min_size=1
+)
+
+
+@given(LINES, LINES.filter(lambda text: "@" not in text))
+def test_markup_in_a_name_or_an_address_comes_back_as_the_text_that_it_is(name: str, local: str) -> None:
+    _, mail = read(BT.render(MailAddress(local, "talk21.com"), name))
+    assert (mail["EmailAccountName"], mail["EmailAddress"]) == (name, f"{local}@talk21.com")
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "text"),
+    [
+        ("protocol=jmap", 400, "protocol is not imap or pop3\n"),
+        ("protocol=IMAP", 400, "protocol is not imap or pop3\n"),
+        ("protocol=imap&protocol=pop3", 400, "protocol is given twice\n"),
+        ("name=a&name=b", 400, "name is given twice\n"),
+        ("name=a%0Ab", 400, "name has a control character in it\n"),
+        ("name=" + "a" * 257, 400, "name is longer than 256 characters\n"),
+        ("name=%FF", 400, "name is not UTF-8\n"),
+        ("emailaddress=fred", 400, "emailaddress has no @\n"),
+        ("emailaddress=fred@example.org", 404, "the domain of this address is not served here\n"),
+    ],
+)
+def test_what_cannot_be_answered_is_refused_with_the_reason(
+    http: httpx.Client, query: str, status: int, text: str
+) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for answer in (http.get(f"{PATH}?{query}"), http.post(PATH, content=query, headers=form)):
+        assert (answer.status_code, answer.text) == (status, text)
+
+
+def test_a_post_that_is_no_form_is_refused(http: httpx.Client) -> None:
+    answer = http.post(PATH, json={"emailaddress": "fred@talk21.com"})
+    assert (answer.status_code, answer.text) == (415, "the body is not application/x-www-form-urlencoded\n")

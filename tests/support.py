@@ -1,0 +1,69 @@
+"""What tests are made with: the server as its users start it, and definition files."""
+
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+COMMAND = Path(sys.executable).with_name("bt-autoconfig")
+
+
+class Served:
+    """A running `bt-autoconfig serve`: its address, and all that it has printed so far."""
+
+    def __init__(self, process: subprocess.Popen[bytes], output: Path) -> None:
+        self.process = process
+        self._output = output
+        self.port = self._port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.http = httpx.Client(base_url=self.url, timeout=10)
+
+    def printed(self) -> str:
+        return self._output.read_text()
+
+    def _port(self) -> int:
+        deadline = time.monotonic() + 20
+        while self.process.poll() is None and time.monotonic() < deadline:
+            if found := re.search(r"http://127\.0\.0\.1:(\d+) ", self.printed()):
+                return int(found[1])
+            time.sleep(0.02)
+        raise AssertionError(f"the server did not start:\n{self.printed()}")
+
+
+@contextmanager
+def serving(*arguments: str | Path) -> Iterator[Served]:
+    """Run the installed command on a free port, from a folder that has nothing to do with it."""
+    with tempfile.TemporaryDirectory() as folder, Path(folder, "output").open("wb") as output:
+        command = [COMMAND, "serve", "--port", "0", *arguments]
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd="/")
+        try:
+            served = Served(process, Path(folder, "output"))
+            with served.http:
+                yield served
+        finally:
+            process.terminate()
+            process.wait(timeout=10)
+
+
+class Write:
+    """Writes definition files: a small provider's, with some of its text replaced."""
+
+    TEXT = (Path(__file__).parent / "example.xml").read_text()
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self, replacements: dict[str, str] | None = None, name: str = "provider.xml") -> Path:
+        text = self.TEXT
+        for old, new in (replacements or {}).items():
+            assert old in text
+            text = text.replace(old, new)
+        file = self._folder / name
+        file.write_text(text)
+        return file

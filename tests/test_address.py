@@ -1,0 +1,74 @@
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoconfig.address import MAX_LENGTH, AddressError, MailAddress
+
+
+@pytest.mark.parametrize(
+    ("text", "local", "domain"),
+    [
+        ("fred@btinternet.com", "fred", "btinternet.com"),
+        ("Fred.Bloggs@BTInternet.COM", "Fred.Bloggs", "btinternet.com"),
+        ("fred+news@talk21.com", "fred+news", "talk21.com"),
+        ("o'hara&sons@talk21.com", "o'hara&sons", "talk21.com"),
+        ('"fred bloggs"@talk21.com', '"fred bloggs"', "talk21.com"),
+        ('"fred@home"@talk21.com', '"fred@home"', "talk21.com"),
+        ("jürgen@bücher.example", "jürgen", "xn--bcher-kva.example"),
+        ("jürgen@BÜCHER.example", "jürgen", "xn--bcher-kva.example"),
+        ("fred@XN--BCHER-KVA.example", "fred", "xn--bcher-kva.example"),
+        ("fred@btinternet.com.", "fred", "btinternet.com"),
+        (" fred@btinternet.com ", "fred", "btinternet.com"),
+        ("EVOLUTIONUSER@btinternet.com", "EVOLUTIONUSER", "btinternet.com"),
+    ],
+)
+def test_an_address_keeps_its_local_part_as_typed_and_its_domain_as_the_dns_knows_it(
+    text: str, local: str, domain: str
+) -> None:
+    assert MailAddress.parse(text) == MailAddress(local, domain)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "has no @"),
+        ("fred", "has no @"),
+        ("@btinternet.com", "has nothing before the @"),
+        ("fred@", "has no domain name after the @"),
+        ("fred@.com", "has no domain name after the @"),
+        ("fred@bt internet.com", "has no domain name after the @"),
+        ("fred@<b>.com", "has no domain name after the @"),
+        ("fred@" + "a" * 64 + ".com", "has no domain name after the @"),
+        ("fred@" + "a." * 127 + "com", "has no domain name after the @"),
+        ("fred@\N{SNOWMAN WITHOUT SNOW}\u200d.com", "has no domain name after the @"),
+        ("fred@home@btinternet.com", "has more than one @"),
+        ("fred\n@btinternet.com", "has a control character in it"),
+        ("fred\x00@btinternet.com", "has a control character in it"),
+        ("fred\x85@btinternet.com", "has a control character in it"),
+        ("fred\u2028@btinternet.com", "has a control character in it"),
+        ("fred\ufffe@btinternet.com", "has a control character in it"),
+        ("a" * (MAX_LENGTH - 14) + "@btinternet.com", "is longer than 320 characters"),
+    ],
+)
+def test_what_is_no_address_is_refused_with_the_reason(text: str, reason: str) -> None:
+    with pytest.raises(AddressError, match=f"^{reason}$"):
+        MailAddress.parse(text)
+
+
+def test_an_address_of_320_characters_is_one() -> None:
+    assert len(str(MailAddress.parse("a" * (MAX_LENGTH - 15) + "@btinternet.com"))) == MAX_LENGTH
+
+
+@given(st.text())
+def test_any_text_is_an_address_error_or_an_address_that_reads_back_the_same(text: str) -> None:
+    with contextlib.suppress(AddressError):
+        address = MailAddress.parse(text)
+        assert MailAddress.parse(str(address)) == address
+
+
+@given(st.from_regex(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,40}", fullmatch=True), st.booleans())
+def test_the_letter_case_of_a_domain_does_not_matter_and_that_of_a_local_part_is_kept(local: str, upper: bool) -> None:
+    domain = "BTINTERNET.COM" if upper else "btinternet.com"
+    assert MailAddress.parse(f"{local}@{domain}") == MailAddress(local, "btinternet.com")

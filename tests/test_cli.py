@@ -1,0 +1,144 @@
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from autoconfig.definition import EMBEDDED
+from tests.support import COMMAND, Served, Write, serving
+
+
+def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [COMMAND, *arguments], capture_output=True, cwd="/", env=os.environ | environment, check=False, timeout=20
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path"),
+    [
+        (["autoconfig"], "/mail/config-v1.1.xml"),
+        (["autoconfig", "--emailaddress", "a@talk21.com"], "/mail/config-v1.1.xml?emailaddress=a@talk21.com"),
+        (["autodiscover"], "/autodiscover/autodiscover.xml"),
+        (["mobileconfig"], "/email.mobileconfig"),
+        (
+            ["mobileconfig", "--emailaddress", "a@talk21.com", "--name", "A B", "--protocol", "pop3"],
+            "/email.mobileconfig?emailaddress=a@talk21.com&name=A+B&protocol=pop3",
+        ),
+    ],
+)
+def test_render_prints_what_the_server_sends_to_the_byte(http: httpx.Client, arguments: list[str], path: str) -> None:
+    printed = run("render", *arguments)
+    assert (printed.returncode, printed.stderr) == (0, b"")
+    assert printed.stdout == http.get(path).content
+
+
+def test_render_autodiscover_prints_what_outlook_gets_for_an_address() -> None:
+    assert (
+        b"<LoginName>a@talk21.com</LoginName>" in run("render", "autodiscover", "--emailaddress", "a@talk21.com").stdout
+    )
+
+
+@pytest.mark.parametrize("format_", ["autoconfig", "autodiscover", "mobileconfig"])
+def test_render_for_a_foreign_domain_says_so(format_: str) -> None:
+    refused = run("render", format_, "--emailaddress", "a@example.org")
+    assert (refused.returncode, refused.stdout) == (1, b"")
+    assert b"the domain of this address is not served here" in refused.stderr
+
+
+def test_render_refuses_what_is_no_address() -> None:
+    refused = run("render", "autoconfig", "--emailaddress", "nonsense")
+    assert refused.returncode == 2
+    assert b"the address has no @" in refused.stderr
+
+
+def test_validate_sums_a_definition_up() -> None:
+    summary = run("validate")
+    assert summary.returncode == 0
+    assert summary.stdout.decode() == (
+        f"{EMBEDDED}: right\n"
+        "  BT Mail, for addresses on btinternet.com, btopenworld.com, talk21.com\n"
+        "  imap mail.btinternet.com:993 SSL, password-cleartext as %EMAILADDRESS%\n"
+        "  pop3 mail.btinternet.com:995 SSL, password-cleartext as %EMAILADDRESS%\n"
+        "  smtp mail.btinternet.com:465 SSL, password-cleartext as %EMAILADDRESS%\n"
+    )
+
+
+def test_validate_tells_warnings_and_is_content(write: Write) -> None:
+    file = write({"</emailProvider>": "<enable/></emailProvider>"})
+    summary = run("validate", file)
+    assert summary.returncode == 0
+    assert summary.stderr.decode().startswith(f"warning: {file}:28: enable is not an element of the format")
+
+
+@pytest.mark.parametrize("command", [["validate"], ["render", "autoconfig", "--definition"], ["serve", "--definition"]])
+def test_a_wrong_definition_is_told_line_by_line_and_nothing_starts(write: Write, command: list[str]) -> None:
+    file = write({">143<": ">99999<", ">plain<": ">none<"})
+    refused = run(*command, file)
+    assert (refused.returncode, refused.stdout) == (1, b"")
+    assert refused.stderr.decode() == (
+        f"{file}:9: port 99999 is not between 1 and 65535\n{file}:17: socketType none is not SSL, STARTTLS or plain\n"
+    )
+
+
+def test_every_option_is_an_environment_variable_too(write: Write) -> None:
+    file = write()
+    printed = run("render", "mobileconfig", BT_AUTOCONFIG_DEFINITION=str(file), BT_AUTOCONFIG_PROTOCOL="pop3",
+                  BT_AUTOCONFIG_EMAILADDRESS="a@example.net", BT_AUTOCONFIG_NAME="A B").stdout  # fmt: skip
+    assert all(text in printed for text in (b"EmailTypePOP", b"a@example.net", b"A B", b"pop.example.com"))
+    assert run("validate", BT_AUTOCONFIG_DEFINITION=str(file)).stdout.startswith(str(file).encode())
+    for option in ("HOST", "PORT", "DEFINITION", "WORKERS"):
+        assert f"BT_AUTOCONFIG_{option}".encode() in run("serve", "--help").stdout
+
+
+def test_serve_says_where_it_listens_and_what_to_try(server: Served) -> None:
+    lines = server.printed().splitlines()
+    assert lines[0] == f"bt-autoconfig serves BT Mail on {server.url} (Ctrl-C ends it). To try it:"
+    urls = [line.split()[1] for line in lines[1:4]]
+    assert [line.split()[0] for line in lines[1:4]] == ["Thunderbird", "Outlook", "Apple"]
+    assert [httpx.get(url).status_code for url in urls] == [200, 200, 200]
+
+
+def test_serve_on_a_port_that_is_taken_says_so_and_what_to_do(server: Served) -> None:
+    refused = run("serve", "--port", str(server.port))
+    assert refused.returncode == 1
+    reason = (
+        f"cannot listen on 127.0.0.1 port {server.port}: Address already in use; choose others with --host and --port\n"
+    )
+    assert refused.stderr.decode() == reason
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
+def test_serve_listens_on_ipv6_too() -> None:
+    with subprocess.Popen([COMMAND, "serve", "--host", "::1", "--port", "0"], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        url = process.stdout.readline().split()[5].decode()
+        assert url.startswith("http://[::1]:")
+        assert httpx.get(f"{url}/healthz").status_code == 200
+        process.terminate()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serve_ends_in_good_order_when_told_to(workers: str, number: signal.Signals) -> None:
+    with serving("--workers", workers) as served:
+        assert served.http.get("/healthz").status_code == 200
+        served.http.close()
+        served.process.send_signal(number)
+        assert served.process.wait(timeout=10) == 0
+        assert "Traceback" not in served.printed()
+
+
+def test_serve_answers_alike_from_every_worker(write: Write) -> None:
+    with serving("--workers", "2", "--definition", write()) as served:
+        answers = {httpx.get(f"{served.url}/mail/config-v1.1.xml").headers["etag"] for _ in range(20)}
+        assert len(answers) == 1
+
+
+def test_help_names_the_commands_and_the_version_is_the_packages() -> None:
+    help_ = run("--help").stdout.decode()
+    assert all(command in help_ for command in ("serve", "render", "validate"))
+    assert run("--version").stdout.startswith(b"bt-autoconfig, version ")

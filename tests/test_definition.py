@@ -1,0 +1,142 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from autoconfig import definition
+from autoconfig.address import MailAddress
+from autoconfig.definition import DefinitionError, NotServedError, Server, load
+from tests.support import Write
+
+
+def mistakes(file: Path) -> list[str]:
+    with pytest.raises(DefinitionError) as refusal:
+        load(file)
+    return [mistake.removeprefix(f"{file}:") for mistake in refusal.value.mistakes]
+
+
+def test_bt_offers_imap_first_then_pop3_and_smtp_each_over_implicit_tls_with_the_whole_address() -> None:
+    bt = load(definition.EMBEDDED)
+    host, rest = "mail.btinternet.com", ("SSL", ("password-cleartext",), "%EMAILADDRESS%")
+    assert bt.servers == (
+        Server("imap", host, 993, *rest),
+        Server("pop3", host, 995, *rest),
+        Server("smtp", host, 465, *rest),
+    )
+
+
+def test_bt_has_three_domains_a_name_and_no_warning() -> None:
+    bt = load(definition.EMBEDDED)
+    assert bt.domains == ("btinternet.com", "btopenworld.com", "talk21.com")
+    assert (bt.id, bt.display_name, bt.warnings) == ("btinternet.com", "BT Mail", ())
+
+
+def test_a_definition_serves_its_own_domains_and_no_others(write: Write) -> None:
+    provider = load(write())
+    assert provider.serves("example.net")
+    assert not provider.serves("example.org")
+    with pytest.raises(NotServedError):
+        provider.require(MailAddress("fred", "example.org"))
+
+
+def test_a_provider_of_others_domains_serves_every_domain(write: Write) -> None:
+    provider = load(write({"<domain>example.net": '<domain purpose="mx">example.net'}))
+    assert provider.serves("customer.example")
+
+
+def test_domains_may_be_written_in_any_case_and_script(write: Write) -> None:
+    provider = load(write({"<domain>example.net": "<domain> BÜCHER.example "}))
+    assert provider.domains == ("example.com", "xn--bcher-kva.example")
+
+
+def test_white_space_around_a_value_is_no_part_of_it(write: Write) -> None:
+    provider = load(write({"<hostname>imap.example.com<": "<hostname>\n  imap.example.com\n<"}))
+    assert provider.servers[0].hostname == "imap.example.com"
+
+
+SERVER = "must have one hostname, one port, one socketType, at least one authentication and at most one username"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "mistake"),
+    [
+        (">143<", ">99999<", "9: port 99999 is not between 1 and 65535"),
+        (">143<", ">0<", "9: port 0 is not between 1 and 65535"),
+        (">143<", "><", "9: port is not between 1 and 65535"),
+        ("<port>143</port>", "", f"7: incomingServer {SERVER}; this one holds hostname, socketType, authentication, username"),
+        (">plain<", ">TLS<", "17: socketType TLS is not SSL, STARTTLS or plain"),
+        (">imap.example.com<", ">imap example.com<", "8: hostname imap example.com is not a host name"),
+        (">imap.example.com<", ">imap..example.com<", "8: hostname imap..example.com is not a host name"),
+        (">%EMAILLOCALPART%<", ">%EMAIL%<", "12: username %EMAIL% is empty or has a placeholder other than "),
+        ("\n      <username>%EMAILLOCALPART%</username>", "", "7: incomingServer asks for a password but has no username"),
+        ("<domain>example.net", "<domain>example com", "5: domain example com is not a domain name"),
+        ("<domain>example.net", "<domain>EXAMPLE.com", "5: domain EXAMPLE.com stands on line 4 already"),
+        ("<domain>example.net", '<domain purpose="x">example.net', "5: domain example.net is not a domain name, or its "),
+        ("Example Mail", "x" * 61, f"6: displayName {'x' * 60} is not between 1 and 60 characters long"),
+        ("<displayName>Example Mail</displayName>", "", "3: emailProvider must have an id that is a host name, at least"),
+        (' type="imap"', "", "7: incomingServer must have a type"),
+        (' id="example.com"', "", "3: emailProvider must have an id"),
+        (' version="1.1"', "", "2: clientConfig must have a version"),
+        ("clientConfig", "config", "2: Expecting element clientConfig, got config"),
+        ("</emailProvider>", "", "29: not well-formed XML: Opening and ending tag mismatch: emailProvider line 3 and "),
+        ("<clientConfig", '<!DOCTYPE a [<!ENTITY b "c">]><clientConfig', "1: a DOCTYPE has no place in a definition"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_with_its_line_and_the_way_out(write: Write, old: str, new: str, mistake: str) -> None:
+    (found,) = mistakes(write({old: new}))
+    assert found.startswith(mistake)
+
+
+def test_all_mistakes_are_told_at_once(write: Write) -> None:
+    found = mistakes(write({">143<": ">x<", ">plain<": ">PLAIN<", "<displayName>Example Mail</displayName>": ""}))
+    assert [re.match(r"\d+", mistake)[0] for mistake in found] == ["3", "9", "17"]  # type: ignore[index]
+
+
+def test_mail_that_can_be_read_but_not_sent_is_a_mistake(write: Write) -> None:
+    text = Write.TEXT
+    sending = text[text.index("    <outgoingServer") : text.index("  </emailProvider>")]
+    assert mistakes(write({sending: ""})) == ["14: there is no outgoingServer of type smtp to send mail with"]
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DefinitionError, match=r"missing\.xml: cannot be read: No such file or directory"):
+        load(tmp_path / "missing.xml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "warning"),
+    [
+        (
+            "</emailProvider>",
+            "<enable/></emailProvider>",
+            "28: enable is not an element of the format; it is passed on",
+        ),
+        ("<port>143</port>", "<port>143</port><color/>", "9: color is not an element of the format; it is passed on"),
+        (">password-encrypted<", ">telepathy<", "18: authentication telepathy is not a method that clients know"),
+    ],
+)
+def test_what_readers_must_ignore_passes_with_a_warning(write: Write, old: str, new: str, warning: str) -> None:
+    file = write({old: new})
+    (found,) = load(file).warnings
+    assert found.startswith(f"{file}:{warning}")
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        '<incomingServer type="ews"><url>https://ews.example.com/</url><username>%EMAILADDRESS</username></incomingServer>',
+        '<incomingServer type="jmap"><url>https://jmap.example.com/</url></incomingServer>',
+    ],
+)
+def test_servers_of_other_types_pass_as_they_are(write: Write, section: str) -> None:
+    assert load(write({"</emailProvider>": f"{section}</emailProvider>"})).warnings == ()
+
+
+def test_what_the_format_knows_of_other_services_passes_without_a_warning(write: Write) -> None:
+    services = '<calendar type="caldav"><url>https://x.example/</url></calendar><oAuth2><issuer>x</issuer></oAuth2>'
+    assert load(write({"</clientConfig>": f"{services}</clientConfig>"})).warnings == ()
+
+
+def test_nothing_is_fetched_or_expanded_while_a_definition_is_read(write: Write) -> None:
+    file = write({"<clientConfig": '<!DOCTYPE a SYSTEM "http://127.0.0.1:1/a.dtd"><clientConfig'})
+    assert mistakes(file) == ["1: a DOCTYPE has no place in a definition; leave it out"]

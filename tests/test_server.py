@@ -1,0 +1,158 @@
+"""What holds for every protocol: bad input, limits, privacy."""
+
+import asyncio
+import socket
+
+import httpx
+import pytest
+
+from autoconfig import server as server_module
+from autoconfig.definition import EMBEDDED, load
+from tests.support import Served
+
+ADDRESS_PATHS = ["/mail/config-v1.1.xml", "/.well-known/autoconfig/mail/config-v1.1.xml", "/email.mobileconfig"]
+SECRET = "very.secret"
+
+
+@pytest.mark.parametrize("path", ADDRESS_PATHS)
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        (f"emailaddress={SECRET}", "emailaddress has no @"),
+        (f"emailaddress=@{SECRET}", "emailaddress has nothing before the @"),
+        (f"emailaddress={SECRET}%0D%0AX-Evil:1@talk21.com", "emailaddress has a control character in it"),
+        (f"emailaddress={SECRET}%00@talk21.com", "emailaddress has a control character in it"),
+        ("emailaddress=" + SECRET * 40 + "@talk21.com", "emailaddress is longer than 320 characters"),
+        (f"emailaddress={SECRET}@talk21.com&emailaddress={SECRET}@talk21.com", "emailaddress is given twice"),
+        (f"emailaddress={SECRET}@talk21.com&EmailAddress={SECRET}@talk21.com", "emailaddress is given twice"),
+        (f"emailaddress={SECRET}%FF@talk21.com", "emailaddress is not UTF-8"),
+        (f"emailaddress={SECRET}@%3Cscript%3E", "emailaddress has no domain name after the @"),
+    ],
+)
+def test_a_bad_address_gets_400_and_one_line_that_says_why_and_repeats_none_of_it(
+    http: httpx.Client, path: str, query: str, text: str
+) -> None:
+    answer = http.get(f"{path}?{query}")
+    assert (answer.status_code, answer.text) == (400, f"{text}\n")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_an_unknown_path_gets_404(http: httpx.Client) -> None:
+    for path in ("/nothing", "/mail/config-v1.1.xml/", "/mail", "//mail/config-v1.1.xml", "/%00", "/%ff"):
+        assert http.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/mail/config-v1.1.xml", {"GET", "HEAD"}),
+        ("DELETE", "/mail/config-v1.1.xml", {"GET", "HEAD"}),
+        ("PUT", "/Autodiscover/Autodiscover.xml", {"GET", "HEAD", "POST"}),
+        ("OPTIONS", "/email.mobileconfig", {"GET", "HEAD", "POST"}),
+        ("POST", "/healthz", {"GET", "HEAD"}),
+    ],
+)
+def test_a_wrong_method_gets_405_and_the_right_ones(
+    http: httpx.Client, method: str, path: str, allowed: set[str]
+) -> None:
+    answer = http.request(method, path)
+    assert answer.status_code == 405
+    assert set(answer.headers["allow"].split(", ")) == allowed
+
+
+def test_the_process_says_that_it_lives(http: httpx.Client) -> None:
+    answer = http.get("/healthz")
+    assert (answer.status_code, answer.text) == (200, "ok\n")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/nothing", "/mail/config-v1.1.xml", "/email.mobileconfig"])
+def test_no_answer_is_taken_for_another_type_or_tells_what_server_sent_it(http: httpx.Client, path: str) -> None:
+    headers = http.get(path).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "server" not in headers
+
+
+def test_a_forged_host_is_nowhere_in_an_answer(http: httpx.Client) -> None:
+    forged = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"}
+    for path in ("/", "/mail/", "/autodiscover/autodiscover.xml/", "/mail/config-v1.1.xml", "/email.mobileconfig"):
+        answer = http.get(path, headers=forged)
+        assert "evil" not in answer.text
+        assert "evil" not in str(answer.headers)
+
+
+def converse(server: Served, request: bytes) -> bytes:
+    """Send bytes as they are and return all that comes back before the server closes the connection."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        connection.sendall(request)
+        answer = b""
+        while received := connection.recv(65536):
+            answer += received
+        return answer
+
+
+@pytest.mark.parametrize("path", [b"/autodiscover/autodiscover.xml", b"/email.mobileconfig", b"/nothing", b"/healthz"])
+@pytest.mark.parametrize("method", [b"POST", b"GET"])
+def test_a_body_that_says_it_is_too_large_is_not_read(server: Served, method: bytes, path: bytes) -> None:
+    head = b"%b %b HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n\r\n" % (method, path)
+    answer = converse(server, head)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"\r\nconnection: close\r\n" in answer
+    assert answer.endswith(b"\r\n\r\nthe body is larger than 65536 bytes\n")
+
+
+def test_a_body_that_just_keeps_coming_is_cut_off(server: Served) -> None:
+    head = b"POST /autodiscover/autodiscover.xml HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = converse(server, head + b"10001\r\n" + b"a" * 65537)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"\r\nconnection: close\r\n" in answer
+
+
+def test_a_body_of_64_kib_is_read(server: Served) -> None:
+    answer = server.http.post("/autodiscover/autodiscover.xml", content=b"a" * 65536)
+    assert (answer.status_code, b"<ErrorCode>600" in answer.content) == (200, True)
+
+
+def test_a_body_that_is_announced_but_does_not_fit_its_route_does_no_harm(server: Served) -> None:
+    answer = server.http.request("GET", "/mail/config-v1.1.xml", content=b"a" * 1000)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "request_line", [b"\x00\x01\x02", b"GET / HTTP/9.9", b"GET /\xff HTTP/1.1", b"get / http/1.1", b"GET  HTTP/1.1"]
+)
+def test_what_is_no_http_gets_400_or_nothing(server: Served, request_line: bytes) -> None:
+    answer = converse(server, request_line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 404 "))
+
+
+def test_a_failure_is_logged_by_kind_and_place_with_no_word_of_the_request(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError(f"about {SECRET}@talk21.com")
+
+    monkeypatch.setattr("autoconfig.protocols.mobileconfig.Mobileconfig.render", fail)
+    transport = httpx.ASGITransport(server_module.application(load(EMBEDDED)))
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            return await client.get(f"/email.mobileconfig?emailaddress={SECRET}@talk21.com")
+
+    answer = asyncio.run(ask())
+    assert answer.status_code == 500
+    assert SECRET not in answer.text
+    assert "RuntimeError at " in caplog.text
+    assert SECRET not in caplog.text
+
+
+def test_no_address_query_or_password_is_ever_printed(server: Served) -> None:
+    """Asks everything once more with something to look for, then looks through all that was printed in this session."""
+    headers = {"Authorization": f"Basic {SECRET}", "Cookie": SECRET, "Referer": SECRET}
+    for path in (*ADDRESS_PATHS, "/autodiscover/autodiscover.xml", f"/{SECRET}"):
+        for address in (f"{SECRET}@talk21.com", f"{SECRET}@example.org", f"{SECRET}\n@talk21.com", SECRET):
+            server.http.get(path, params={"emailaddress": address, "name": SECRET}, headers=headers)
+            server.http.post(path, data={"emailaddress": address, "name": SECRET}, headers=headers)
+    converse(server, b"GET /%b\x00 HTTP/1.1\r\n\r\n" % SECRET.encode())
+    assert SECRET not in server.printed()
+    assert "fred" not in server.printed()
