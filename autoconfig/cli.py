@@ -103,9 +103,11 @@ def serve(host: str, port: int, source: Path, workers: int) -> None:
 @click.argument("format_", metavar="FORMAT", type=click.Choice(["autoconfig", "autodiscover", "mobileconfig"]))
 @_option("--emailaddress", type=_Address(), metavar="ADDRESS", help="Whose settings; without it, those for anybody.")
 @_option("--name", metavar="NAME", help="The sender's name (mobileconfig).")
-@_option("--protocol", type=click.Choice(PROTOCOLS), default=PROTOCOLS[0], show_default=True, help="For mobileconfig.")
+@_option("--protocol", type=click.Choice(PROTOCOLS), help="For mobileconfig; imap unless there is only pop3.")
 @_definition_option
-def render(format_: str, emailaddress: MailAddress | None, name: str | None, protocol: str, source: Path) -> None:
+def render(
+    format_: str, emailaddress: MailAddress | None, name: str | None, protocol: str | None, source: Path
+) -> None:
     """Print what the server sends to a client, to the byte.
 
     FORMAT is autoconfig (Thunderbird), autodiscover (Outlook) or mobileconfig (Apple).
@@ -174,9 +176,9 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        raise _Refusal(
-            f"cannot listen on {host} port {port}: {error.strerror}; choose others with --host and --port"
-        ) from error
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        problem = f"cannot listen on {host} port {port}: {reason}"
+        raise _Refusal(f"{problem}; choose others with --host and --port") from error
 
 
 def _say_where(listener: socket.socket, definition: Definition) -> None:

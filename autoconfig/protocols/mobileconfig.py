@@ -23,7 +23,8 @@ _HOLES = ADDRESS_HOLES | {"REALNAME", "PROFILEUUID", "MAILUUID"}
 class Mobileconfig:
     """ASGI application: `GET` and `POST /email.mobileconfig`.
 
-    Fields, all optional: `emailaddress`, `name` (the sender's, at most 256 characters) and `protocol` (imap or pop3).
+    Fields, all optional: `emailaddress`, `name` (the sender's, at most 256 characters) and `protocol` (imap or pop3;
+    imap is the default unless the provider has only POP3).
     """
 
     def __init__(self, definition: Definition) -> None:
@@ -45,13 +46,17 @@ class Mobileconfig:
             for protocol, address, name in product(PROTOCOLS, (False, True), (False, True))
         }
 
-    def render(self, address: MailAddress | None = None, name: str | None = None, protocol: str = "imap") -> bytes:
+        available = (protocol for protocol in PROTOCOLS if self._documents[protocol, False, False])
+        self._default_protocol = next(available, PROTOCOLS[0])
+
+    def render(self, address: MailAddress | None = None, name: str | None = None, protocol: str | None = None) -> bytes:
         """Return the profile for an address, if any, and a sender's name, if any.
 
         Raises NotServedError when the address's domain is not served, or the provider has nothing that an Apple device
-        can use over `protocol`, which is imap or pop3.
+        can use over `protocol`, which is imap, pop3 or None for the default.
         """
         self._definition.require(address)
+        protocol = protocol or self._default_protocol
         document = self._documents[protocol, address is not None, name is not None]
         if document is None:
             raise NotServedError(f"this provider has no {protocol} settings that Apple devices can use")
@@ -74,8 +79,8 @@ class Mobileconfig:
         fields = await Fields.of(scope, receive)
         address = fields.address()
         name = fields.line("name", MAX_NAME)
-        protocol = fields.text("protocol") or PROTOCOLS[0]
-        if protocol not in PROTOCOLS:
+        protocol = fields.text("protocol")
+        if protocol not in (None, *PROTOCOLS):
             raise HTTPException(400, f"protocol is not {' or '.join(PROTOCOLS)}")
         body = self.render(address, name, protocol)
         caching = "no-store" if address or name else "public, max-age=3600"

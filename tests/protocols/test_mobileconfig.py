@@ -177,9 +177,14 @@ def test_starttls_and_no_encryption_are_told_apart_and_usernames_follow_the_defi
     assert pop3["IncomingMailServerUseSSL"] is False
 
 
+def test_a_provider_without_imap_has_a_pop3_profile_by_default(write: Write) -> None:
+    _, mail = read(Mobileconfig(load(write({'type="imap"': 'type="jmap"'}))).render())
+    assert mail["EmailAccountType"] == "EmailTypePOP"
+
+
 def test_a_provider_with_nothing_for_apple_devices_has_no_profile(write: Write) -> None:
     with pytest.raises(NotServedError, match="no imap settings"):
-        Mobileconfig(load(write({"password-cleartext": "OAuth2"}))).render()
+        Mobileconfig(load(write({"password-cleartext": "OAuth2"}))).render(protocol="imap")
 
 
 LINES = st.text(

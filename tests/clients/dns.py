@@ -1,0 +1,33 @@
+"""Names for the lab's network: Debian's knot, an authoritative server."""
+
+from collections.abc import Mapping
+
+from tests.clients.network import ADDRESS, Network
+
+
+def start(network: Network, zones: Mapping[str, str]) -> None:
+    """Serve zones: by the name of a domain, its records without SOA and NS."""
+    folder = network.folder / "knot"
+    folder.mkdir()
+    statements = [
+        f"server:\n  listen: {ADDRESS}@53\n  rundir: {folder}",
+        f"database:\n  storage: {folder}",
+        "log:\n  - target: stdout\n    any: warning",
+        "zone:",
+    ]
+    for domain, records in zones.items():
+        zone = folder / f"{domain}.zone"
+        zone.write_text(
+            f"$ORIGIN {domain}.\n$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A {ADDRESS}\n{records}\n"
+        )
+        statements.append(f"  - domain: {domain}\n    file: {zone}")
+    configuration = folder / "knot.conf"
+    configuration.write_text("\n".join(statements) + "\n")
+    network.start("knot", ["knotd", "-c", configuration])
+    network.wait_for_port(53)
+
+
+def provider_records(*hosts: str, mx: str = "") -> str:
+    """Return the records of a domain: an address for each of its hosts (@ is the domain itself), and where mail goes."""
+    lines = [f"{host} A {ADDRESS}" for host in hosts]
+    return "\n".join([*lines, f"@ MX 10 {mx}"] if mx else lines)

@@ -1,0 +1,95 @@
+"""A real Thunderbird, headless, driven through Marionette."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.clients.network import Network
+
+_MARIONETTE_PORT = 2828
+_SCRIPTS = Path(__file__).parent / "thunderbird.js"
+
+_PREFERENCES: dict[str, bool | int | str] = {
+    "marionette.port": _MARIONETTE_PORT,
+    "app.update.enabled": False,
+    "datareporting.policy.dataSubmissionEnabled": False,
+    "mail.provider.suppress_dialog_on_startup": True,
+    "mail.shell.checkDefaultClient": False,
+    "mailnews.start_page.enabled": False,
+    "toolkit.telemetry.enabled": False,
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """What Thunderbird made of one server, in its own terms."""
+
+    type: str
+    hostname: str
+    port: int
+    socketType: str  # noqa: N815 - Thunderbird's name
+    auth: str
+    username: str
+
+
+@dataclass(frozen=True)
+class Account:
+    """The account that Thunderbird would set up, and where it found it (`xml-from-isp-https`, …)."""
+
+    source: str
+    incoming: Server
+    outgoing: Server
+    alternatives: tuple[Server, ...]
+
+
+class Thunderbird:
+    """A Thunderbird with an empty profile that trusts one certificate authority more."""
+
+    def __init__(self, network: Network, authority: Path, **preferences: bool | int | str) -> None:
+        self._network = network
+        profile = network.folder / "thunderbird"
+        profile.mkdir()
+        settings = _PREFERENCES | {name.replace("__", "."): value for name, value in preferences.items()}
+        lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in settings.items()]
+        (profile / "user.js").write_text("\n".join(lines) + "\n")
+        for step in (
+            ["-N", "--empty-password"],
+            ["-A", "-n", "lab", "-t", "C,,", "-i", str(authority)],
+        ):
+            subprocess.run(["certutil", "-d", f"sql:{profile}", *step], check=True)
+        network.start(
+            "thunderbird",
+            ["thunderbird", "--headless", "--marionette", "-remote-allow-system-access", "--no-remote",
+             "--profile", str(profile)],
+            HOME=str(network.folder),
+        )  # fmt: skip
+        network.wait_for_port(_MARIONETTE_PORT, timeout=60)
+
+    def discover(self, address: str, password: str = "") -> Account | None:
+        """Look an address's settings up, as the account set-up does when a person has typed address and password."""
+        found = self._call("discover", address, password)
+        if found is None:
+            return None
+        return Account(
+            found["source"],
+            Server(**found["incoming"]),
+            Server(**found["outgoing"]),
+            tuple(Server(**server) for server in found["alternatives"]),
+        )
+
+    def _call(self, function: str, *arguments: str) -> Any:
+        """Call a function of thunderbird.js. Raises AssertionError with the script's own error."""
+        script = f"""
+            const done = arguments[arguments.length - 1];
+            {_SCRIPTS.read_text()}
+            {function}(...Array.from(arguments).slice(0, -1)).then(
+                result => done({{ result }}),
+                error => done({{ error: `${{error}}\\n${{error.stack}}` }}));
+        """
+        command = [sys.executable, str(Path(__file__).with_name("marionette.py")), str(_MARIONETTE_PORT)]
+        answer = json.loads(self._network.run(command, json.dumps([script, arguments])))
+        assert "error" not in answer, answer["error"]
+        return answer["result"]

@@ -1,0 +1,33 @@
+"""The README's commands, run as they stand there, give the output that stands there."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support import COMMAND, Served
+
+PROJECT = Path(__file__).parent.parent
+
+
+def examples() -> list[tuple[str, str]]:
+    """Return the commands of all console blocks, each with the output below it."""
+    blocks = re.findall(r"```console\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
+    steps = [step for block in blocks for step in re.split(r"^\$ ", block, flags=re.MULTILINE) if step]
+    return [(command, output) for command, _, output in (step.partition("\n") for step in steps)]
+
+
+@pytest.mark.parametrize(("command", "output"), examples())
+def test_a_command_of_the_readme_prints_what_the_readme_shows(server: Served, command: str, output: str) -> None:
+    done = subprocess.run(
+        command.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}"),
+        shell=True,
+        cwd=PROJECT,
+        env=os.environ | {"PATH": f"{COMMAND.parent}:{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    assert done.stdout.decode() == output
