@@ -1,4 +1,9 @@
-"""The lab: a network with names, certificates, a web front and the server under test, for real clients to find."""
+"""The lab: a network with names, certificates, a web front, mail servers and the server under test, for real clients.
+
+client ── DNS (knot)
+   ├── https, http ── front (caddy) ── bt-autoconfig serve
+   └── IMAPS, POP3S (dovecot), submissions (postfix)
+"""
 
 import os
 import shutil
@@ -7,21 +12,34 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients import dns, tls
+from tests.clients import dns
+from tests.clients.mail import MailServers
 from tests.clients.network import Network, network
-from tests.clients.tls import Authority
+from tests.clients.record import Recorder
+from tests.clients.tls import Authority, Front
 from tests.support import COMMAND
 
 PROGRAMS = {
     "caddy": "caddy",
     "certutil": "libnss3-tools",
+    "dovecot": "dovecot-imapd dovecot-pop3d",
     "ip": "iproute2",
     "knotd": "knot",
+    "postfix": "postfix",
     "thunderbird": "thunderbird",
 }
-"""What the lab runs, and the Debian package that has it."""
+"""What the lab runs, and the Debian packages that have it."""
 
-BT_DOMAINS = ("btinternet.com", "btopenworld.com", "talk21.com")
+DOMAINS = ("btinternet.com", "btopenworld.com", "talk21.com")
+MAIL_HOST = "mail.btinternet.com"
+WEB_HOSTS = ("@", "autoconfig", "autodiscover")
+
+FRED = "fred.bloggs@btinternet.com"
+JOE = "joe.soap@talk21.com"
+MAXINE = "maxine@talk21.com"
+OWNER = "owner@customer.example"
+"""An address on a customer's own domain, whose mail the provider takes."""
+PASSWORD = "correct horse battery"
 
 
 def missing() -> str:
@@ -29,7 +47,7 @@ def missing() -> str:
     if os.geteuid() != 0:
         return "network namespaces need root: sudo make test-clients"
     packages = sorted({package for program, package in PROGRAMS.items() if not shutil.which(program)})
-    return f"not installed: {', '.join(packages)}; `make test-clients` installs them (Debian)" if packages else ""
+    return f"not installed: {' '.join(packages)}; `make test-clients` installs them (Debian)" if packages else ""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -41,8 +59,9 @@ def _complete() -> None:
 
 
 @pytest.fixture
-def lab_network(tmp_path: Path) -> Iterator[Network]:
-    with network(tmp_path) as made:
+def lab() -> Iterator[Network]:
+    """The network; when a test has failed, what the programs in it printed goes with the report."""
+    with network() as made:
         yield made
 
 
@@ -51,24 +70,78 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
-@pytest.fixture
-def names(lab_network: Network) -> None:
-    """DNS as BT would publish it."""
-    hosts = ("@", "autoconfig", "autodiscover")
-    zones = {domain: dns.provider_records(*hosts, mx="mail.btinternet.com.") for domain in BT_DOMAINS}
-    zones["btinternet.com"] += f"\n{dns.provider_records('mail')}"
-    dns.start(lab_network, zones)
+def publish(lab: Network, *hosts: str, **others: str) -> None:
+    """Publish the zones of the provider, with addresses for some of its web hosts, and of a customer."""
+    zones = {domain: dns.records(*hosts, mx=MAIL_HOST) for domain in DOMAINS}
+    zones["btinternet.com"] += dns.records("mail")
+    zones["customer.example"] = dns.records(mx=MAIL_HOST)
+    dns.start(lab, zones | others)
 
 
 @pytest.fixture
-def front(lab_network: Network, authority: Authority) -> None:
-    """HTTPS and HTTP for all of the client host names."""
-    hosts = [f"{prefix}{domain}" for domain in BT_DOMAINS for prefix in ("", "autoconfig.", "autodiscover.")]
-    tls.start_front(lab_network, *authority.issue(*hosts))
+def names(lab: Network) -> None:
+    """DNS as the provider should publish it."""
+    publish(lab, *WEB_HOSTS)
+
+
+def web_names(*domains: str) -> list[str]:
+    return [f"{prefix}{domain}" for domain in domains for prefix in ("", "autoconfig.", "autodiscover.")]
 
 
 @pytest.fixture
-def served(lab_network: Network) -> None:
+def front(lab: Network, authority: Authority) -> Iterator[Front]:
+    """HTTPS and HTTP for all of the names that clients ask."""
+    front = Front(lab, authority.issue(*web_names(*DOMAINS)))
+    yield front
+    assert_well_behaved(front)
+
+
+def assert_well_behaved(front: Front) -> None:
+    """Whatever a client asked: nobody was asked for a password, nothing broke, and no redirect led to another."""
+    requests = front.requests()
+    assert not [request for request in requests if request.status == 401 or request.status >= 500]
+    assert not [request for request in requests if request.status // 100 == 3 and request.url.startswith("https:")]
+
+
+@pytest.fixture
+def mail(lab: Network, authority: Authority) -> MailServers:
+    """The provider's mail servers, with mailboxes."""
+    passwords = dict.fromkeys((FRED, JOE, MAXINE, OWNER), PASSWORD)
+    return MailServers(lab, MAIL_HOST, authority.issue(MAIL_HOST), (*DOMAINS, "customer.example"), passwords)
+
+
+def serve(lab: Network, *arguments: str | Path) -> None:
+    """Start the server under test, as its users do."""
+    lab.start("bt-autoconfig", [COMMAND, "serve", *arguments])
+    lab.wait_for_port(8000)
+
+
+@pytest.fixture
+def served(lab: Network) -> None:
     """The server under test, nothing special."""
-    lab_network.start("bt-autoconfig", [COMMAND, "serve"])
-    lab_network.wait_for_port(8000)
+    serve(lab)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No program of the web side, and no client, prints the address or the password that a test used.
+
+    Mail servers log whose mail they take; theirs is another job.
+    """
+    lab: Network = request.getfixturevalue("lab")
+    yield
+    printed = lab.printed(but=("dovecot", "postfix"))
+    for address in (FRED, JOE, MAXINE, OWNER):
+        assert address not in printed
+        assert address.partition("@")[0] not in printed
+        assert address.replace("@", "%40") not in printed
+    assert PASSWORD not in printed
+
+
+@pytest.fixture(scope="session")
+def recorder() -> Iterator[Recorder]:
+    """Keeps what the clients asked and made of the answer, for docs/clients.md."""
+    recorder = Recorder()
+    yield recorder
+    if file := os.environ.get("RECORD_CLIENTS"):
+        recorder.write(Path(file))

@@ -27,7 +27,9 @@ def start(network: Network, zones: Mapping[str, str]) -> None:
     network.wait_for_port(53)
 
 
-def provider_records(*hosts: str, mx: str = "") -> str:
+def records(*hosts: str, mx: str = "") -> str:
     """Return the records of a domain: an address for each of its hosts (@ is the domain itself), and where mail goes."""
     lines = [f"{host} A {ADDRESS}" for host in hosts]
-    return "\n".join([*lines, f"@ MX 10 {mx}"] if mx else lines)
+    if mx:
+        lines.append(f"@ MX 10 {mx}.")
+    return "".join(f"{line}\n" for line in lines)

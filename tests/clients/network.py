@@ -6,8 +6,9 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,11 +20,11 @@ _numbers = itertools.count(1)
 
 
 class Network:
-    """A network namespace, and the programs that run in it; each prints into a file of its own in `folder`."""
+    """A network namespace, and the programs that run in it; each prints into NAME.log in `folder`."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.folder = folder
+        self.folder = _folder(name)
         self._started: list[subprocess.Popen[bytes]] = []
 
     def start(self, program: str, command: Sequence[str | Path], **environment: str) -> None:
@@ -67,19 +68,21 @@ class Network:
         for process in self._started:
             process.wait(timeout=5)
 
-    def printed(self) -> str:
-        """Return all that every program has printed and logged so far."""
-        logs = sorted(self.folder.glob("*.log"))
+    def printed(self, but: Collection[str] = ()) -> str:
+        """Return all that every program, `but` for some, has printed so far."""
+        logs = [log for log in sorted(self.folder.glob("*.log")) if log.stem not in but]
         return "".join(f"--- {log.name}\n{log.read_text(errors='replace')}" for log in logs)
 
 
 @contextmanager
-def network(folder: Path) -> Iterator[Network]:
+def network() -> Iterator[Network]:
     """Make a network, and tear it down with all that runs in it."""
     _tear_down_leftovers()
     name = f"{_PREFIX}-{os.getpid()}-{next(_numbers)}"
-    made = Network(name, folder)
+    made = Network(name)
     try:
+        # Mail servers run as users of their own and must get in, so not pytest's folder.
+        made.folder.mkdir(mode=0o755)
         configuration = Path("/etc/netns", name)
         configuration.mkdir(parents=True)
         (configuration / "resolv.conf").write_text(f"nameserver {ADDRESS}\noptions timeout:2 attempts:1\n")
@@ -108,6 +111,11 @@ def _tear_down(name: str) -> None:
             time.sleep(0.1)
     subprocess.run(["ip", "netns", "delete", name], stderr=subprocess.DEVNULL, check=False)
     shutil.rmtree(Path("/etc/netns", name), ignore_errors=True)
+    shutil.rmtree(_folder(name), ignore_errors=True)
+
+
+def _folder(name: str) -> Path:
+    return Path(tempfile.gettempdir(), name)
 
 
 def _tear_down_leftovers() -> None:

@@ -1,19 +1,146 @@
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from autoconfig.definition import EMBEDDED
+from tests.clients import dns
+from tests.clients.conftest import DOMAINS, FRED, OWNER, PASSWORD, publish, serve, web_names
+from tests.clients.mail import MailServers
 from tests.clients.network import Network
-from tests.clients.thunderbird import Server, Thunderbird
-from tests.clients.tls import Authority
+from tests.clients.record import Recorder
+from tests.clients.thunderbird import Account, Server, Thunderbird, version
+from tests.clients.tls import Authority, Front
 
-ADDRESS = "fred.bloggs@btinternet.com"
-IMAP = Server("imap", "mail.btinternet.com", 993, "SSL", "passwordCleartext", ADDRESS)
-POP3 = Server("pop3", "mail.btinternet.com", 995, "SSL", "passwordCleartext", ADDRESS)
-SMTP = Server("smtp", "mail.btinternet.com", 465, "SSL", "passwordCleartext", ADDRESS)
+IMAP = Server("imap", "mail.btinternet.com", 993, "SSL", "passwordCleartext", FRED)
+POP3 = Server("pop3", "mail.btinternet.com", 995, "SSL", "passwordCleartext", FRED)
+SMTP = Server("smtp", "mail.btinternet.com", 465, "SSL", "passwordCleartext", FRED)
 
 
-@pytest.mark.usefixtures("names", "front", "served")
-def test_thunderbird_finds_the_whole_account_over_https(lab_network: Network, authority: Authority) -> None:
-    account = Thunderbird(lab_network, authority.certificate).discover(ADDRESS)
-    assert account
-    assert account.source == "xml-from-isp-https"
-    assert (account.incoming, account.outgoing, account.alternatives) == (IMAP, SMTP, (POP3,))
-    assert ADDRESS not in lab_network.printed()
+def bt_account(source: str, username: str = FRED) -> Account:
+    """What Thunderbird must make of BT's settings."""
+    imap, pop3, smtp = (replace(server, username=username) for server in (IMAP, POP3, SMTP))
+    return Account(source, imap, smtp, (pop3,))
+
+
+def told(account: Account | None) -> str:
+    if account is None:
+        return "nothing found"
+    servers = ", ".join(f"{one.type} {one.hostname}:{one.port} {one.socketType}" for one in account.servers())
+    return f"`{account.source}`: {servers}"
+
+
+@pytest.mark.usefixtures("names", "served", "mail")
+@pytest.mark.parametrize("protocol", ["imap", "pop3"])
+def test_an_address_and_a_password_are_enough_to_send_and_receive(
+    lab: Network, authority: Authority, front: Front, recorder: Recorder, protocol: str
+) -> None:
+    result = Thunderbird(lab, authority).correspond(FRED, PASSWORD, protocol)
+    assert result.account == bt_account("xml-from-isp-https")
+    assert result.subject == "To myself"
+    recorder.add(version(), f"all is up; {protocol}", front, f"{told(result.account)}; logged in, sent and received")
+
+
+@pytest.mark.usefixtures("served")
+def test_the_well_known_address_on_the_domain_is_enough(
+    lab: Network, authority: Authority, front: Front, recorder: Recorder
+) -> None:
+    publish(lab, "@")
+    account = Thunderbird(lab, authority).discover(FRED, PASSWORD)
+    assert account == bt_account("xml-from-isp-https")
+    assert {request.place for request in front.requests() if request.status == 200} >= {
+        "https://btinternet.com/.well-known/autoconfig/mail/config-v1.1.xml"
+    }
+    recorder.add(version(), "only DOMAIN is in DNS, no autoconfig host", front, told(account))
+
+
+@pytest.mark.usefixtures("names", "served")
+def test_plain_http_is_better_than_nothing(lab: Network, authority: Authority, recorder: Recorder) -> None:
+    front = Front(lab, None)
+    account = Thunderbird(lab, authority).discover(FRED)
+    assert account == bt_account("xml-from-isp-http")
+    recorder.add(version(), "no https at all", front, told(account))
+
+
+@pytest.mark.usefixtures("names", "served")
+def test_a_wrong_certificate_is_not_trusted(lab: Network, authority: Authority, recorder: Recorder) -> None:
+    front = Front(lab, authority.issue("another.example"))
+    account = Thunderbird(lab, authority).discover(FRED)
+    assert account == bt_account("xml-from-isp-http")
+    assert not [request for request in front.requests() if request.url.startswith("https:")]
+    recorder.add(version(), "https has a certificate for another name", front, told(account))
+
+
+@pytest.fixture
+def hosting(tmp_path: Path) -> Path:
+    """BT's definition, were BT to host other people's domains."""
+    file = tmp_path / "hosting.xml"
+    text = EMBEDDED.read_text()
+    file.write_text(text.replace("<domain>btinternet.com", '<domain purpose="mx">btinternet.com'))
+    assert file.read_text() != text
+    return file
+
+
+@pytest.mark.usefixtures("names", "mail")
+def test_an_address_at_a_customers_own_domain_is_found_where_its_mail_goes(
+    lab: Network, authority: Authority, front: Front, recorder: Recorder, hosting: Path
+) -> None:
+    serve(lab, "--definition", hosting)
+    result = Thunderbird(lab, authority).correspond(OWNER, PASSWORD)
+    assert result.account == bt_account("xml-from-isp-https", OWNER)
+    assert result.subject == "To myself"
+    recorder.add(version(), "an address at a domain that the provider hosts (MX)", front, told(result.account))
+
+
+@pytest.mark.usefixtures("names", "served")
+def test_a_wrong_password_is_refused_by_the_mail_server_and_the_server_under_test_never_learns_why(
+    lab: Network, authority: Authority, front: Front, mail: MailServers
+) -> None:
+    thunderbird = Thunderbird(lab, authority)
+    with pytest.raises(AssertionError, match="Unable to log in at server"):
+        thunderbird.correspond(FRED, "wrong")
+    assert mail.refused(FRED)
+    # Autodiscover got the password offered and answered as always; it neither asked for it nor wrote it down.
+    assert {request.status for request in front.requests()} <= {200, 302}
+
+
+@pytest.mark.usefixtures("served")
+def test_a_domain_that_is_not_the_providers_finds_nothing(
+    lab: Network, authority: Authority, recorder: Recorder
+) -> None:
+    publish(lab, **{"other.example": dns.records("@", "autoconfig", "autodiscover")})
+    front = Front(lab, authority.issue(*web_names("other.example")))
+    address = "somebody@other.example"
+    assert Thunderbird(lab, authority).discover(address, PASSWORD) is None
+    autoconfig = [request.status for request in front.requests() if "config-v1.1.xml" in request.place]
+    assert set(autoconfig) == {404}
+    recorder.add(version(), "a domain that is not served", front, "nothing found")
+
+
+@pytest.mark.usefixtures("names", "served", "mail")
+def test_autodiscover_alone_is_enough_to_send_and_receive(
+    lab: Network, authority: Authority, front: Front, recorder: Recorder
+) -> None:
+    thunderbird = Thunderbird(lab, authority, {"mailnews.auto_config.fetchFromISP.enabled": False})
+    result = thunderbird.correspond(FRED, PASSWORD)
+    assert result.account.source.startswith("exchange-from-url")
+    assert (result.account.incoming, result.account.outgoing) == (IMAP, SMTP)
+    assert "exchange" not in {server.type for server in result.account.servers()}
+    assert result.subject == "To myself"
+    assert not [request for request in front.requests() if "config-v1.1.xml" in request.place]
+    recorder.add(version(), "its look-up at the provider switched off", front, told(result.account))
+
+
+@pytest.mark.usefixtures("names", "served", "mail")
+def test_the_mail_servers_take_the_whole_address_only_and_nothing_in_clear_text(lab: Network) -> None:
+    """What makes the tests above mean something: a bare user name would be refused, and there is nowhere to fall back to."""
+    listening = lab.run(["ss", "--no-header", "--listening", "--numeric", "--tcp"])
+    assert not [port for port in (25, 110, 143, 587) if f":{port} " in listening]
+    curl = ["curl", "--silent", "--insecure", "--url", "imaps://mail.btinternet.com", "--user"]
+    assert "INBOX" in lab.run([*curl, f"{FRED}:{PASSWORD}"])
+    with pytest.raises(AssertionError):
+        lab.run([*curl, f"{FRED.partition('@')[0]}:{PASSWORD}"])
+
+
+def test_every_domain_of_the_definition_is_in_the_lab() -> None:
+    assert all(f"<domain>{domain}<" in EMBEDDED.read_text() for domain in DOMAINS)

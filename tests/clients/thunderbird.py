@@ -3,11 +3,21 @@
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Self
 
 from tests.clients.network import Network
+from tests.clients.tls import Authority
+
+
+def version() -> str:
+    """Return what Thunderbird calls itself: `Mozilla Thunderbird 153.7.0esr`."""
+    done = subprocess.run(["thunderbird", "--version"], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
 
 _MARIONETTE_PORT = 2828
 _SCRIPTS = Path(__file__).parent / "thunderbird.js"
@@ -44,20 +54,40 @@ class Account:
     outgoing: Server
     alternatives: tuple[Server, ...]
 
+    @classmethod
+    def read(cls, found: dict[str, Any]) -> Self:
+        """Read what thunderbird.js tells of an account."""
+        alternatives = tuple(Server(**server) for server in found["alternatives"])
+        return cls(found["source"], Server(**found["incoming"]), Server(**found["outgoing"]), alternatives)
+
+    def servers(self) -> tuple[Server, ...]:
+        """Return all of its servers."""
+        return (self.incoming, *self.alternatives, self.outgoing)
+
+
+@dataclass(frozen=True)
+class Correspondence:
+    """A mail that went out and came back: with which settings, and its subject as read in the inbox."""
+
+    account: Account
+    subject: str
+
 
 class Thunderbird:
     """A Thunderbird with an empty profile that trusts one certificate authority more."""
 
-    def __init__(self, network: Network, authority: Path, **preferences: bool | int | str) -> None:
+    def __init__(
+        self, network: Network, authority: Authority, preferences: Mapping[str, bool | int | str] = MappingProxyType({})
+    ) -> None:
         self._network = network
         profile = network.folder / "thunderbird"
         profile.mkdir()
-        settings = _PREFERENCES | {name.replace("__", "."): value for name, value in preferences.items()}
+        settings = _PREFERENCES | dict(preferences)
         lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in settings.items()]
         (profile / "user.js").write_text("\n".join(lines) + "\n")
         for step in (
             ["-N", "--empty-password"],
-            ["-A", "-n", "lab", "-t", "C,,", "-i", str(authority)],
+            ["-A", "-n", "lab", "-t", "C,,", "-i", str(authority.certificate)],
         ):
             subprocess.run(["certutil", "-d", f"sql:{profile}", *step], check=True)
         network.start(
@@ -71,14 +101,15 @@ class Thunderbird:
     def discover(self, address: str, password: str = "") -> Account | None:
         """Look an address's settings up, as the account set-up does when a person has typed address and password."""
         found = self._call("discover", address, password)
-        if found is None:
-            return None
-        return Account(
-            found["source"],
-            Server(**found["incoming"]),
-            Server(**found["outgoing"]),
-            tuple(Server(**server) for server in found["alternatives"]),
-        )
+        return Account.read(found) if found else None
+
+    def correspond(self, address: str, password: str, protocol: str = "imap") -> Correspondence:
+        """Set the account up, prove it by logging in, send a mail to the address itself, and read it in the inbox.
+
+        Raises AssertionError with Thunderbird's own words when a step fails.
+        """
+        result = self._call("correspond", address, password, protocol)
+        return Correspondence(Account.read(result["account"]), result["subject"])
 
     def _call(self, function: str, *arguments: str) -> Any:
         """Call a function of thunderbird.js. Raises AssertionError with the script's own error."""

@@ -1,5 +1,7 @@
 """The lab's web front: Debian's caddy, and the certificates that the lab's clients trust."""
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import trustme
@@ -27,17 +29,51 @@ class Authority:
         return chain, key
 
 
-def start_front(network: Network, certificate: Path | None, key: Path | None, *, http: bool = True) -> None:
-    """Pass requests on to the server under test: https on port 443 when there is a certificate, http on port 80."""
-    proxy = "reverse_proxy 127.0.0.1:8000"
-    sites = ["{\n  auto_https off\n  admin off\n  servers {\n    protocols h1 h2\n  }\n}"]
-    if certificate:
-        sites.append(f"https://:443 {{\n  tls {certificate} {key}\n  {proxy}\n}}")
-    if http:
-        sites.append(f"http://:80 {{\n  {proxy}\n}}")
-    configuration = network.folder / "Caddyfile"
-    configuration.write_text("\n".join(sites) + "\n")
-    home = str(network.folder)
-    command: list[str | Path] = ["caddy", "run", "--adapter", "caddyfile", "--config", configuration]
-    network.start("caddy", command, HOME=home, XDG_CONFIG_HOME=home, XDG_DATA_HOME=home)
-    network.wait_for_port(443 if certificate else 80)
+@dataclass(frozen=True)
+class Request:
+    """What a client asked the front, and what it was answered."""
+
+    url: str
+    method: str
+    status: int
+    user_agent: str
+
+    @property
+    def place(self) -> str:
+        """The URL without its query."""
+        return self.url.partition("?")[0]
+
+
+class Front:
+    """The web server in front of the server under test: https on port 443 where it has a certificate, http on 80."""
+
+    def __init__(self, network: Network, certificate: tuple[Path, Path] | None) -> None:
+        # Not among the programs' logs: what clients ask is to be seen here and nowhere else.
+        self._requests = network.folder / "requests.json"
+        passing = f"reverse_proxy 127.0.0.1:8000\n  log {{\n    output file {self._requests}\n  }}"
+        sites = ["{\n  auto_https off\n  admin off\n  servers {\n    protocols h1 h2\n  }\n}"]
+        sites.append(f"http://:80 {{\n  {passing}\n}}")
+        if certificate:
+            chain, key = certificate
+            sites.append(f"https://:443 {{\n  tls {chain} {key}\n  {passing}\n}}")
+        configuration = network.folder / "Caddyfile"
+        configuration.write_text("\n".join(sites) + "\n")
+        home = str(network.folder)
+        command: list[str | Path] = ["caddy", "run", "--adapter", "caddyfile", "--config", configuration]
+        network.start("caddy", command, HOME=home, XDG_CONFIG_HOME=home, XDG_DATA_HOME=home)
+        network.wait_for_port(443 if certificate else 80)
+
+    def requests(self) -> list[Request]:
+        """Return what has been asked so far, in the order of the answers."""
+        lines = self._requests.read_text().splitlines() if self._requests.exists() else []
+        entries = [json.loads(line) for line in lines]
+        return [
+            Request(
+                url=f"{'https' if 'tls' in asked else 'http'}://{asked['host']}{asked['uri']}",
+                method=asked["method"],
+                status=entry["status"],
+                user_agent=asked["headers"].get("User-Agent", [""])[0],
+            )
+            for entry in entries
+            if (asked := entry["request"])
+        ]

@@ -1,0 +1,163 @@
+"""The provider's mail servers: Debian's dovecot and postfix, on the ports and in the modes that bt.xml promises."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.clients.network import ADDRESS, Network
+
+_DOVECOT = """
+protocols = imap pop3
+listen = {address}
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {folder}/dovecot.maillog
+ssl = required
+ssl_cert = <{certificate}
+ssl_key = <{key}
+disable_plaintext_auth = yes
+auth_mechanisms = plain login
+mail_location = maildir:{folder}/boxes/%u
+mail_uid = mail
+mail_gid = mail
+first_valid_uid = 1
+passdb {{
+  driver = passwd-file
+  args = username_format=%u {folder}/passwords
+}}
+userdb {{
+  driver = static
+  args = uid=mail gid=mail home={folder}/boxes/%u
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = {imaps}
+  }}
+}}
+service pop3-login {{
+  inet_listener pop3 {{
+    port = 0
+  }}
+  inet_listener pop3s {{
+    port = {pop3s}
+  }}
+}}
+service stats {{
+  unix_listener stats-writer {{
+    mode = 0666
+  }}
+}}
+service auth {{
+  unix_listener {queue}/private/auth {{
+    mode = 0600
+    user = postfix
+  }}
+  unix_listener auth-userdb {{
+    mode = 0600
+    user = mail
+  }}
+}}
+"""
+
+_POSTFIX_MAIN = """
+compatibility_level = 3.6
+queue_directory = {queue}
+data_directory = {folder}/data
+mail_owner = postfix
+setgid_group = postdrop
+maillog_file = /dev/stdout
+inet_interfaces = {address}
+inet_protocols = ipv4
+myhostname = {host}
+mydestination =
+virtual_mailbox_domains = {domains}
+virtual_mailbox_maps = static:all
+virtual_transport = dovecot
+dovecot_destination_recipient_limit = 1
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = private/auth
+smtpd_tls_security_level = encrypt
+smtpd_tls_auth_only = yes
+smtpd_tls_cert_file = {certificate}
+smtpd_tls_key_file = {key}
+smtpd_relay_restrictions = permit_sasl_authenticated, reject
+smtpd_recipient_restrictions = permit_sasl_authenticated, reject
+"""
+
+_POSTFIX_MASTER = """
+{submission}
+cleanup   unix  n - n - 0 cleanup
+qmgr      unix  n - n 300 1 qmgr
+tlsmgr    unix  - - n 1000? 1 tlsmgr
+rewrite   unix  - - n - - trivial-rewrite
+bounce    unix  - - n - 0 bounce
+defer     unix  - - n - 0 bounce
+proxymap  unix  - - n - - proxymap
+error     unix  - - n - - error
+retry     unix  - - n - - error
+anvil     unix  - - n - 1 anvil
+postlog   unix-dgram n - n - 1 postlogd
+dovecot   unix  - n n - - pipe
+  flags=DRh user=mail:mail argv=/usr/lib/dovecot/dovecot-lda -c {dovecot} -o log_path=/dev/stderr -f ${{sender}} -d ${{recipient}}
+"""
+
+_IMPLICIT_TLS = "465 inet n - n - - smtpd -o smtpd_tls_wrappermode=yes"
+_STARTTLS = "587 inet n - n - - smtpd"
+
+
+class MailServers:
+    """IMAP, POP3 and submission for some mailboxes; log-in with the names as they stand in `passwords` and no others."""
+
+    def __init__(
+        self,
+        network: Network,
+        host: str,
+        certificate: tuple[Path, Path],
+        domains: tuple[str, ...],
+        passwords: Mapping[str, str],
+        *,
+        starttls: bool = False,
+    ) -> None:
+        chain, key = certificate
+        folder = network.folder / "mail"
+        queue = folder / "queue"
+        for part in (queue, folder / "data", folder / "boxes", folder / "postfix"):
+            part.mkdir(parents=True)
+        for part, owner in ((folder / "data", "postfix"), (folder / "boxes", "mail")):
+            shutil.chown(part, owner)
+        values = {
+            "address": ADDRESS,
+            "folder": folder,
+            "queue": queue,
+            "host": host,
+            "domains": " ".join(domains),
+            "certificate": chain,
+            "key": key,
+            "imap": 143 if starttls else 0,
+            "imaps": 0 if starttls else 993,
+            "pop3s": 0 if starttls else 995,
+            "submission": _STARTTLS if starttls else _IMPLICIT_TLS,
+            "dovecot": folder / "dovecot.conf",
+        }
+        (folder / "passwords").write_text("".join(f"{name}:{{PLAIN}}{word}\n" for name, word in passwords.items()))
+        (folder / "dovecot.conf").write_text(_DOVECOT.format(**values))
+        (folder / "postfix" / "main.cf").write_text(_POSTFIX_MAIN.format(**values))
+        (folder / "postfix" / "master.cf").write_text(_POSTFIX_MASTER.format(**values))
+        # postfix makes what else its queue wants; dovecot's socket must wait for this folder.
+        private = queue / "private"
+        private.mkdir(mode=0o700)
+        shutil.chown(private, "postfix")
+        network.start("dovecot", ["dovecot", "-F", "-c", folder / "dovecot.conf"])
+        network.start("postfix", ["postfix", "-c", folder / "postfix", "start-fg"])
+        for port in (143, 587) if starttls else (993, 995, 465):
+            network.wait_for_port(port)
+        self._log = folder / "dovecot.maillog"
+
+    def refused(self, name: str) -> bool:
+        """Tell whether a log-in with this name has been refused."""
+        lines = self._log.read_text().splitlines()
+        return any("auth failed" in line and f"user=<{name}>" in line for line in lines)

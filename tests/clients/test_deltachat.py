@@ -1,0 +1,37 @@
+import pytest
+
+from tests.clients.conftest import JOE, MAXINE, PASSWORD, publish
+from tests.clients.deltachat import converse
+from tests.clients.network import Network
+from tests.clients.record import Recorder
+from tests.clients.tls import Front
+
+
+@pytest.mark.usefixtures("names", "served", "mail")
+def test_delta_chat_configures_itself_by_autoconfig_and_talks(lab: Network, front: Front, recorder: Recorder) -> None:
+    result = converse(lab, PASSWORD, JOE, MAXINE)
+    assert result.received == "Hello."
+    assert "imap:[mail.btinternet.com:993:tls] smtp:[mail.btinternet.com:465:tls]" in result.settings
+    asked = {(request.place, request.status) for request in front.requests()}
+    assert asked == {("https://autoconfig.talk21.com/mail/config-v1.1.xml", 200)}
+    recorder.add(f"Delta Chat core {result.version}", "all is up", front, f"`{result.settings}`; sent and received")
+
+
+@pytest.mark.usefixtures("served", "mail")
+def test_delta_chat_configures_itself_by_autodiscover_alone_and_talks(
+    lab: Network, front: Front, recorder: Recorder
+) -> None:
+    publish(lab, "autodiscover")
+    result = converse(lab, PASSWORD, JOE, MAXINE)
+    assert result.received == "Hello."
+    # It tries implicit TLS first; STARTTLS on the same port is a guess of its own.
+    assert "imap:[mail.btinternet.com:993:tls, " in result.settings
+    assert "smtp:[mail.btinternet.com:465:tls, " in result.settings
+    asked = {(request.place, request.status) for request in front.requests()}
+    assert asked == {("https://autodiscover.talk21.com/autodiscover/autodiscover.xml", 200)}
+    recorder.add(
+        f"Delta Chat core {result.version}",
+        "no autoconfig host and no DOMAIN in DNS",
+        front,
+        f"`{result.settings}`; sent and received",
+    )
