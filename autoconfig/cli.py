@@ -5,22 +5,24 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import click
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
-from autoconfig import definition as definitions
 from autoconfig.address import AddressError, MailAddress
-from autoconfig.definition import Definition, DefinitionError, NotServedError
+from autoconfig.advice import advise
+from autoconfig.definition import EMBEDDED, Definition, DefinitionError
+from autoconfig.directory import NotServedError, directory, load, read
 from autoconfig.protocols.autoconfig import Autoconfig
 from autoconfig.protocols.autodiscover import Autodiscover, AutodiscoverError
 from autoconfig.protocols.mobileconfig import PROTOCOLS, Mobileconfig
-from autoconfig.server import application, application_from_file
+from autoconfig.protocols.pacc import Pacc
+from autoconfig.reload import Reloadable, Workers, reloadable
+from autoconfig.server import application
 from autoconfig.templates import TemplateError
 
 _LOGGING = {
@@ -31,18 +33,24 @@ _LOGGING = {
     "root": {"level": "WARNING", "handlers": ["stderr"]},
 }
 """Warnings and worse, on stderr."""
+_WORKER_START = 120
+"""Seconds that a worker may take to be ready: ten thousand definitions take some."""
+_MOST_WARNINGS = 20
+"""Warnings that the start prints."""
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "BT_AUTOCONFIG"}
 _option = functools.partial(click.option, show_envvar=True)
 _definition_option = _option(
     "--definition",
-    "source",
+    "sources",
     envvar="BT_AUTOCONFIG_DEFINITION",
+    multiple=True,
     type=click.Path(path_type=Path),
-    default=definitions.EMBEDDED,
+    default=[EMBEDDED],
     show_default="the BT settings it comes with",
     metavar="FILE",
-    help="The provider's settings: a clientConfig file, as Thunderbird's public database has them.",
+    help="A provider's settings: a clientConfig file, as Thunderbird's public database has them, or a folder of such "
+    "files. May be given more than once; the first serves whoever does not say which.",
 )
 
 
@@ -71,14 +79,19 @@ def main() -> None:
 @_option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen on; 0: any.")
 @_definition_option
 @_option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that answer.")
-def serve(host: str, port: int, source: Path, workers: int) -> None:
-    """Answer mail clients over HTTP."""
+def serve(host: str, port: int, sources: tuple[Path, ...], workers: int) -> None:
+    """Answer mail clients over HTTP.
+
+    SIGHUP reads the definitions anew; when one of them is wrong, the old ones go on serving.
+    """
     # What is broken stops the start here, once, and not in every worker.
-    definition = _load(source)
     with _explained():
-        app = application(definition)
+        files = read(sources)
+        definitions = load(files)
+        app = Reloadable(sources, application(directory(definitions)))
+    _warn(definitions)
     listener = _listen(host, port)
-    _say_where(listener, definition)
+    _say_where(listener, definitions)
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn ends in good order, then raises the signal again.
         signal.signal(number, lambda *_: sys.exit(0))
@@ -95,56 +108,66 @@ def serve(host: str, port: int, source: Path, workers: int) -> None:
     if workers == 1:
         uvicorn.Server(config(app)).run(sockets=[listener])
     else:
-        factory = functools.partial(application_from_file, source)
-        Multiprocess(config(factory, factory=True, workers=workers), sockets=[listener]).run()
+        worker = functools.partial(reloadable, sources, files)
+        settings = config(worker, factory=True, workers=workers, timeout_worker_healthcheck=_WORKER_START)
+        Workers(settings, [listener], sources).run()
 
 
 @main.command(context_settings=_SETTINGS)
-@click.argument("format_", metavar="FORMAT", type=click.Choice(["autoconfig", "autodiscover", "mobileconfig"]))
+@click.argument("format_", metavar="FORMAT", type=click.Choice(["autoconfig", "autodiscover", "mobileconfig", "pacc"]))
 @_option("--emailaddress", type=_Address(), metavar="ADDRESS", help="Whose settings; without it, those for anybody.")
 @_option("--name", metavar="NAME", help="The sender's name (mobileconfig).")
 @_option("--protocol", type=click.Choice(PROTOCOLS), help="For mobileconfig; imap unless there is only pop3.")
 @_definition_option
 def render(
-    format_: str, emailaddress: MailAddress | None, name: str | None, protocol: str | None, source: Path
+    format_: str, emailaddress: MailAddress | None, name: str | None, protocol: str | None, sources: tuple[Path, ...]
 ) -> None:
     """Print what the server sends to a client, to the byte.
 
-    FORMAT is autoconfig (Thunderbird), autodiscover (Outlook) or mobileconfig (Apple).
+    FORMAT is autoconfig (Thunderbird), autodiscover (Outlook), mobileconfig (Apple) or pacc (the IETF's to come).
     """
-    definition = _load(source)
     with _explained():
+        definitions = directory(load(read(sources)))
         match format_:
             case "autoconfig":
-                document = Autoconfig(definition).render(emailaddress)
+                document = Autoconfig(definitions).render(emailaddress)
             case "autodiscover":
-                document = Autodiscover(definition).render(emailaddress)
+                document = Autodiscover(definitions).render(emailaddress)
+            case "mobileconfig":
+                document = Mobileconfig(definitions).render(emailaddress, name, protocol)
             case _:
-                document = Mobileconfig(definition).render(emailaddress, name, protocol)
+                document = Pacc(definitions).render(emailaddress.domain if emailaddress else None)
     sys.stdout.buffer.write(document)
 
 
 @main.command(context_settings=_SETTINGS)
 @click.argument(
-    "source",
-    metavar="[FILE]",
+    "sources",
+    metavar="[FILE]...",
+    nargs=-1,
     envvar="BT_AUTOCONFIG_DEFINITION",
     type=click.Path(path_type=Path),
-    default=definitions.EMBEDDED,
 )
-def validate(source: Path) -> None:
-    """Say what a definition FILE holds, or all that is wrong with it.
+def validate(sources: tuple[Path, ...]) -> None:
+    """Say what definitions hold, or all that is wrong with them.
 
-    Without FILE it is the BT definition that the server comes with.
+    FILEs may be folders. Without any it is the definition that the server comes with. Warnings tell what is right and
+    yet fails with some client.
     """
-    definition = _load(source)
-    click.echo(f"{source}: right")
-    others = " and on domains that it hosts" if definition.hosts_others else ""
-    click.echo(f"  {definition.display_name}, for addresses on {', '.join(definition.domains)}{others}")
-    for server in definition.servers:
-        methods = " or ".join(server.authentication)
-        username = f" as {server.username}" if server.username else ""
-        click.echo(f"  {server.type:4} {server.hostname}:{server.port} {server.socket_type}, {methods}{username}")
+    with _explained():
+        definitions = load(read(sources or (EMBEDDED,)))
+    for definition in definitions:
+        click.echo(f"{definition.source}: right")
+        others = " and on domains that it hosts" if definition.hosts_others else ""
+        click.echo(f"  {definition.display_name}, for addresses on {', '.join(definition.domains)}{others}")
+        for server in definition.servers:
+            methods = " or ".join(server.authentication)
+            username = f" as {server.username}" if server.username else ""
+            click.echo(f"  {server.type:4} {server.hostname}:{server.port} {server.socket_type}, {methods}{username}")
+        for service in definition.services:
+            click.echo(f"  {service.type} {service.url}, {' or '.join(service.authentication)}")
+        for warning in (*definition.warnings, *advise(definition)):
+            click.echo(f"warning: {warning}", err=True)
 
 
 class _Refusal(click.ClickException):
@@ -162,13 +185,13 @@ def _explained() -> Iterator[None]:
         raise _Refusal(str(error)) from error
 
 
-def _load(source: Path) -> Definition:
-    """Read a definition, and tell its warnings."""
-    with _explained():
-        definition = definitions.load(source)
-    for warning in definition.warnings:
+def _warn(definitions: Sequence[Definition]) -> None:
+    """Tell what was passed over, and what some clients will not be able to use."""
+    warnings = [warning for one in definitions for warning in (*one.warnings, *advise(one))]
+    for warning in warnings[:_MOST_WARNINGS]:
         click.echo(f"warning: {warning}", err=True)
-    return definition
+    if more := warnings[_MOST_WARNINGS:]:
+        click.echo(f"warning: and {len(more)} more; `bt-autoconfig validate` tells all", err=True)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -181,11 +204,12 @@ def _listen(host: str, port: int) -> socket.socket:
         raise _Refusal(f"{problem}; choose others with --host and --port") from error
 
 
-def _say_where(listener: socket.socket, definition: Definition) -> None:
+def _say_where(listener: socket.socket, definitions: Sequence[Definition]) -> None:
     host, port = listener.getsockname()[:2]
     base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    address = f"you@{definition.domains[0]}"
-    click.echo(f"bt-autoconfig serves {definition.display_name} on {base} (Ctrl-C ends it). To try it:")
+    address = f"you@{definitions[0].domains[0]}"
+    others = f" and {len(definitions) - 1} more" if len(definitions) > 1 else ""
+    click.echo(f"bt-autoconfig serves {definitions[0].display_name}{others} on {base} (Ctrl-C ends it). To try it:")
     click.echo(f"  Thunderbird  {base}/mail/config-v1.1.xml?emailaddress={address}")
     click.echo(f"  Outlook      {base}/autodiscover/autodiscover.xml")
     click.echo(f"  Apple        {base}/email.mobileconfig?emailaddress={address}")

@@ -1,14 +1,14 @@
 """The canonical settings of one provider: read them, check them, ask them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Self
 
 from lxml import etree
 
-from autoconfig.address import MailAddress, ascii_domain
+from autoconfig.address import ascii_domain
 from autoconfig.grammar import Grammar, Remark, line_of
 
 EMBEDDED = Path(__file__).with_name("bt.xml")
@@ -17,9 +17,18 @@ EMBEDDED = Path(__file__).with_name("bt.xml")
 MAIL_SERVERS = (("incomingServer", "imap"), ("incomingServer", "pop3"), ("outgoingServer", "smtp"))
 """The server sections that every document is made of: element and type."""
 
+WEB_SERVICES = (
+    "emailProvider/incomingServer[@type='jmap']",
+    "calendar[@type='caldav']",
+    "addressbook[@type='carddav']",
+)
+"""The services at a URL that documents can name."""
+
+_IMPLICIT_TLS_PORTS = {"imap": 993, "pop3": 995, "smtp": 465}  # RFC 8314, section 7: the standard's, not a provider's
+
 PASSWORD_METHODS = frozenset({"password-cleartext", "password-encrypted", "NTLM"})
 METHODS = PASSWORD_METHODS | {"OAuth2", "GSSAPI", "TLS-client-cert", "client-IP-address", "none"}
-"""Values of authentication that clients of this format act upon (section 3.9.4)."""
+"""Values of authentication that clients of this format act upon (section 3.7.4)."""
 
 
 class DefinitionError(Exception):
@@ -28,10 +37,6 @@ class DefinitionError(Exception):
     def __init__(self, mistakes: list[str]) -> None:
         super().__init__("\n".join(mistakes))
         self.mistakes = mistakes
-
-
-class NotServedError(LookupError):
-    """An address that a definition has no settings for. Its text holds nothing of the address."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class Server:
     socket_type: str
     authentication: tuple[str, ...]
     username: str | None
+    line: int = field(default=1, compare=False)
 
     @classmethod
     def read(cls, section: etree._Element) -> Self:
@@ -56,6 +62,32 @@ class Server:
             hostname=section.findtext("hostname", ""),
             port=int(section.findtext("port", "")),
             socket_type=section.findtext("socketType", ""),
+            authentication=tuple(method.text or "" for method in section.iterfind("authentication")),
+            username=section.findtext("username"),
+            line=line_of(section),
+        )
+
+    @property
+    def on_default_tls_port(self) -> bool:
+        """Whether it is where clients look for it that know nothing but its name: implicit TLS on the default port."""
+        return self.socket_type == "SSL" and self.port == _IMPLICIT_TLS_PORTS[self.type]
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service at a URL: `type` is jmap, caldav or carddav. `url` and `username` may have placeholders."""
+
+    type: str
+    url: str
+    authentication: tuple[str, ...]
+    username: str | None
+
+    @classmethod
+    def read(cls, section: etree._Element) -> Self:
+        """Read a section that fits the grammar."""
+        return cls(
+            type=section.get("type", ""),
+            url=section.findtext("url", ""),
             authentication=tuple(method.text or "" for method in section.iterfind("authentication")),
             username=section.findtext("username"),
         )
@@ -85,39 +117,47 @@ class Definition:
     @cached_property
     def domains(self) -> tuple[str, ...]:
         """The domains of the addresses that it is for, lower-case A-labels, in the order of the file."""
-        return tuple(ascii_domain(domain.text or "") for domain in self.root.iterfind("emailProvider/domain"))
+        return tuple(domain.text or "" for domain in self.root.iterfind("emailProvider/domain"))
 
     @cached_property
     def servers(self) -> tuple[Server, ...]:
         """Its IMAP, POP3 and SMTP servers, in the order of the file."""
         return tuple(map(Server.read, _mail_servers(self.root)))
 
-    def serves(self, domain: str) -> bool:
-        """Tell whether addresses on a domain (lower-case A-labels) get these settings.
-
-        A provider that hosts other people's domains says so by a domain with purpose mx: clients then look for an
-        address's settings where its mail goes, so every domain may be one of theirs (section 4.3).
-        """
-        return domain in self._domain_set or self.hosts_others
-
-    def require(self, address: MailAddress | None) -> None:
-        """Raise NotServedError when there is an address and its domain does not get these settings."""
-        if address and not self.serves(address.domain):
-            raise NotServedError("the domain of this address is not served here")
+    @cached_property
+    def services(self) -> tuple[Service, ...]:
+        """Its services at a URL that documents can name, in the order of the file."""
+        return tuple(Service.read(section) for path in WEB_SERVICES for section in self.root.iterfind(path))
 
     @cached_property
-    def _domain_set(self) -> frozenset[str]:
-        return frozenset(self.domains)
+    def issuer(self) -> str | None:
+        """Who issues its OAuth2 tokens, where the definition says so."""
+        return self.root.findtext("oAuth2/issuer")
+
+    @cached_property
+    def issuer_line(self) -> int:
+        """The line of the issuer."""
+        issuer = self.root.find("oAuth2/issuer")
+        return 1 if issuer is None else line_of(issuer)
+
+    def place(self, domain: str) -> str:
+        """Return where one of its domains stands, FILE:LINE."""
+        lines = (line_of(one) for one in self.root.iterfind("emailProvider/domain") if one.text == domain)
+        return f"{self.source}:{next(lines, 1)}"
 
     @cached_property
     def hosts_others(self) -> bool:
-        """Whether the provider hosts other people's domains."""
+        """Whether the provider hosts other people's domains.
+
+        It says so by a domain with purpose mx: clients then look for an address's settings where its mail goes, so any
+        domain may be one of theirs (section 4.3).
+        """
         return self.root.find("emailProvider/domain[@purpose='mx']") is not None
 
 
-def load(source: Path) -> Definition:
-    """Read a definition file. Raises DefinitionError with all that is wrong with it."""
-    root = _parse(source)
+def load(source: Path, content: bytes) -> Definition:
+    """Read the content of a definition file. Raises DefinitionError with all that is wrong with it."""
+    root = _parse(source, content)
     grammar = _grammar()
     mistakes = grammar.mistakes(root)
     if not mistakes:
@@ -125,6 +165,7 @@ def load(source: Path) -> Definition:
         mistakes = sorted(_contradictions(root))
     if mistakes:
         raise DefinitionError([f"{source}:{line}: {text}" for line, text in mistakes])
+    _write_names_in_ascii(root)
     warnings = sorted([*grammar.unknown(root), *_unknown_methods(root)])
     return Definition(source, root, tuple(f"{source}:{line}: {text}" for line, text in warnings))
 
@@ -134,12 +175,10 @@ def _grammar() -> Grammar:
     return Grammar(Path(__file__).with_name("definition.rng").read_bytes())
 
 
-def _parse(source: Path) -> etree._Element:
+def _parse(source: Path, content: bytes) -> etree._Element:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     try:
-        tree = etree.fromstring(source.read_bytes(), parser).getroottree()
-    except OSError as error:
-        raise DefinitionError([f"{source}: cannot be read: {error.strerror}"]) from error
+        tree = etree.fromstring(content, parser).getroottree()
     except etree.XMLSyntaxError as error:
         raise DefinitionError([f"{source}:{error.lineno or 1}: not well-formed XML: {error.msg}"]) from error
     if tree.docinfo.doctype:
@@ -149,9 +188,19 @@ def _parse(source: Path) -> etree._Element:
 
 def _collapse_white_space(root: etree._Element) -> None:
     """Take the white space around values out, as the grammar's token type reads them."""
-    for value in root.iterfind(".//emailProvider//*"):
+    for value in root.iter(etree.Element):
         if len(value) == 0 and value.text:
             value.text = " ".join(value.text.split())
+
+
+def _write_names_in_ascii(root: etree._Element) -> None:
+    """Write domains and host names as the DNS and every format want them: lower-case A-labels."""
+    for domain in root.iterfind("emailProvider/domain"):
+        domain.text = ascii_domain(domain.text or "")
+    for hostname in (hostname for section in _mail_servers(root) for hostname in section.iterfind("hostname")):
+        if not (hostname.text or "").isascii():
+            labels = (hostname.text or "").split(".")
+            hostname.text = ".".join(label if "%" in label else ascii_domain(label) for label in labels)
 
 
 def _mail_servers(root: etree._Element) -> Iterator[etree._Element]:

@@ -39,7 +39,7 @@ class Grammar:
         return list(self._explain(root)) or [Remark(error.line, error.message) for error in self._relaxng.error_log]
 
     def unknown(self, root: etree._Element) -> Iterator[Remark]:
-        """Yield the outermost elements that the format does not know; its readers must ignore them (section 3.10)."""
+        """Yield the outermost elements that the format does not know; its readers must ignore them (section 3.9)."""
         for child in self._judged_children(root):
             if child.tag not in self._names:
                 yield Remark(line_of(child), f"{child.tag!s} is not an element of the format; it is passed on as it is")

@@ -11,6 +11,11 @@ from autoconfig.address import UNPRINTABLE, AddressError, MailAddress
 FORM = b"application/x-www-form-urlencoded"
 
 
+def host_of(scope: Scope) -> bytes:
+    """Return a request's Host header, whatever it claims; empty when there is none."""
+    return next((value for name, value in scope["headers"] if name == b"host"), b"")
+
+
 class Fields:
     """The fields of a request, by name in any letter case.
 

@@ -2,7 +2,6 @@
 
 import logging
 import re
-from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,13 +11,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from autoconfig import definition as definitions
-from autoconfig.definition import Definition, NotServedError
+from autoconfig.definition import Definition
+from autoconfig.directory import Directory, Files, NotServedError, directory, load
 from autoconfig.limits import BodyLimit
-from autoconfig.protocols import autodiscover
-from autoconfig.protocols.autoconfig import Autoconfig
+from autoconfig.protocols import autodiscover, autodiscover_v2, pacc
+from autoconfig.protocols.autoconfig import Autoconfig, Database
 from autoconfig.protocols.autodiscover import Autodiscover
+from autoconfig.protocols.autodiscover_v2 import AutodiscoverV2
 from autoconfig.protocols.mobileconfig import Mobileconfig
+from autoconfig.protocols.pacc import Pacc
 from autoconfig.responses import plain_text, response
 
 logger = logging.getLogger(__name__)
@@ -32,18 +33,27 @@ class AnyCaseRoute(Route):
         self.path_regex = re.compile(self.path_regex.pattern, re.IGNORECASE)
 
 
-def application(definition: Definition) -> ASGIApp:
-    """Make the application that serves a definition.
+def application(definitions: Directory[Definition]) -> ASGIApp:
+    """Make the application that serves definitions.
 
     Raises TemplateError when a stylesheet is broken; nothing that could fail later is left for a request.
     """
-    thunderbird = Autoconfig(definition)
+    thunderbird = Autoconfig(definitions)
+    outlook_json = AutodiscoverV2(definitions)
     starlette = Starlette(
         routes=[
             Route("/mail/config-v1.1.xml", thunderbird, methods=["GET"]),
             Route("/.well-known/autoconfig/mail/config-v1.1.xml", thunderbird, methods=["GET"]),
-            AnyCaseRoute(autodiscover.PATH, Autodiscover(definition), methods=["GET", "POST"]),
-            Route("/email.mobileconfig", Mobileconfig(definition), methods=["GET", "POST"]),
+            # Android Nine
+            Route("/v1.1/mail/config-v1.1.xml", thunderbird, methods=["GET"]),
+            # what later drafts of autoconfig call it
+            Route("/.well-known/mail-v1.xml", thunderbird, methods=["GET"]),
+            Route("/v1.1/{domain}", Database(thunderbird), methods=["GET"]),
+            AnyCaseRoute(autodiscover.PATH, Autodiscover(definitions), methods=["GET", "POST"]),
+            AnyCaseRoute(autodiscover_v2.PATH, outlook_json, methods=["GET"]),
+            AnyCaseRoute(f"{autodiscover_v2.PATH}/v1.0/{{address}}", outlook_json, methods=["GET"]),
+            Route(pacc.PATH, Pacc(definitions), methods=["GET"]),
+            Route("/email.mobileconfig", Mobileconfig(definitions), methods=["GET", "POST"]),
             Route("/healthz", _healthz, methods=["GET"]),
         ],
         middleware=[Middleware(BodyLimit)],
@@ -54,12 +64,9 @@ def application(definition: Definition) -> ASGIApp:
     return _QuietFailure(starlette)
 
 
-def application_from_file(source: Path) -> ASGIApp:
-    """Make the application that serves a definition file, for a worker process to call.
-
-    Raises DefinitionError or TemplateError.
-    """
-    return application(definitions.load(source))
+def application_of(files: Files) -> ASGIApp:
+    """Make the application that serves definition files. Raises DefinitionError or TemplateError."""
+    return application(directory(load(files)))
 
 
 async def _healthz(_: Request) -> Response:

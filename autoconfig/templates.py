@@ -20,9 +20,6 @@ class TemplateError(Exception):
     """A stylesheet that does not compile or does not run; the text is `FILE:LINE: why`."""
 
 
-_NOTHING: Mapping[str, str] = {}
-
-
 class Document:
     """Fixed bytes with named holes: what a client gets, but for what the client itself says.
 
@@ -37,7 +34,7 @@ class Document:
         parts[1::2] = [b"%%(%b)b" % hole for hole in parts[1::2]]
         self._format = b"".join(parts)
 
-    def fill(self, values: Mapping[str, str] = _NOTHING) -> bytes:
+    def fill(self, values: Mapping[str, str]) -> bytes:
         """Return the document with a text in every hole, escaped so that it stays text, in elements and attributes.
 
         Raises KeyError when a hole of this document gets no text.
@@ -49,12 +46,17 @@ def _escape(text: str) -> bytes:
     return escape(UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)).encode()
 
 
-def address_holes(address: MailAddress) -> dict[str, str]:
-    """Return what fills the format's own placeholders (draft-ietf-mailmaint-autoconfig-06, section 3.9.6)."""
-    return {"EMAILADDRESS": str(address), "EMAILLOCALPART": address.local, "EMAILDOMAIN": address.domain}
-
-
 ADDRESS_HOLES = frozenset({"EMAILADDRESS", "EMAILLOCALPART", "EMAILDOMAIN"})
+"""The format's own placeholders (draft-ietf-mailmaint-autoconfig-06, section 3.8)."""
+DOMAIN_HOLES = frozenset({"EMAILDOMAIN"})
+"""Those of them that need no address."""
+
+
+def address_holes(address: MailAddress | None, domain: str) -> dict[str, str]:
+    """Return what fills the placeholders for an address on a domain, or for anybody there."""
+    if address is None:
+        return {"EMAILDOMAIN": domain}
+    return {"EMAILADDRESS": str(address), "EMAILLOCALPART": address.local, "EMAILDOMAIN": domain}
 
 
 class Template:

@@ -11,6 +11,10 @@ from pathlib import Path
 
 import httpx
 
+from autoconfig import directory as directory_module
+from autoconfig.definition import Definition
+from autoconfig.directory import Directory, directory
+
 COMMAND = Path(sys.executable).with_name("bt-autoconfig")
 
 
@@ -49,6 +53,27 @@ def serving(*arguments: str | Path) -> Iterator[Served]:
         finally:
             process.terminate()
             process.wait(timeout=10)
+
+
+def load(*sources: Path) -> Directory[Definition]:
+    """Read definitions as the server does."""
+    return directory(directory_module.load(directory_module.read(sources)))
+
+
+SERVICES = """
+  <calendar type="caldav">
+    <url>https://dav.example.com:8443/cal/</url>
+    <authentication>OAuth2</authentication>
+    <authentication>basic</authentication>
+    <username>%EMAILADDRESS%</username>
+  </calendar>
+  <addressbook type="carddav">
+    <url>https://contacts.example.com</url>
+    <authentication>digest</authentication>
+    <username>%EMAILLOCALPART%</username>
+  </addressbook>
+</clientConfig>"""
+"""A calendar and an address book, to end the example with."""
 
 
 class Write:

@@ -4,9 +4,12 @@ from pathlib import Path
 import pytest
 
 from autoconfig import definition
-from autoconfig.address import MailAddress
-from autoconfig.definition import DefinitionError, NotServedError, Server, load
+from autoconfig.definition import EMBEDDED, Definition, DefinitionError, Server, Service
 from tests.support import Write
+
+
+def load(file: Path) -> Definition:
+    return definition.load(file, file.read_bytes())
 
 
 def mistakes(file: Path) -> list[str]:
@@ -16,7 +19,7 @@ def mistakes(file: Path) -> list[str]:
 
 
 def test_bt_offers_imap_first_then_pop3_and_smtp_each_over_implicit_tls_with_the_whole_address() -> None:
-    bt = load(definition.EMBEDDED)
+    bt = load(EMBEDDED)
     host, rest = "mail.btinternet.com", ("SSL", ("password-cleartext",), "%EMAILADDRESS%")
     assert bt.servers == (
         Server("imap", host, 993, *rest),
@@ -26,27 +29,39 @@ def test_bt_offers_imap_first_then_pop3_and_smtp_each_over_implicit_tls_with_the
 
 
 def test_bt_has_three_domains_a_name_and_no_warning() -> None:
-    bt = load(definition.EMBEDDED)
+    bt = load(EMBEDDED)
     assert bt.domains == ("btinternet.com", "btopenworld.com", "talk21.com")
     assert (bt.id, bt.display_name, bt.warnings) == ("btinternet.com", "BT Mail", ())
-
-
-def test_a_definition_serves_its_own_domains_and_no_others(write: Write) -> None:
-    provider = load(write())
-    assert provider.serves("example.net")
-    assert not provider.serves("example.org")
-    with pytest.raises(NotServedError):
-        provider.require(MailAddress("fred", "example.org"))
-
-
-def test_a_provider_of_others_domains_serves_every_domain(write: Write) -> None:
-    provider = load(write({"<domain>example.net": '<domain purpose="mx">example.net'}))
-    assert provider.serves("customer.example")
 
 
 def test_domains_may_be_written_in_any_case_and_script(write: Write) -> None:
     provider = load(write({"<domain>example.net": "<domain> BÜCHER.example "}))
     assert provider.domains == ("example.com", "xn--bcher-kva.example")
+
+
+def test_host_names_are_kept_as_the_dns_knows_them(write: Write) -> None:
+    provider = load(write({">imap.example.com<": ">imap.bücher.%EMAILDOMAIN%<"}))
+    assert provider.servers[0].hostname == "imap.xn--bcher-kva.%EMAILDOMAIN%"
+
+
+SERVICES = """
+  <calendar type="caldav">
+    <url>https://dav.example.com/cal</url>
+    <authentication>OAuth2</authentication>
+    <authentication>basic</authentication>
+    <username>%EMAILADDRESS%</username>
+  </calendar>
+  <oAuth2>
+    <issuer>https://login.example.com/</issuer>
+  </oAuth2>
+</clientConfig>"""
+
+
+def test_services_at_a_url_and_the_issuer_of_tokens_are_read(write: Write) -> None:
+    provider = load(write({"</clientConfig>": SERVICES}))
+    (calendar,) = provider.services
+    assert calendar == Service("caldav", "https://dav.example.com/cal", ("OAuth2", "basic"), "%EMAILADDRESS%")
+    assert provider.issuer == "https://login.example.com/"
 
 
 def test_white_space_around_a_value_is_no_part_of_it(write: Write) -> None:
@@ -75,6 +90,8 @@ SERVER = "must have one hostname, one port, one socketType, at least one authent
         ("Example Mail", "x" * 61, f"6: displayName {'x' * 60} is not between 1 and 60 characters long"),
         ("<displayName>Example Mail</displayName>", "", "3: emailProvider must have an id that is a host name, at least"),
         (' type="imap"', "", "7: incomingServer must have a type"),
+        ("</clientConfig>", SERVICES.replace("https://dav", "ftp://dav"), "31: url ftp://dav.example.com/cal is not a web"),
+        ("</clientConfig>", SERVICES.replace("<url>https://dav.example.com/cal</url>", ""), "30: calendar must have one url"),
         (' id="example.com"', "", "3: emailProvider must have an id"),
         (' version="1.1"', "", "2: clientConfig must have a version"),
         ("clientConfig", "config", "2: Expecting element clientConfig, got config"),
@@ -96,11 +113,6 @@ def test_mail_that_can_be_read_but_not_sent_is_a_mistake(write: Write) -> None:
     text = Write.TEXT
     sending = text[text.index("    <outgoingServer") : text.index("  </emailProvider>")]
     assert mistakes(write({sending: ""})) == ["14: there is no outgoingServer of type smtp to send mail with"]
-
-
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DefinitionError, match=r"missing\.xml: cannot be read: No such file or directory"):
-        load(tmp_path / "missing.xml")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +137,7 @@ def test_what_readers_must_ignore_passes_with_a_warning(write: Write, old: str, 
     "section",
     [
         '<incomingServer type="ews"><url>https://ews.example.com/</url><username>%EMAILADDRESS</username></incomingServer>',
-        '<incomingServer type="jmap"><url>https://jmap.example.com/</url></incomingServer>',
+        '<incomingServer type="activeSync"><url>https://sync.example.com/</url></incomingServer>',
     ],
 )
 def test_servers_of_other_types_pass_as_they_are(write: Write, section: str) -> None:
@@ -133,7 +145,9 @@ def test_servers_of_other_types_pass_as_they_are(write: Write, section: str) -> 
 
 
 def test_what_the_format_knows_of_other_services_passes_without_a_warning(write: Write) -> None:
-    services = '<calendar type="caldav"><url>https://x.example/</url></calendar><oAuth2><issuer>x</issuer></oAuth2>'
+    services = (
+        "<fileShare type='webdav'/><oAuth2><issuer>x</issuer></oAuth2><clientConfigUpdate url='https://x.example/'/>"
+    )
     assert load(write({"</clientConfig>": f"{services}</clientConfig>"})).warnings == ()
 
 

@@ -10,17 +10,18 @@ import httpx
 import pytest
 from lxml import etree
 
-from autoconfig.definition import EMBEDDED, load
+from autoconfig.definition import EMBEDDED
 from autoconfig.protocols.autoconfig import Autoconfig
 from autoconfig.protocols.autodiscover import Autodiscover
 from autoconfig.protocols.mobileconfig import Mobileconfig
+from tests.support import load
 
 PROJECT = Path(__file__).parent.parent
 
 
 def bt_values() -> set[str]:
     """Everything that the BT definition states: what stands there and must stand nowhere else."""
-    bt = load(EMBEDDED)
+    bt = load(EMBEDDED).first
     texts = {text.strip() for text in bt.root.itertext() if text.strip()}
     urls = {str(url) for element in bt.root.iter(etree.Element) if (url := element.get("url"))}
     format_words = {"password-cleartext", "SSL", "%EMAILADDRESS%"}
@@ -35,8 +36,9 @@ def test_no_file_but_the_definition_states_a_bt_setting() -> None:
         if file.suffix in {".py", ".xsl", ".rng", ".css", ".js"}
     ]
     assert len(sources) > 10
+    default_ports = {("definition.py", port) for port in ("993", "995", "465")}  # the standard's, not BT's (RFC 8314)
     found = {(file.name, value) for file in sources for value in bt_values() if value in file.read_text()}
-    assert found == set()
+    assert found - default_ports == set()
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from autoconfig import server as server_module
-from autoconfig.definition import EMBEDDED, load
-from tests.support import Served
+from autoconfig.definition import EMBEDDED
+from tests.support import Served, load
 
 ADDRESS_PATHS = ["/mail/config-v1.1.xml", "/.well-known/autoconfig/mail/config-v1.1.xml", "/email.mobileconfig"]
 SECRET = "very.secret"
@@ -132,7 +132,7 @@ def test_a_failure_is_logged_by_kind_and_place_with_no_word_of_the_request(
     def fail(*_: object) -> None:
         raise RuntimeError(f"about {SECRET}@talk21.com")
 
-    monkeypatch.setattr("autoconfig.protocols.mobileconfig.Mobileconfig.render", fail)
+    monkeypatch.setattr("autoconfig.protocols.mobileconfig._Profiles.render", fail)
     transport = httpx.ASGITransport(server_module.application(load(EMBEDDED)))
 
     async def ask() -> httpx.Response:

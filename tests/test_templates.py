@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from autoconfig import definition
+from autoconfig.definition import EMBEDDED
 from autoconfig.templates import Document, Template, TemplateError
+from tests.support import load
 
-BT = definition.load(definition.EMBEDDED)
+BT = load(EMBEDDED).first
 
 
 def test_a_hole_is_filled_with_text() -> None:

@@ -13,7 +13,11 @@
 
   <xsl:variable name="servers" select="/clientConfig/emailProvider/*[
       authentication = 'password-cleartext' or authentication = 'password-encrypted' or
-      authentication = 'none' or authentication = 'client-IP-address']"/>
+      authentication = 'none' or authentication = 'client-IP-address'][
+      $loginname or not(contains(hostname, '%EMAILLOCALPART%'))]"/>
+  <xsl:variable name="services" select="/clientConfig/*[
+      authentication = 'basic' or authentication = 'digest' or authentication = 'password-cleartext'][
+      $loginname or not(contains(url, '%EMAILADDRESS%') or contains(url, '%EMAILLOCALPART%'))]"/>
   <xsl:variable name="imap" select="$servers[self::incomingServer][@type = 'imap'][1]"/>
   <xsl:variable name="pop3" select="$servers[self::incomingServer][@type = 'pop3'][1]"/>
   <xsl:variable name="smtp" select="$servers[self::outgoingServer][@type = 'smtp'][1]"/>
@@ -28,10 +32,29 @@
             <xsl:apply-templates select="$imap"/>
             <xsl:apply-templates select="$pop3"/>
             <xsl:apply-templates select="$smtp"/>
+            <xsl:apply-templates select="$services[self::calendar][@type = 'caldav'][1]"/>
+            <xsl:apply-templates select="$services[self::addressbook][@type = 'carddav'][1]"/>
           </Account>
         </Response>
       </Autodiscover>
     </xsl:if>
+  </xsl:template>
+
+  <!-- eM Client reads these: the server is a URL. -->
+  <xsl:template match="calendar | addressbook">
+    <Protocol>
+      <Type>
+        <xsl:choose>
+          <xsl:when test="self::calendar">CalDAV</xsl:when>
+          <xsl:otherwise>CardDAV</xsl:otherwise>
+        </xsl:choose>
+      </Type>
+      <Server><xsl:value-of select="url"/></Server>
+      <DomainRequired>off</DomainRequired>
+      <xsl:if test="$loginname and username">
+        <LoginName><xsl:value-of select="username"/></LoginName>
+      </xsl:if>
+    </Protocol>
   </xsl:template>
 
   <xsl:template match="incomingServer | outgoingServer">

@@ -2,7 +2,8 @@
 <!--
   A configuration profile for iPhone, iPad and Mac (Apple's device-management schema: TopLevel, com.apple.mail.managed).
 
-  A key whose value is not known is left out: the device then asks the person. A password never goes in.
+  A key whose value is not known is left out: the device then asks the person. A password never goes in. Apple's payloads
+  know no OAuth2, so each server is the first of its kind that takes a password, or takes none.
 -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
   <xsl:output method="xml" encoding="UTF-8" indent="yes"
@@ -19,7 +20,11 @@
   <xsl:variable name="provider" select="/clientConfig/emailProvider"/>
   <xsl:variable name="servers" select="$provider/*[
       authentication = 'password-cleartext' or authentication = 'password-encrypted' or authentication = 'NTLM' or
-      authentication = 'none' or authentication = 'client-IP-address']"/>
+      authentication = 'none' or authentication = 'client-IP-address'][
+      $emailaddress or not(contains(hostname, '%EMAILLOCALPART%'))]"/>
+  <xsl:variable name="services" select="/clientConfig/*[
+      authentication = 'basic' or authentication = 'digest' or authentication = 'password-cleartext'][
+      $emailaddress or not(contains(url, '%EMAILADDRESS%') or contains(url, '%EMAILLOCALPART%'))]"/>
   <xsl:variable name="incoming" select="$servers[self::incomingServer][@type = $protocol][1]"/>
   <xsl:variable name="outgoing" select="$servers[self::outgoingServer][@type = 'smtp'][1]"/>
 
@@ -52,7 +57,12 @@
               <key>PayloadIdentifier</key>
               <string><xsl:value-of select="$reversedomain"/>.email.%PROFILEUUID%.<xsl:value-of select="$protocol"/></string>
               <key>PayloadUUID</key>
-              <string>%MAILUUID%</string>
+              <string>
+                <xsl:choose>
+                  <xsl:when test="$protocol = 'imap'">%IMAPUUID%</xsl:when>
+                  <xsl:otherwise>%POP3UUID%</xsl:otherwise>
+                </xsl:choose>
+              </string>
               <key>PayloadDisplayName</key>
               <string><xsl:value-of select="$provider/displayName"/></string>
               <key>EmailAccountDescription</key>
@@ -77,6 +87,8 @@
               <key>OutgoingPasswordSameAsIncomingPassword</key>
               <true/>
             </dict>
+            <xsl:apply-templates select="$services[self::calendar][@type = 'caldav'][1]"/>
+            <xsl:apply-templates select="$services[self::addressbook][@type = 'carddav'][1]"/>
           </array>
         </dict>
       </plist>
@@ -108,6 +120,63 @@
       <key><xsl:value-of select="$key"/>Username</key>
       <string><xsl:value-of select="username"/></string>
     </xsl:if>
+  </xsl:template>
+
+  <xsl:template match="calendar | addressbook">
+    <xsl:variable name="kind">
+      <xsl:choose>
+        <xsl:when test="self::calendar">CalDAV</xsl:when>
+        <xsl:otherwise>CardDAV</xsl:otherwise>
+      </xsl:choose>
+    </xsl:variable>
+    <!-- scheme://host:port/path -->
+    <xsl:variable name="scheme" select="substring-before(url, '://')"/>
+    <xsl:variable name="rest" select="concat(substring-after(url, '://'), '/')"/>
+    <xsl:variable name="authority" select="concat(substring-before($rest, '/'), ':')"/>
+    <xsl:variable name="port" select="substring-before(substring-after($authority, ':'), ':')"/>
+    <xsl:variable name="path" select="substring-after(substring-after(url, '://'), '/')"/>
+    <dict>
+      <key>PayloadType</key>
+      <string>com.apple.<xsl:value-of select="@type"/>.account</string>
+      <key>PayloadVersion</key>
+      <integer>1</integer>
+      <key>PayloadIdentifier</key>
+      <string><xsl:value-of select="$reversedomain"/>.email.%PROFILEUUID%.<xsl:value-of select="@type"/></string>
+      <key>PayloadUUID</key>
+      <string>
+        <xsl:choose>
+          <xsl:when test="self::calendar">%CALDAVUUID%</xsl:when>
+          <xsl:otherwise>%CARDDAVUUID%</xsl:otherwise>
+        </xsl:choose>
+      </string>
+      <key>PayloadDisplayName</key>
+      <string><xsl:value-of select="$provider/displayName"/></string>
+      <key><xsl:value-of select="$kind"/>AccountDescription</key>
+      <string><xsl:value-of select="$provider/displayName"/></string>
+      <key><xsl:value-of select="$kind"/>HostName</key>
+      <string><xsl:value-of select="substring-before($authority, ':')"/></string>
+      <key><xsl:value-of select="$kind"/>Port</key>
+      <integer>
+        <xsl:choose>
+          <xsl:when test="$port != ''"><xsl:value-of select="$port"/></xsl:when>
+          <xsl:when test="$scheme = 'https'">443</xsl:when>
+          <xsl:otherwise>80</xsl:otherwise>
+        </xsl:choose>
+      </integer>
+      <key><xsl:value-of select="$kind"/>UseSSL</key>
+      <xsl:choose>
+        <xsl:when test="$scheme = 'https'"><true/></xsl:when>
+        <xsl:otherwise><false/></xsl:otherwise>
+      </xsl:choose>
+      <xsl:if test="$path != ''">
+        <key><xsl:value-of select="$kind"/>PrincipalURL</key>
+        <string>/<xsl:value-of select="$path"/></string>
+      </xsl:if>
+      <xsl:if test="username and ($emailaddress or not(contains(username, '%')))">
+        <key><xsl:value-of select="$kind"/>Username</key>
+        <string><xsl:value-of select="username"/></string>
+      </xsl:if>
+    </dict>
   </xsl:template>
 
   <xsl:template match="authentication">

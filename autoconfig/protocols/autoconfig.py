@@ -1,39 +1,78 @@
 """Thunderbird's autoconfig and its kin's (draft-ietf-mailmaint-autoconfig-06)."""
 
+from functools import partial
+
 from starlette.types import Receive, Scope, Send
 
-from autoconfig.address import MailAddress
+from autoconfig.address import MailAddress, ascii_domain
 from autoconfig.definition import Definition
-from autoconfig.requests import Fields
+from autoconfig.directory import Directory, NotServedError
+from autoconfig.requests import Fields, host_of
 from autoconfig.responses import StaticResponse
 from autoconfig.templates import Template
+
+
+class _File:
+    """One provider's file. Its placeholders are the client's to fill (section 3.8), but for a domain in host names."""
+
+    def __init__(self, template: Template, definition: Definition) -> None:
+        # Clients need not fill placeholders outside username; the domain is no secret and no person's.
+        in_host_names = any("%EMAILDOMAIN%" in server.hostname for server in definition.servers)
+        self._document = template.required_document(definition, ("EMAILDOMAIN",) if in_host_names else ())
+        self._responses = None if in_host_names else _responses(self._document.fill({}))
+
+    def render(self, domain: str) -> bytes:
+        return self._document.fill({"EMAILDOMAIN": domain})
+
+    def response(self, domain: str, *, personal: bool) -> StaticResponse:
+        return (self._responses or _responses(self.render(domain)))[personal]
+
+
+def _responses(body: bytes) -> tuple[StaticResponse, StaticResponse]:
+    """Return the answers to a URL without and with an address: the latter stays out of caches that others share."""
+    # Web clients ask too, from any origin; there is nothing private in the file.
+    headers = {"Access-Control-Allow-Origin": "*"}
+    return (
+        StaticResponse(body, "text/xml", headers | {"Cache-Control": "public, max-age=3600"}),
+        StaticResponse(body, "text/xml", headers | {"Cache-Control": "private, max-age=3600"}),
+    )
 
 
 class Autoconfig:
     """ASGI application: `GET …/config-v1.1.xml[?emailaddress=ADDRESS]`.
 
-    The answer is the same for every address: its placeholders are the client's to fill (section 3.9.6), and whether a
-    mailbox exists is nobody's business (section 6.4). It is the same without one, as Thunderbird for Android asks.
+    The answer does not depend on who asks: whether a mailbox exists is nobody's business (section 6.3). It needs no
+    address, as Thunderbird for Android sends none; the host says then whose settings are meant.
     """
 
-    def __init__(self, definition: Definition) -> None:
-        self._definition = definition
-        self._body = Template.named("autoconfig.xsl").required_document(definition).fill()
-        # Web clients ask too, from any origin. A URL that holds an address stays out of caches that others share.
-        self._anyone, self._someone = (
-            StaticResponse(
-                self._body, "text/xml", {"Cache-Control": f"{who}, max-age=3600", "Access-Control-Allow-Origin": "*"}
-            )
-            for who in ("public", "private")
-        )
+    def __init__(self, definitions: Directory[Definition]) -> None:
+        self.files = definitions.each(partial(_File, Template.named("autoconfig.xsl")))
 
     def render(self, address: MailAddress | None = None) -> bytes:
         """Return what is served for an address. Raises NotServedError when its domain is not."""
-        self._definition.require(address)
-        return self._body
+        file, domain = self.files.find(address)
+        return file.render(domain)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         address = Fields(scope["query_string"], form=False).address()
-        self._definition.require(address)
-        await (self._someone if address else self._anyone)(scope, receive, send)
+        file, domain = self.files.find(address, host_of(scope))
+        await file.response(domain, personal=address is not None)(scope, receive, send)
+
+
+class Database:
+    """ASGI application: `GET /v1.1/DOMAIN`, as clients ask a database of providers (section 4.2)."""
+
+    def __init__(self, autoconfig: Autoconfig) -> None:
+        self._files = autoconfig.files
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        try:
+            domain = ascii_domain(scope["path_params"]["domain"])
+        except ValueError as error:
+            raise NotServedError("this is not a domain name") from error
+        file = self._files.own(domain)
+        if file is None:
+            raise NotServedError("this domain is not served here")
+        await file.response(domain, personal=False)(scope, receive, send)

@@ -5,15 +5,18 @@ import re
 import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 from lxml import etree
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from autoconfig.address import AddressError, MailAddress
-from autoconfig.definition import Definition, NotServedError
+from autoconfig.definition import Definition
+from autoconfig.directory import Directory, NotServedError
+from autoconfig.requests import host_of
 from autoconfig.responses import response
-from autoconfig.templates import ADDRESS_HOLES, Template, address_holes
+from autoconfig.templates import ADDRESS_HOLES, DOMAIN_HOLES, Template, address_holes
 
 PATH = "/autodiscover/autodiscover.xml"
 
@@ -48,48 +51,43 @@ class Autodiscover:
     an autodiscover host is redirected to https. `Authorization` is never looked at: Thunderbird sends passwords in it.
     """
 
-    def __init__(self, definition: Definition) -> None:
-        self._definition = definition
-        template = Template.named("autodiscover.xsl")
-        self._personal = template.document(definition, ADDRESS_HOLES, loginname=True)
-        self._general = template.document(definition)
+    def __init__(self, definitions: Directory[Definition]) -> None:
+        self._settings = definitions.each(partial(_Settings, Template.named("autodiscover.xsl")))
         holes = ("TIME", "ID", "ERRORCODE", "MESSAGE")
-        self._error = Template.named("autodiscover_error.xsl").required_document(definition, holes)
+        self._error = Template.named("autodiscover_error.xsl").required_document(definitions.first, holes)
         # The specification wants a number of the server; this one is of the provider, the same on all of its machines.
-        self._id = str(zlib.crc32(definition.id.encode()))
-        self._redirects = {f"autodiscover.{domain}".encode(): _redirect(domain) for domain in definition.domains}
+        self._id = str(zlib.crc32(definitions.first.id.encode()))
 
-    def render(self, address: MailAddress | None = None) -> bytes:
-        """Return the settings for an address; without one, those without LoginName.
+    def render(self, address: MailAddress | None = None, host: bytes = b"") -> bytes:
+        """Return the settings for an address; without one those of the host that was asked, without LoginName.
 
         Raises AutodiscoverError 500 when the address's domain is not served, or no server of the provider takes what
         Outlook can send.
         """
         try:
-            self._definition.require(address)
+            settings, domain = self._settings.find(address, host)
         except NotServedError as error:
             raise AutodiscoverError(500, f"{error}.") from error
-        if self._personal is None or self._general is None:
-            raise AutodiscoverError(500, "No server of this provider takes what Outlook can send.")
-        return self._personal.fill(address_holes(address)) if address else self._general.fill()
+        return settings.render(address, domain)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         answer = self._redirect_to_https(scope)
         if answer is None:
             # GET is how Delta Chat asks, and Outlook when its POST has failed.
-            answer = self._post((await receive())["body"]) if scope["method"] == "POST" else self._get()
+            host = host_of(scope)
+            answer = self._post((await receive())["body"], host) if scope["method"] == "POST" else self._get(host)
         await answer(scope, receive, send)
 
-    def _post(self, body: bytes) -> Response:
+    def _post(self, body: bytes, host: bytes) -> Response:
         try:
-            return _xml(self.render(read_request(body)), "no-store")
+            return _xml(self.render(read_request(body), host), "no-store")
         except AutodiscoverError as error:
             return self._refuse(error)
 
-    def _get(self) -> Response:
+    def _get(self, host: bytes) -> Response:
         try:
-            return _xml(self.render(), "public, max-age=3600")
+            return _xml(self.render(None, host), "public, max-age=3600")
         except AutodiscoverError as error:
             return self._refuse(error)
 
@@ -100,11 +98,26 @@ class Autodiscover:
         return _xml(self._error.fill(holes), "no-store")
 
     def _redirect_to_https(self, scope: Scope) -> Response | None:
-        """Return the redirect that Outlook asks for over plain http, to none but a host of this provider."""
-        if scope["scheme"] != "http":
+        """Return the redirect that Outlook asks for over plain http, to none but a host of a definition's own."""
+        host = host_of(scope)
+        if scope["scheme"] != "http" or not host.lower().startswith(b"autodiscover."):
             return None
-        host = next((value for name, value in scope["headers"] if name == b"host"), b"")
-        return self._redirects.get(host.partition(b":")[0].lower())
+        domain = self._settings.domain_of(host)
+        return _redirect(domain) if domain else None
+
+
+class _Settings:
+    """One provider's settings, with and without an address."""
+
+    def __init__(self, template: Template, definition: Definition) -> None:
+        self._personal = template.document(definition, ADDRESS_HOLES, loginname=True)
+        self._general = template.document(definition, DOMAIN_HOLES)
+
+    def render(self, address: MailAddress | None, domain: str) -> bytes:
+        document = self._personal if address else self._general
+        if document is None:
+            raise AutodiscoverError(500, "No server of this provider takes what Outlook can send.")
+        return document.fill(address_holes(address, domain))
 
 
 def _xml(body: bytes, caching: str) -> Response:

@@ -1,23 +1,58 @@
 """Apple's configuration profiles for Mail (Apple's device-management schema, com.apple.mail.managed)."""
 
 import re
+from functools import partial
 from itertools import product
-from uuid import NAMESPACE_DNS, UUID, uuid5
+from uuid import NAMESPACE_DNS, uuid5
 
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from autoconfig.address import MailAddress
-from autoconfig.definition import Definition, NotServedError
-from autoconfig.requests import Fields
+from autoconfig.definition import Definition
+from autoconfig.directory import Directory, NotServedError
+from autoconfig.requests import Fields, host_of
 from autoconfig.responses import response
-from autoconfig.templates import ADDRESS_HOLES, Document, Template, address_holes
+from autoconfig.templates import ADDRESS_HOLES, DOMAIN_HOLES, Template, address_holes
 
 PROTOCOLS = ("imap", "pop3")
 MAX_NAME = 256
 """Characters in a sender's name."""
 
-_HOLES = ADDRESS_HOLES | {"REALNAME", "PROFILEUUID", "MAILUUID"}
+_UUIDS = ("PROFILEUUID", "IMAPUUID", "POP3UUID", "CALDAVUUID", "CARDDAVUUID")
+"""The holes for identifiers that are the same for the same account every time: a profile replaces its predecessor."""
+_HOLES = frozenset({"REALNAME", *_UUIDS})
+
+
+class _Profiles:
+    """One provider's profiles: for each protocol, with and without an address, with and without a sender's name."""
+
+    def __init__(self, template: Template, definition: Definition) -> None:
+        self._uuid = uuid5(NAMESPACE_DNS, definition.id)
+        self.file_name = re.sub(r"[^A-Za-z0-9.-]", "", definition.id) + ".mobileconfig"
+        reverse_domain = ".".join(reversed(definition.domains[0].split(".")))
+        self._documents = {
+            (protocol, address, name): template.document(
+                definition,
+                _HOLES | (ADDRESS_HOLES if address else DOMAIN_HOLES),
+                protocol=protocol,
+                emailaddress=address,
+                name=name,
+                reversedomain=reverse_domain,
+            )
+            for protocol, address, name in product(PROTOCOLS, (False, True), (False, True))
+        }
+        available = (protocol for protocol in PROTOCOLS if self._documents[protocol, True, False])
+        self._default_protocol = next(available, PROTOCOLS[0])
+
+    def render(self, address: MailAddress | None, domain: str, name: str | None, protocol: str | None) -> bytes:
+        protocol = protocol or self._default_protocol
+        document = self._documents[protocol, address is not None, name is not None]
+        if document is None:
+            raise NotServedError(f"this provider has no {protocol} settings that Apple devices can use")
+        account = str(address).lower() if address else ""
+        uuids = {hole: str(uuid5(self._uuid, f"{hole} {account}")).upper() for hole in _UUIDS}
+        return document.fill(address_holes(address, domain) | {"REALNAME": name or ""} | uuids)
 
 
 class Mobileconfig:
@@ -27,27 +62,8 @@ class Mobileconfig:
     imap is the default unless the provider has only POP3).
     """
 
-    def __init__(self, definition: Definition) -> None:
-        self._definition = definition
-        self._uuid = uuid5(NAMESPACE_DNS, definition.id)
-        file_name = re.sub(r"[^A-Za-z0-9.-]", "", definition.id)
-        self._headers = {"Content-Disposition": f'attachment; filename="{file_name}.mobileconfig"'}
-        template = Template.named("mobileconfig.xsl")
-        reverse_domain = ".".join(reversed(definition.domains[0].split(".")))
-        self._documents: dict[tuple[str, bool, bool], Document | None] = {
-            (protocol, address, name): template.document(
-                definition,
-                _HOLES,
-                protocol=protocol,
-                emailaddress=address,
-                name=name,
-                reversedomain=reverse_domain,
-            )
-            for protocol, address, name in product(PROTOCOLS, (False, True), (False, True))
-        }
-
-        available = (protocol for protocol in PROTOCOLS if self._documents[protocol, False, False])
-        self._default_protocol = next(available, PROTOCOLS[0])
+    def __init__(self, definitions: Directory[Definition]) -> None:
+        self._profiles = definitions.each(partial(_Profiles, Template.named("mobileconfig.xsl")))
 
     def render(self, address: MailAddress | None = None, name: str | None = None, protocol: str | None = None) -> bytes:
         """Return the profile for an address, if any, and a sender's name, if any.
@@ -55,24 +71,8 @@ class Mobileconfig:
         Raises NotServedError when the address's domain is not served, or the provider has nothing that an Apple device
         can use over `protocol`, which is imap, pop3 or None for the default.
         """
-        self._definition.require(address)
-        protocol = protocol or self._default_protocol
-        document = self._documents[protocol, address is not None, name is not None]
-        if document is None:
-            raise NotServedError(f"this provider has no {protocol} settings that Apple devices can use")
-        account = str(address).lower() if address else ""
-        return document.fill(
-            (address_holes(address) if address else {})
-            | {
-                "REALNAME": name or "",
-                "PROFILEUUID": str(self._payload_uuid("profile", account)).upper(),
-                "MAILUUID": str(self._payload_uuid(protocol, account)).upper(),
-            }
-        )
-
-    def _payload_uuid(self, payload: str, account: str) -> UUID:
-        """Return the same UUID for the same account every time, so that a profile replaces its predecessor."""
-        return uuid5(self._uuid, f"{payload}:{account}")
+        profiles, domain = self._profiles.find(address)
+        return profiles.render(address, domain, name, protocol)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -82,7 +82,10 @@ class Mobileconfig:
         protocol = fields.text("protocol")
         if protocol not in (None, *PROTOCOLS):
             raise HTTPException(400, f"protocol is not {' or '.join(PROTOCOLS)}")
-        body = self.render(address, name, protocol)
-        caching = "no-store" if address or name else "public, max-age=3600"
-        headers = self._headers | {"Cache-Control": caching}
+        profiles, domain = self._profiles.find(address, host_of(scope))
+        body = profiles.render(address, domain, name, protocol)
+        headers = {
+            "Cache-Control": "no-store" if address or name else "public, max-age=3600",
+            "Content-Disposition": f'attachment; filename="{profiles.file_name}"',
+        }
         await response(body, "application/x-apple-aspen-config", headers)(scope, receive, send)

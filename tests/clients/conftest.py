@@ -42,6 +42,29 @@ OWNER = "owner@customer.example"
 PASSWORD = "correct horse battery"
 
 
+SECOND = """<clientConfig version="1.1">
+  <emailProvider id="second.example">
+    <domain>second.example</domain>
+    <displayName>Second</displayName>
+    <incomingServer type="imap">
+      <hostname>mail.%EMAILDOMAIN%</hostname>
+      <port>143</port>
+      <socketType>STARTTLS</socketType>
+      <authentication>password-cleartext</authentication>
+      <username>%EMAILLOCALPART%</username>
+    </incomingServer>
+    <outgoingServer type="smtp">
+      <hostname>mail.%EMAILDOMAIN%</hostname>
+      <port>587</port>
+      <socketType>STARTTLS</socketType>
+      <authentication>password-cleartext</authentication>
+      <username>%EMAILLOCALPART%</username>
+    </outgoingServer>
+  </emailProvider>
+</clientConfig>
+"""
+
+
 def missing() -> str:
     """Say what this machine lacks for the lab, and how to get it."""
     if os.geteuid() != 0:
@@ -68,6 +91,18 @@ def lab() -> Iterator[Network]:
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def second(lab: Network, authority: Authority, tmp_path: Path) -> Path:
+    """Another provider's definition and all that it promises: STARTTLS, and log-in with what is before the @."""
+    domain = "second.example"
+    publish(lab, **{domain: dns.records(*WEB_HOSTS, "mail")})
+    host = f"mail.{domain}"
+    MailServers(lab, host, authority.issue(host), (domain,), {"fred.bloggs": PASSWORD}, starttls=True)
+    definition = tmp_path / "second.xml"
+    definition.write_text(SECOND)
+    return definition
 
 
 def publish(lab: Network, *hosts: str, **others: str) -> None:

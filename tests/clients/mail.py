@@ -102,7 +102,7 @@ retry     unix  - - n - - error
 anvil     unix  - - n - 1 anvil
 postlog   unix-dgram n - n - 1 postlogd
 dovecot   unix  - n n - - pipe
-  flags=DRh user=mail:mail argv=/usr/lib/dovecot/dovecot-lda -c {dovecot} -o log_path=/dev/stderr -f ${{sender}} -d ${{recipient}}
+  flags=DRh user=mail:mail argv=/usr/lib/dovecot/dovecot-lda -c {dovecot} -o log_path=/dev/stderr -f ${{sender}} -d {mailbox}
 """
 
 _IMPLICIT_TLS = "465 inet n - n - - smtpd -o smtpd_tls_wrappermode=yes"
@@ -141,6 +141,8 @@ class MailServers:
             "imaps": 0 if starttls else 993,
             "pop3s": 0 if starttls else 995,
             "submission": _STARTTLS if starttls else _IMPLICIT_TLS,
+            # Delivered to whom logs in: the whole address, or what is before its @ where that is the user name.
+            "mailbox": "${recipient}" if all("@" in name for name in passwords) else "${user}",
             "dovecot": folder / "dovecot.conf",
         }
         (folder / "passwords").write_text("".join(f"{name}:{{PLAIN}}{word}\n" for name, word in passwords.items()))

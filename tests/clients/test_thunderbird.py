@@ -131,6 +131,35 @@ def test_autodiscover_alone_is_enough_to_send_and_receive(
     recorder.add(version(), "its look-up at the provider switched off", front, told(result.account))
 
 
+def test_a_second_provider_with_starttls_and_its_own_user_names_is_found_beside_the_first(
+    lab: Network, authority: Authority, recorder: Recorder, second: Path
+) -> None:
+    serve(lab, "--definition", EMBEDDED, "--definition", second)
+    front = Front(lab, authority.issue(*web_names("second.example")))
+    result = Thunderbird(lab, authority).correspond("fred.bloggs@second.example", PASSWORD)
+    imap = Server("imap", "mail.second.example", 143, "alwaysSTARTTLS", "passwordCleartext", "fred.bloggs")
+    smtp = replace(imap, type="smtp", port=587)
+    assert result.account == Account("xml-from-isp-https", imap, smtp, ())
+    assert result.subject == "To myself"
+    recorder.add(version(), "a second definition: STARTTLS, user name before the @", front, told(result.account))
+
+
+@pytest.mark.usefixtures("served")
+def test_as_a_database_of_providers_it_is_asked_for_the_domain(
+    lab: Network, authority: Authority, recorder: Recorder
+) -> None:
+    publish(lab, **{"database.example": dns.records("@")})
+    front = Front(lab, authority.issue("database.example"))
+    preferences: dict[str, bool | int | str] = {
+        "mailnews.auto_config_url": "https://database.example/v1.1/",
+        "mailnews.auto_config.fetchFromISP.enabled": False,
+        "mailnews.auto_config.fetchFromExchange.enabled": False,
+    }
+    account = Thunderbird(lab, authority, preferences).discover(FRED)
+    assert account == bt_account("xml-from-db")
+    recorder.add(version(), "its pref mailnews.auto_config_url points here", front, told(account))
+
+
 @pytest.mark.usefixtures("names", "served", "mail")
 def test_the_mail_servers_take_the_whole_address_only_and_nothing_in_clear_text(lab: Network) -> None:
     """What makes the tests above mean something: a bare user name would be refused, and there is nowhere to fall back to."""

@@ -3,12 +3,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from autoconfig import definition
-from autoconfig.definition import load
+from autoconfig.definition import EMBEDDED
 from autoconfig.protocols.autoconfig import Autoconfig
-from tests.support import Write, serving
+from tests.support import Write, load, serving
 
-PATHS = ["/mail/config-v1.1.xml", "/.well-known/autoconfig/mail/config-v1.1.xml"]
+PATHS = [
+    "/mail/config-v1.1.xml",
+    "/.well-known/autoconfig/mail/config-v1.1.xml",
+    "/v1.1/mail/config-v1.1.xml",
+    "/.well-known/mail-v1.xml",
+]
 PATH = PATHS[0]
 
 
@@ -18,13 +22,13 @@ def test_every_way_of_asking_gets_the_same_document(http: httpx.Client, path: st
     answer = http.get(path + query)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/xml; charset=utf-8"
-    assert answer.content == Autoconfig(load(definition.EMBEDDED)).render()
+    assert answer.content == Autoconfig(load(EMBEDDED)).render()
 
 
 def test_what_is_served_is_a_definition_that_says_the_same(http: httpx.Client, tmp_path: Path) -> None:
     file = tmp_path / "served.xml"
     file.write_bytes(http.get(PATH).content)
-    served, original = load(file), load(definition.EMBEDDED)
+    served, original = load(file).first, load(EMBEDDED).first
     assert (served.id, served.domains, served.display_name) == (original.id, original.domains, original.display_name)
     assert served.servers == original.servers
 
@@ -61,6 +65,31 @@ def test_an_internationalised_domain_is_found_as_u_label_and_as_a_label(write: W
     with serving("--definition", write({"<domain>example.net": "<domain>bücher.example"})) as served:
         for domain in ("b%C3%BCcher.example", "B%C3%9CCHER.EXAMPLE", "xn--bcher-kva.example", "XN--BCHER-KVA.example"):
             assert served.http.get(f"{PATH}?emailaddress=fred@{domain}").status_code == 200
+
+
+@pytest.mark.parametrize("domain", ["talk21.com", "TALK21.com", "talk21.com."])
+def test_a_client_may_ask_as_it_asks_a_database(http: httpx.Client, domain: str) -> None:
+    answer = http.get(f"/v1.1/{domain}")
+    assert (answer.status_code, answer.content) == (200, http.get(PATH).content)
+
+
+@pytest.mark.parametrize("domain", ["example.org", "%3Cb%3E", "autoconfig.talk21.com", "%C3%BC"])
+def test_the_database_has_nothing_of_other_domains(http: httpx.Client, domain: str) -> None:
+    assert http.get(f"/v1.1/{domain}").status_code == 404
+
+
+def test_a_domain_in_a_host_name_is_filled_for_who_asks(write: Write) -> None:
+    changed = {">imap.example.com<": ">imap.%EMAILDOMAIN%<"}
+    with serving("--definition", write(changed)) as served:
+        for host, query, domain in [
+            ("x", "?emailaddress=fred@example.net", "example.net"),
+            ("autoconfig.example.net", "", "example.net"),
+            ("x", "", "example.com"),
+        ]:
+            text = served.http.get(PATH + query, headers={"Host": host}).text
+            assert f"<hostname>imap.{domain}</hostname>" in text
+            assert "<username>%EMAILLOCALPART%</username>" in text
+        assert "<hostname>imap.example.net</hostname>" in served.http.get("/v1.1/example.net").text
 
 
 def test_a_domain_that_is_not_served_gets_404_and_one_line_of_text(http: httpx.Client) -> None:

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from autoconfig.definition import EMBEDDED, load
+from autoconfig.address import MailAddress
+from autoconfig.definition import EMBEDDED
 from autoconfig.protocols.autodiscover import Autodiscover, AutodiscoverError, read_request
-from tests.support import Served, Write, serving
+from tests.support import SERVICES, Served, Write, load, serving
 
 PATH = "/autodiscover/autodiscover.xml"
 REQUEST_SCHEMA = "http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006"
@@ -137,6 +138,15 @@ def test_a_provider_without_any_password_gives_an_error_and_no_empty_settings(wr
     with serving("--definition", write({"password-cleartext": "OAuth2", "password-encrypted": "OAuth2"})) as served:
         assert error(served.http.post(PATH, content=request("fred@example.com"))) == "500"
         assert error(served.http.get(PATH)) == "500"
+
+
+def test_em_client_gets_the_calendar_and_the_address_book(write: Write) -> None:
+    provider = Autodiscover(load(write({"</clientConfig>": SERVICES})))
+    *_, calendar, contacts = protocols(provider.render(MailAddress("fred", "example.com")))
+    server = "https://dav.example.com:8443/cal/"
+    assert calendar == {"Type": "CalDAV", "Server": server, "DomainRequired": "off", "LoginName": "fred@example.com"}
+    server = "https://contacts.example.com"
+    assert contacts == {"Type": "CardDAV", "Server": server, "DomainRequired": "off", "LoginName": "fred"}
 
 
 def test_sending_with_another_username_than_receiving_is_not_sending_with_the_same(write: Write) -> None:

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoconfig.address import MailAddress
-from autoconfig.definition import EMBEDDED, NotServedError, load
+from autoconfig.definition import EMBEDDED
+from autoconfig.directory import NotServedError
 from autoconfig.protocols.mobileconfig import Mobileconfig
-from tests.support import Write
+from tests.support import SERVICES, Write, load
 
 PATH = "/email.mobileconfig"
 BT = Mobileconfig(load(EMBEDDED))
@@ -178,8 +179,38 @@ def test_starttls_and_no_encryption_are_told_apart_and_usernames_follow_the_defi
 
 
 def test_a_provider_without_imap_has_a_pop3_profile_by_default(write: Write) -> None:
-    _, mail = read(Mobileconfig(load(write({'type="imap"': 'type="jmap"'}))).render())
+    _, mail = read(Mobileconfig(load(write({'type="imap"': 'type="ews"'}))).render())
     assert mail["EmailAccountType"] == "EmailTypePOP"
+
+
+def test_a_calendar_and_an_address_book_are_payloads_of_their_own(write: Write) -> None:
+    provider = Mobileconfig(load(write({"</clientConfig>": SERVICES})))
+    profile = plistlib.loads(provider.render(MailAddress("fred", "example.com")))
+    _, calendar, contacts = profile["PayloadContent"]
+    assert len({one["PayloadUUID"] for one in profile["PayloadContent"]}) == 3
+    assert len({one["PayloadIdentifier"] for one in profile["PayloadContent"]}) == 3
+    common = {"PayloadVersion": 1, "PayloadDisplayName": "Example Mail"}
+    assert calendar == common | {
+        "PayloadType": "com.apple.caldav.account",
+        "PayloadIdentifier": calendar["PayloadIdentifier"],
+        "PayloadUUID": calendar["PayloadUUID"],
+        "CalDAVAccountDescription": "Example Mail",
+        "CalDAVHostName": "dav.example.com",
+        "CalDAVPort": 8443,
+        "CalDAVUseSSL": True,
+        "CalDAVPrincipalURL": "/cal/",
+        "CalDAVUsername": "fred@example.com",
+    }
+    assert contacts == common | {
+        "PayloadType": "com.apple.carddav.account",
+        "PayloadIdentifier": contacts["PayloadIdentifier"],
+        "PayloadUUID": contacts["PayloadUUID"],
+        "CardDAVAccountDescription": "Example Mail",
+        "CardDAVHostName": "contacts.example.com",
+        "CardDAVPort": 443,
+        "CardDAVUseSSL": True,
+        "CardDAVUsername": "fred",
+    }
 
 
 def test_a_provider_with_nothing_for_apple_devices_has_no_profile(write: Write) -> None:

@@ -1,0 +1,71 @@
+"""What clients will do with a definition: where it is right and yet fails in practice.
+
+Each rule speaks of other people's programs, so each names the program and how it is known.
+"""
+
+from collections.abc import Iterator
+
+from autoconfig.definition import METHODS, PASSWORD_METHODS, Definition
+from autoconfig.grammar import Remark
+
+_ANDROID_METHODS = frozenset({"OAuth2", "password-cleartext", "password-encrypted"})
+_WITHOUT_ACCOUNT = frozenset({"none", "client-IP-address"})
+
+
+def advise(definition: Definition) -> list[str]:
+    """Return a warning for all that some client cannot use, `FILE:LINE: what`, in the order of the lines."""
+    rules = (_android, _delta_chat, _passwords, _thunderbird, _clear_text, _pacc)
+    remarks = sorted(remark for rule in rules for remark in rule(definition))
+    return [f"{definition.source}:{line}: {text}" for line, text in remarks]
+
+
+def _android(definition: Definition) -> Iterator[Remark]:
+    """Thunderbird for Android and K-9 Mail: their RealAutoconfigParser, as published with version 8 and later."""
+    for server in definition.servers:
+        if server.socket_type == "plain":
+            yield Remark(server.line, "Thunderbird for Android drops a file with a plain server, all of it")
+        if not _ANDROID_METHODS.intersection(server.authentication):
+            yield Remark(server.line, f"Thunderbird for Android knows no way to log in to this {server.type} server")
+        if "%EMAILLOCALPART%" in server.hostname:
+            yield Remark(server.line, "Thunderbird for Android fills no placeholder in a host name")
+
+
+def _delta_chat(definition: Definition) -> Iterator[Remark]:
+    """Clients that read IMAP alone: Delta Chat (its core reads imap and smtp), Thunderbird for Android."""
+    types = {server.type for server in definition.servers}
+    if "pop3" in types and "imap" not in types:
+        yield Remark(definition.servers[0].line, "Delta Chat and Thunderbird for Android cannot use POP3")
+
+
+def _passwords(definition: Definition) -> Iterator[Remark]:
+    """Outlook (MS-OXDSCLI) and Apple's profiles (com.apple.mail.managed) cannot express OAuth2."""
+    for server in definition.servers:
+        if not (PASSWORD_METHODS | _WITHOUT_ACCOUNT).intersection(server.authentication):
+            yield Remark(server.line, f"this {server.type} server takes no password; Outlook and Apple get none")
+        unknown = set(server.authentication) - METHODS
+        if unknown == set(server.authentication):
+            yield Remark(server.line, f"no client knows a way to log in to this {server.type} server")
+
+
+def _thunderbird(definition: Definition) -> Iterator[Remark]:
+    """Thunderbird takes the first incoming server that it can use (readFromXML.sys.mjs, version 153)."""
+    incoming = [server for server in definition.servers if server.type in ("imap", "pop3")]
+    if incoming and incoming[0].type == "pop3" and any(server.type == "imap" for server in incoming):
+        yield Remark(incoming[0].line, "Thunderbird sets up POP3, for it stands before IMAP")
+
+
+def _clear_text(definition: Definition) -> Iterator[Remark]:
+    """Passwords that anyone on the way can read (RFC 8314, section 3)."""
+    for server in definition.servers:
+        if server.socket_type == "plain" and "password-cleartext" in server.authentication:
+            yield Remark(server.line, "the password crosses the network in clear text; clients warn of it")
+
+
+def _pacc(definition: Definition) -> Iterator[Remark]:
+    """PACC knows implicit TLS on the default ports only, and issuers that are URLs (draft-ietf-mailmaint-pacc-03)."""
+    sayable = {server.type for server in definition.servers if server.on_default_tls_port}
+    for server in definition.servers:
+        if server.type not in sayable:
+            yield Remark(server.line, f"PACC leaves this {server.type} server out: it is not SSL on the default port")
+    if definition.issuer and not definition.issuer.startswith("https://"):
+        yield Remark(definition.issuer_line, "PACC has no OAuth2: the issuer is not a URL that starts with https://")

@@ -1,0 +1,138 @@
+"""Several providers side by side: read their definitions, and find the one that an address or a host belongs to."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from autoconfig import definition
+from autoconfig.address import MailAddress
+from autoconfig.definition import Definition, DefinitionError
+
+CLIENT_HOSTS = ("", "autoconfig.", "autodiscover.", "ua-auto-config.")
+"""What clients put before a domain to get the host that they ask for its settings."""
+
+Files = list[tuple[Path, bytes]]
+"""Definition files as they were when they were read: names and contents."""
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class NotServedError(LookupError):
+    """Something that is asked for and not served here. Its text holds nothing of what was asked."""
+
+
+def read(sources: Iterable[Path]) -> Files:
+    """Read definition files, and of folders all of the .xml files in them.
+
+    Raises DefinitionError with all that cannot be read.
+    """
+    files: Files = []
+    mistakes: list[str] = []
+    for source in sources:
+        paths = sorted(source.glob("*.xml")) if source.is_dir() else [source]
+        if not paths:
+            mistakes.append(f"{source}: there is no .xml file in this folder")
+        for path in paths:
+            try:
+                files.append((path, path.read_bytes()))
+            except OSError as error:
+                mistakes.append(f"{path}: cannot be read: {error.strerror}")
+    if mistakes:
+        raise DefinitionError(mistakes)
+    return files
+
+
+def load(files: Files) -> tuple[Definition, ...]:
+    """Make definitions of what has been read.
+
+    Raises DefinitionError with all that is wrong with any of them: when one cannot be served, none is.
+    """
+    definitions: list[Definition] = []
+    mistakes: list[str] = []
+    for path, content in files:
+        try:
+            definitions.append(definition.load(path, content))
+        except DefinitionError as error:
+            mistakes += error.mistakes
+    mistakes += _conflicts(definitions)
+    if mistakes:
+        raise DefinitionError(mistakes)
+    return tuple(definitions)
+
+
+def _conflicts(definitions: Iterable[Definition]) -> Iterator[str]:
+    owners: dict[str, Definition] = {}
+    for one in definitions:
+        for domain in one.domains:
+            owner = owners.setdefault(domain, one)
+            if owner is not one:
+                yield f"{one.place(domain)}: domain {domain} stands in {owner.place(domain)} already"
+
+
+class _Index:
+    """Which definition, by its number, has a domain; which domain's settings are asked for at a host."""
+
+    def __init__(self, definitions: Sequence[Definition]) -> None:
+        self.domains = {domain: number for number, one in enumerate(definitions) for domain in one.domains}
+        self.hosts = {f"{prefix}{domain}".encode(): domain for prefix in CLIENT_HOSTS[1:] for domain in self.domains}
+        # A host that is a domain itself, autoconfig.example say, is that domain's.
+        self.hosts |= {domain.encode(): domain for domain in self.domains}
+        self.hosting = [domain for one in definitions if one.hosts_others for domain in one.domains]
+        self.first = definitions[0].domains[0]
+
+
+class Directory(Generic[T]):
+    """One thing for each definition, found by the domain of an address or, without one, by the host that was asked."""
+
+    def __init__(self, index: _Index, things: Sequence[T]) -> None:
+        self._index = index
+        self._things = things
+
+    def each(self, make: Callable[[T], U]) -> "Directory[U]":
+        """Return the directory of what `make` makes of each thing."""
+        return Directory(self._index, [make(thing) for thing in self._things])
+
+    @property
+    def first(self) -> T:
+        """The first definition's: it serves whoever gives neither an address nor a host that is known."""
+        return self._things[0]
+
+    def find(self, address: MailAddress | None, host: bytes = b"") -> tuple[T, str]:
+        """Return the thing for an address, and the address's domain.
+
+        Without an address it is that of the host, a Host header's value, or else the first; the domain is then one of
+        its own. Raises NotServedError when the address's domain is not served.
+        """
+        if address is None:
+            domain = self.domain_of(host) or self._index.first
+            return self._things[self._index.domains[domain]], domain
+        home = self.home(address.domain, host)
+        return self._things[self._index.domains[home]], address.domain
+
+    def own(self, domain: str) -> T | None:
+        """Return the thing for a domain that stands in a definition, None for any other."""
+        number = self._index.domains.get(domain)
+        return None if number is None else self._things[number]
+
+    def domain_of(self, host: bytes) -> str | None:
+        """Return the domain whose settings are asked for at a host."""
+        return self._index.hosts.get(host.partition(b":")[0].lower())
+
+    def home(self, domain: str, host: bytes) -> str:
+        """Return a domain of the definition that serves a domain: itself, or one of who hosts it.
+
+        Domains that stand nowhere are other people's. Clients ask for their settings where their mail goes, so at the
+        host of who hosts them. Raises NotServedError.
+        """
+        if domain in self._index.domains:
+            return domain
+        if not self._index.hosting:
+            raise NotServedError("the domain of this address is not served here")
+        asked = self.domain_of(host)
+        return asked if asked in self._index.hosting else self._index.hosting[0]
+
+
+def directory(definitions: Sequence[Definition]) -> Directory[Definition]:
+    """Return the directory of some definitions, at least one."""
+    return Directory(_Index(definitions), definitions)

@@ -1,0 +1,60 @@
+"""Outlook's Autodiscover in its second form, JSON: it only tells where the first form is."""
+
+import json
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from autoconfig.address import AddressError, MailAddress
+from autoconfig.definition import Definition
+from autoconfig.directory import Directory, NotServedError
+from autoconfig.protocols import autodiscover
+from autoconfig.requests import Fields, host_of
+from autoconfig.responses import response
+
+PATH = "/autodiscover/autodiscover.json"
+
+
+class AutodiscoverV2:
+    """ASGI application: `GET /autodiscover/autodiscover.json?Email=ADDRESS&Protocol=AutodiscoverV1`.
+
+    The address may stand in the path instead, `…/autodiscover.json/v1.0/ADDRESS?Protocol=…`. Other fields, such as
+    RedirectCount, do not matter, nor does letter case (Outlook 16 asks for `Autodiscoverv1`).
+    """
+
+    def __init__(self, definitions: Directory[Definition]) -> None:
+        self._directory = definitions
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await self._answer(scope)(scope, receive, send)
+
+    def _answer(self, scope: Scope) -> Response:
+        fields = Fields(scope["query_string"], form=False)
+        try:
+            in_path = scope["path_params"].get("address")
+            address = MailAddress.parse(in_path) if in_path else fields.address("email")
+            protocol = fields.text("protocol")
+            _, domain = self._directory.find(address, host_of(scope))
+            home = self._directory.home(domain, host_of(scope))
+        except AddressError as error:
+            return _error(400, "InvalidUserId", f"The address {error}.")
+        except HTTPException as error:
+            return _error(error.status_code, "InvalidRequest", f"The parameter {error.detail}.")
+        except NotServedError as error:
+            return _error(404, "UserNotFound", f"{error}.")
+        if protocol is None:
+            return _error(400, "MandatoryParameterMissing", "The parameter Protocol is missing.")
+        if protocol.lower() != "autodiscoverv1":
+            return _error(400, "InvalidProtocol", "This protocol is not offered here; AutodiscoverV1 is.")
+        return _json(200, {"Protocol": "AutodiscoverV1", "Url": f"https://autodiscover.{home}{autodiscover.PATH}"})
+
+
+def _json(status: int, content: dict[str, str]) -> Response:
+    body = json.dumps(content).encode()
+    return response(body, "application/json", {"Cache-Control": "no-store"}, status)
+
+
+def _error(status: int, code: str, message: str) -> Response:
+    return _json(status, {"ErrorCode": code, "ErrorMessage": message})

@@ -1,0 +1,88 @@
+"""The IETF's coming way: PACC (draft-ietf-mailmaint-pacc-03)."""
+
+import json
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from autoconfig.definition import PASSWORD_METHODS, Definition
+from autoconfig.directory import Directory, NotServedError
+from autoconfig.requests import host_of
+from autoconfig.responses import StaticResponse
+
+PATH = "/.well-known/user-agent-configuration.json"
+
+_NAMES = {"imap": "imap", "pop3": "pop3", "smtp": "submit"}
+"""What PACC calls mail servers. It can say nothing of them but the host: it means implicit TLS on the default port."""
+_WEB_PASSWORD_METHODS = frozenset({"basic", "digest"})
+
+
+class _Configuration:
+    """One provider's configuration, for each of its domains."""
+
+    def __init__(self, definition: Definition) -> None:
+        self._bodies = {domain: _body(definition, domain) for domain in definition.domains}
+        headers = {"Cache-Control": "public, max-age=3600", "Access-Control-Allow-Origin": "*"}
+        # Domains whose configurations are the same share one answer.
+        responses = {body: StaticResponse(body, "application/json", headers) for body in self._bodies.values() if body}
+        self._responses = {domain: responses[body] for domain, body in self._bodies.items() if body}
+
+    def render(self, domain: str) -> bytes:
+        if body := self._bodies[domain]:
+            return body
+        raise NotServedError("nothing that this provider offers can be said in PACC")
+
+    def response(self, domain: str) -> StaticResponse:
+        self.render(domain)
+        return self._responses[domain]
+
+
+class Pacc:
+    """ASGI application: `GET /.well-known/user-agent-configuration.json` on `ua-auto-config.DOMAIN`."""
+
+    def __init__(self, definitions: Directory[Definition]) -> None:
+        self._configurations = definitions.each(_Configuration)
+
+    def render(self, domain: str | None = None) -> bytes:
+        """Return the configuration of a domain, without one that of the first definition.
+
+        Deterministic, for its digest stands in the DNS (section 4). Raises NotServedError.
+        """
+        configuration, domain = self._configurations.find(None, (domain or "").encode())
+        return configuration.render(domain)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        configuration, domain = self._configurations.find(None, host_of(scope))
+        await configuration.response(domain)(scope, receive, send)
+
+
+def _body(definition: Definition, domain: str) -> bytes | None:
+    protocols: dict[str, dict[str, str]] = {}
+    methods: set[str] = set()
+    for server in definition.servers:
+        name = _NAMES[server.type]
+        host = server.hostname.replace("%EMAILDOMAIN%", domain)
+        if server.on_default_tls_port and "%" not in host and name not in protocols:
+            protocols[name] = {"host": host}
+            methods.update(server.authentication)
+    for service in definition.services:
+        url = service.url.replace("%EMAILDOMAIN%", domain)
+        if url.startswith("https://") and "%EMAIL" not in url and service.type not in protocols:
+            protocols[service.type] = {"url": url}
+            methods.update(service.authentication)
+    if not protocols:
+        return None
+    authentication: dict[str, Any] = {"password": bool(methods & (PASSWORD_METHODS | _WEB_PASSWORD_METHODS))}
+    # An issuer is the https URL that RFC 8414 makes of it; the bare host names of older definitions are none.
+    if "OAuth2" in methods and definition.issuer and definition.issuer.startswith("https://"):
+        authentication["oauth-public"] = {"issuer": definition.issuer}
+    provider = {"name": definition.display_name}
+    if short_name := definition.root.findtext("emailProvider/displayShortName"):
+        provider["shortName"] = short_name
+    info: dict[str, Any] = {"provider": provider}
+    documentation = definition.root.find("emailProvider/documentation")
+    if documentation is not None:
+        info["help"] = {"documentation": documentation.get("url")}
+    content = {"protocols": protocols, "authentication": authentication, "info": info}
+    return json.dumps(content, ensure_ascii=False, indent=2).encode() + b"\n"

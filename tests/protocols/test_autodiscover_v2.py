@@ -1,0 +1,65 @@
+import httpx
+import pytest
+
+from tests.support import Write, serving
+
+PATH = "/autodiscover/autodiscover.json"
+FOUND = {
+    "Protocol": "AutodiscoverV1",
+    "Url": "https://autodiscover.talk21.com/autodiscover/autodiscover.xml",
+}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"{PATH}?Email=fred@talk21.com&Protocol=AutodiscoverV1",
+        f"{PATH}?Email=fred%40talk21.com&Protocol=Autodiscoverv1&RedirectCount=1",
+        f"{PATH}?email=fred@TALK21.com&protocol=AUTODISCOVERV1",
+        "/Autodiscover/Autodiscover.json?Email=fred@talk21.com&Protocol=AutodiscoverV1",
+        f"{PATH}/v1.0/fred@talk21.com?Protocol=AutodiscoverV1",
+        f"{PATH}/V1.0/fred%40talk21.com?protocol=autodiscoverv1&RedirectCount=3",
+    ],
+)
+def test_outlook_is_told_where_the_xml_is(http: httpx.Client, url: str) -> None:
+    answer = http.get(url)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.json() == FOUND
+
+
+def test_without_an_address_the_host_says_whose_it_is(http: httpx.Client) -> None:
+    answer = http.get(PATH, params={"Protocol": "AutodiscoverV1"}, headers={"Host": "autodiscover.talk21.com"})
+    assert answer.json() == FOUND
+
+
+def test_a_hosted_domain_is_sent_to_its_host(write: Write) -> None:
+    with serving("--definition", write({"<domain>example.com": '<domain purpose="mx">example.com'})) as served:
+        answer = served.http.get(PATH, params={"Email": "fred@customer.example", "Protocol": "AutodiscoverV1"})
+    assert answer.json()["Url"] == "https://autodiscover.example.com/autodiscover/autodiscover.xml"
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ("Email=fred@talk21.com&Protocol=EWS", 400, "InvalidProtocol"),
+        ("Email=fred@talk21.com&Protocol=ActiveSync", 400, "InvalidProtocol"),
+        ("Email=fred@talk21.com&Protocol=%3Cb%3E", 400, "InvalidProtocol"),
+        ("Email=fred@talk21.com", 400, "MandatoryParameterMissing"),
+        ("Email=fred@talk21.com&Email=joe@talk21.com&Protocol=AutodiscoverV1", 400, "InvalidRequest"),
+        ("Email=nonsense&Protocol=AutodiscoverV1", 400, "InvalidRequest"),
+        ("Email=fred@example.org&Protocol=AutodiscoverV1", 404, "UserNotFound"),
+    ],
+)
+def test_anything_else_is_an_error_in_json_that_repeats_nothing(
+    http: httpx.Client, query: str, status: int, code: str
+) -> None:
+    answer = http.get(f"{PATH}?{query}")
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json")
+    assert answer.json().keys() == {"ErrorCode", "ErrorMessage"}
+    assert answer.json()["ErrorCode"] == code
+    assert not any(text in answer.text for text in ("fred", "nonsense", "<b>", "EWS"))
+
+
+def test_an_address_in_the_path_that_is_none_is_an_error(http: httpx.Client) -> None:
+    answer = http.get(f"{PATH}/v1.0/nonsense?Protocol=AutodiscoverV1")
+    assert (answer.status_code, answer.json()["ErrorCode"]) == (400, "InvalidUserId")

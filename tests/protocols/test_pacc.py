@@ -1,0 +1,88 @@
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from autoconfig.definition import EMBEDDED
+from autoconfig.directory import NotServedError
+from autoconfig.protocols.pacc import Pacc
+from tests.support import Write, load, serving
+from tests.test_advice import IMPLICIT
+
+PATH = "/.well-known/user-agent-configuration.json"
+SERVICES = """
+  <calendar type="caldav"><url>https://dav.example.com/</url><authentication>basic</authentication></calendar>
+  <addressbook type="carddav"><url>https://dav.example.com/</url><authentication>OAuth2</authentication></addressbook>
+  <oAuth2><issuer>https://login.example.com</issuer></oAuth2>
+</clientConfig>"""
+
+
+def configuration(file: Path, domain: str | None = None) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(Pacc(load(file)).render(domain))
+    return content
+
+
+def test_bts_configuration_names_the_hosts_a_password_and_the_help_page(http: httpx.Client) -> None:
+    answer = http.get(PATH, headers={"Host": "ua-auto-config.talk21.com"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    host = {"host": "mail.btinternet.com"}
+    assert answer.json() == {
+        "protocols": {"imap": host, "pop3": host, "submit": host},
+        "authentication": {"password": True},
+        "info": {
+            "provider": {"name": "BT Mail", "shortName": "BT Mail"},
+            "help": {"documentation": "https://www.bt.com/help/email"},
+        },
+    }
+
+
+def test_its_bytes_are_the_same_every_time_for_their_digest_stands_in_the_dns(http: httpx.Client) -> None:
+    digests = {base64.b64encode(hashlib.sha256(http.get(PATH).content).digest()) for _ in range(3)}
+    digests.add(base64.b64encode(hashlib.sha256(Pacc(load(EMBEDDED)).render()).digest()))
+    assert len(digests) == 1
+    etag = http.get(PATH).headers["etag"]
+    assert http.get(PATH, headers={"If-None-Match": etag}).status_code == 304
+
+
+def test_services_at_a_url_and_oauth2_are_told(write: Write) -> None:
+    content = configuration(write(IMPLICIT | {"</clientConfig>": SERVICES}))
+    assert content["protocols"]["caldav"] == content["protocols"]["carddav"] == {"url": "https://dav.example.com/"}
+    assert content["authentication"] == {"password": True, "oauth-public": {"issuer": "https://login.example.com"}}
+
+
+def test_a_provider_without_passwords_says_so(write: Write) -> None:
+    without = {">password-cleartext<": ">OAuth2<", ">password-encrypted<": ">OAuth2<"}
+    services = SERVICES.replace(">basic<", ">OAuth2<")
+    content = configuration(write(IMPLICIT | without | {"</clientConfig>": services}))
+    assert content["authentication"] == {"password": False, "oauth-public": {"issuer": "https://login.example.com"}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {">143<": ">143<"},
+        {">143<": ">993<"},
+        {">STARTTLS<": ">SSL<"},
+        {">143<": ">993<", ">STARTTLS<": ">SSL<", ">imap.example.com<": ">%EMAILLOCALPART%.example.com<"},
+    ],
+)
+def test_what_pacc_cannot_say_is_left_out(write: Write, changes: dict[str, str]) -> None:
+    content = configuration(write({">110<": ">995<", ">plain<": ">SSL<"} | changes))
+    assert content["protocols"] == {"pop3": {"host": "pop.example.com"}}
+
+
+def test_the_domain_in_a_host_name_is_filled_for_each_domain(write: Write) -> None:
+    file = write(IMPLICIT | {">imap.example.com<": ">imap.%EMAILDOMAIN%<"})
+    assert configuration(file, "example.net")["protocols"]["imap"] == {"host": "imap.example.net"}
+    assert configuration(file)["protocols"]["imap"] == {"host": "imap.example.com"}
+
+
+def test_a_provider_of_whom_pacc_can_say_nothing_gets_404(write: Write) -> None:
+    with pytest.raises(NotServedError, match="nothing that this provider offers can be said in PACC"):
+        Pacc(load(write())).render()
+    with serving("--definition", write()) as served:
+        assert served.http.get(PATH).status_code == 404

@@ -1,0 +1,45 @@
+import pytest
+
+from autoconfig.advice import advise
+from autoconfig.definition import EMBEDDED
+from tests import support
+from tests.support import Write
+
+OAUTH2 = "<oAuth2><issuer>login.example.com</issuer></oAuth2></clientConfig>"
+IMPLICIT = {">143<": ">993<", ">110<": ">995<", ">587<": ">465<", ">STARTTLS<": ">SSL<", ">plain<": ">SSL<"}
+"""What makes the example one that every client can use."""
+
+
+def test_bts_definition_needs_no_advice() -> None:
+    assert advise(support.load(EMBEDDED).first) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "line", "warning"),
+    [
+        ({}, 0, ""),
+        ({">995<": ">110<", "</socketType>\n      <authentication>password-encrypted": "</socketType>\n      <authentication>password-encrypted"}, 14, "PACC leaves this pop3 server out: it is not SSL on the default port"),
+        ({">imap.example.com<": ">%EMAILLOCALPART%.example.com<"}, 7, "Thunderbird for Android fills no placeholder"),
+        ({'type="imap"': 'type="x"'}, 14, "Delta Chat and Thunderbird for Android cannot use POP3"),
+        ({">password-encrypted<": ">NTLM<"}, 14, "Thunderbird for Android knows no way to log in to this pop3 server"),
+        ({">password-encrypted<": ">OAuth2<"}, 14, "this pop3 server takes no password; Outlook and Apple get none"),
+        ({"</clientConfig>": OAUTH2}, 29, "PACC has no OAuth2: the issuer is not a URL that starts with https://"),
+        ({'type="imap"': 'type="pop3"', 'type="pop3">\n      <hostname>pop.': 'type="imap">\n      <hostname>pop.', ">993<": ">995<", ">995</port>\n      <socketType>SSL</socketType>\n      <authentication>password-encrypted": ">993</port>\n      <socketType>SSL</socketType>\n      <authentication>password-encrypted"}, 7, "Thunderbird sets up POP3, for it stands before IMAP"),
+    ],
+)  # fmt: skip
+def test_what_is_right_and_yet_fails_with_a_client_is_told(
+    write: Write, changes: dict[str, str], line: int, warning: str
+) -> None:
+    file = write(IMPLICIT | changes)
+    advice = advise(support.load(file).first)
+    if warning:
+        assert any(one.startswith(f"{file}:{line}: {warning}") for one in advice), advice
+    else:
+        assert advice == []
+
+
+def test_a_plain_server_loses_the_whole_file_for_thunderbird_on_android(write: Write) -> None:
+    file = write({">password-encrypted<": ">password-cleartext<"})
+    advice = advise(support.load(file).first)
+    assert f"{file}:14: Thunderbird for Android drops a file with a plain server, all of it" in advice
+    assert f"{file}:14: the password crosses the network in clear text; clients warn of it" in advice

@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import pytest
+
+from autoconfig.address import MailAddress
+from autoconfig.definition import DefinitionError
+from autoconfig.directory import NotServedError, load, read
+from tests import support
+from tests.support import Write
+
+ANOTHER = {"example.com": "another.example", "example.net": "another.test", "Example Mail": "Another Mail"}
+
+
+@pytest.fixture
+def two(write: Write) -> list[Path]:
+    return [write(), write(ANOTHER, "another.xml")]
+
+
+def at(domain: str) -> MailAddress:
+    return MailAddress("fred", domain)
+
+
+def mistakes(*sources: Path) -> list[str]:
+    with pytest.raises(DefinitionError) as refusal:
+        load(read(sources))
+    return refusal.value.mistakes
+
+
+def test_the_domain_of_an_address_picks_the_definition(two: list[Path]) -> None:
+    directory = support.load(*two)
+    assert directory.find(at("another.test"))[0].id == "another.example"
+    assert directory.find(at("example.net"))[0].id == "example.com"
+
+
+def test_an_address_beats_the_host(two: list[Path]) -> None:
+    assert support.load(*two).find(at("example.com"), b"autoconfig.another.example")[0].id == "example.com"
+
+
+@pytest.mark.parametrize("prefix", ["", "autoconfig.", "autodiscover.", "ua-auto-config.", "AutoDiscover."])
+@pytest.mark.parametrize("port", ["", ":8000"])
+def test_without_an_address_the_host_picks(two: list[Path], prefix: str, port: str) -> None:
+    found, domain = support.load(*two).find(None, f"{prefix}another.test{port}".encode())
+    assert (found.id, domain) == ("another.example", "another.test")
+
+
+@pytest.mark.parametrize(
+    "host", [b"", b"127.0.0.1:8000", b"[::1]:8000", b"imap.another.test", b"evil.example", b"\xff"]
+)
+def test_failing_both_the_first_definition_is_it(two: list[Path], host: bytes) -> None:
+    found, domain = support.load(*two).find(None, host)
+    assert (found.id, domain) == ("example.com", "example.com")
+
+
+def test_a_domain_that_stands_nowhere_is_not_served(two: list[Path]) -> None:
+    with pytest.raises(NotServedError, match=r"^the domain of this address is not served here$"):
+        support.load(*two).find(at("example.org"), b"autoconfig.example.com")
+
+
+def test_a_hosted_domain_belongs_to_the_host_that_is_asked(write: Write) -> None:
+    hosting = {"<domain>": '<domain purpose="mx">'}
+    directory = support.load(
+        write(), write(hosting | ANOTHER, "b.xml"), write(hosting | {"example.": "third."}, "c.xml")
+    )
+    assert directory.find(at("customer.example"), b"autoconfig.third.com")[0].id == "third.com"
+    assert directory.find(at("customer.example"), b"autoconfig.another.test")[0].id == "another.example"
+    # Asked at a host that hosts nobody, the first that hosts others answers.
+    assert directory.find(at("customer.example"), b"autoconfig.example.com")[0].id == "another.example"
+    assert directory.home("customer.example", b"autoconfig.third.com") == "third.com"
+    assert directory.own("customer.example") is None
+
+
+def test_a_folder_stands_for_the_definitions_in_it(two: list[Path]) -> None:
+    (two[0].parent / "README.txt").write_text("not a definition")
+    assert [one.id for one in load(read([two[0].parent]))] == ["another.example", "example.com"]
+
+
+def test_a_folder_without_definitions_is_a_mistake(tmp_path: Path) -> None:
+    assert mistakes(tmp_path) == [f"{tmp_path}: there is no .xml file in this folder"]
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.xml"
+    assert mistakes(missing) == [f"{missing}: cannot be read: No such file or directory"]
+
+
+def test_a_domain_in_two_definitions_is_a_mistake_that_names_both_places(write: Write) -> None:
+    first, second = (
+        write(),
+        write({"Example Mail": "Another Mail", "example.com</domain>": "EXAMPLE.org</domain>"}, "b.xml"),
+    )
+    assert mistakes(first, second) == [f"{second}:5: domain example.net stands in {first}:5 already"]
+
+
+def test_the_mistakes_of_all_files_are_told_at_once(write: Write) -> None:
+    first, second = write({">143<": ">0<"}), write({">143<": ">0<"} | ANOTHER, "b.xml")
+    assert [mistake.partition(":")[0] for mistake in mistakes(first, second)] == [str(first), str(second)]
