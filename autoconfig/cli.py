@@ -92,6 +92,7 @@ def serve(host: str, port: int, sources: tuple[Path, ...], workers: int) -> None
     _warn(definitions)
     listener = _listen(host, port)
     _say_where(listener, definitions)
+    del definitions  # of many, some hundred megabytes that nobody needs any more
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn ends in good order, then raises the signal again.
         signal.signal(number, lambda *_: sys.exit(0))

@@ -1,4 +1,4 @@
-"""The README's commands, run as they stand there, give the output that stands there."""
+"""The commands of the README and of docs/, run as they stand there, give the output that stands there."""
 
 import os
 import re
@@ -14,13 +14,14 @@ PROJECT = Path(__file__).parent.parent
 
 def examples() -> list[tuple[str, str]]:
     """Return the commands of all console blocks, each with the output below it."""
-    blocks = re.findall(r"```console\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
+    pages = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+    blocks = re.findall(r"```console\n(.*?)```", "".join(page.read_text() for page in pages), re.DOTALL)
     steps = [step for block in blocks for step in re.split(r"^\$ ", block, flags=re.MULTILINE) if step]
     return [(command, output) for command, _, output in (step.partition("\n") for step in steps)]
 
 
 @pytest.mark.parametrize(("command", "output"), examples())
-def test_a_command_of_the_readme_prints_what_the_readme_shows(server: Served, command: str, output: str) -> None:
+def test_a_command_prints_what_the_page_shows(server: Served, command: str, output: str) -> None:
     done = subprocess.run(
         command.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}"),
         shell=True,

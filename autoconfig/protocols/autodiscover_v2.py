@@ -24,7 +24,8 @@ class AutodiscoverV2:
     """
 
     def __init__(self, definitions: Directory[Definition]) -> None:
-        self._directory = definitions
+        # Only where domains belong: the definitions themselves are no longer needed once documents are made of them.
+        self._directory = definitions.each(lambda definition: definition.id)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""

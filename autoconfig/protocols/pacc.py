@@ -21,7 +21,11 @@ class _Configuration:
     """One provider's configuration, for each of its domains."""
 
     def __init__(self, definition: Definition) -> None:
-        self._bodies = {domain: _body(definition, domain) for domain in definition.domains}
+        hosts = [*(server.hostname for server in definition.servers), *(service.url for service in definition.services)]
+        if any("%EMAILDOMAIN%" in host for host in hosts):
+            self._bodies = {domain: _body(definition, domain) for domain in definition.domains}
+        else:
+            self._bodies = dict.fromkeys(definition.domains, _body(definition, definition.domains[0]))
         headers = {"Cache-Control": "public, max-age=3600", "Access-Control-Allow-Origin": "*"}
         # Domains whose configurations are the same share one answer.
         responses = {body: StaticResponse(body, "application/json", headers) for body in self._bodies.values() if body}
