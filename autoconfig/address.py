@@ -1,8 +1,7 @@
 """E-mail addresses: the one door through which every address comes in."""
 
 import re
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import idna
 
@@ -13,7 +12,8 @@ MAX_LENGTH = 320
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')  # RFC 5321, section 4.1.2: Quoted-string
-_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")  # RFC 1123, section 2.1, and the _ seen in the field
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"  # RFC 1123, section 2.1, and the _ seen in the field
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _MAX_DOMAIN_LENGTH = 253
 
 
@@ -21,8 +21,7 @@ class AddressError(ValueError):
     """An address that cannot be used. Its text says why and holds nothing of the address."""
 
 
-@dataclass(frozen=True, slots=True)
-class MailAddress:
+class MailAddress(NamedTuple):
     """An e-mail address: `local` as its owner typed it, `domain` as the DNS knows it (lower case, A-labels)."""
 
     local: str
@@ -63,6 +62,6 @@ def ascii_domain(name: str) -> str:
     """
     name = name.removesuffix(".")
     name = name.lower() if name.isascii() else idna.encode(name, uts46=True).decode("ascii")
-    if len(name) > _MAX_DOMAIN_LENGTH or not all(map(_LABEL.fullmatch, name.split("."))):
+    if len(name) > _MAX_DOMAIN_LENGTH or not _DOMAIN.fullmatch(name):
         raise ValueError("not a domain name")
     return name

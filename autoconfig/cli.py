@@ -102,6 +102,7 @@ def serve(host: str, port: int, sources: tuple[Path, ...], workers: int) -> None
         loop="uvloop",
         ws="none",
         lifespan="off",
+        interface="asgi3",
         log_config=_LOGGING,
         access_log=False,  # it would print query strings, and so addresses
         server_header=False,

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -35,9 +35,9 @@ class Reloadable:
         self._lock = threading.Lock()
         signal.signal(signal.SIGHUP, self._hangup)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass a request on."""
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
     def _hangup(self, _number: int, _frame: FrameType | None) -> None:
         # Beside the requests: many definitions take seconds.

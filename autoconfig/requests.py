@@ -1,53 +1,86 @@
-"""What clients ask with: the fields of a query string or of a form."""
+"""What clients ask: the head and the body of a request, and the fields of its query string or form."""
 
-from typing import Self
+from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from starlette.exceptions import HTTPException
-from starlette.types import Receive, Scope
+from starlette.types import Scope
 
 from autoconfig.address import UNPRINTABLE, AddressError, MailAddress
 
 FORM = b"application/x-www-form-urlencoded"
 
 
-def host_of(scope: Scope) -> bytes:
-    """Return a request's Host header, whatever it claims; empty when there is none."""
-    return next((value for name, value in scope["headers"] if name == b"host"), b"")
+class Asked(NamedTuple):
+    """A request, as far as any protocol looks at it. `Authorization` is no part of it: there may be passwords there."""
+
+    method: str
+    scheme: str
+    """http or https."""
+    query: bytes
+    host: bytes
+    """The Host header, whatever it claims; empty when there is none."""
+    known: bytes
+    """The If-None-Match header."""
+    content_type: bytes
+    body_length: int | None
+    """Bytes of body that are announced, None when a body is but not its length."""
+    body: bytes = b""
+    path: dict[str, Any] = {}  # noqa: RUF012 - never written to
+    """What stands in the path where its route has a parameter."""
+
+
+def head_of(scope: Scope) -> Asked:
+    """Read the head of a request, in one pass over its headers."""
+    host = known = b""
+    content_type = FORM
+    body_length: int | None = 0
+    for name, value in scope["headers"]:
+        if name == b"host":
+            host = value
+        elif name == b"if-none-match":
+            known = value
+        elif name == b"content-type":
+            content_type = value
+        elif name == b"content-length":
+            body_length = int(value) if value.isdigit() else None
+        elif name == b"transfer-encoding":
+            body_length = None
+    return Asked(scope["method"], scope["scheme"], scope["query_string"], host, known, content_type, body_length)
 
 
 class Fields:
-    """The fields of a request, by name in any letter case.
+    """The fields of a query string, or of a form, by name in any letter case.
 
     Every error is an HTTPException with status 400 that names the field and holds nothing of its value.
     """
 
-    def __init__(self, encoded: bytes, *, form: bool) -> None:
+    def __init__(self, encoded: bytes, *, form: bool = False) -> None:
         self._pairs = [pair.partition(b"=") for pair in encoded.split(b"&")]
         self._form = form
 
     @classmethod
-    async def of(cls, scope: Scope, receive: Receive) -> Self:
+    def of(cls, asked: Asked) -> "Fields":
         """Read the fields of a POSTed form, or else of the query string.
 
         Raises HTTPException 415 when what is POSTed is no application/x-www-form-urlencoded.
         """
-        if scope["method"] != "POST":
-            return cls(scope["query_string"], form=False)
-        content_type = next((value for name, value in scope["headers"] if name == b"content-type"), FORM)
-        if content_type.partition(b";")[0].strip().lower() != FORM:
+        if asked.method != "POST":
+            return cls(asked.query)
+        if asked.content_type.partition(b";")[0].strip().lower() != FORM:
             raise HTTPException(415, f"the body is not {FORM.decode()}")
-        return cls((await receive())["body"], form=True)
+        return cls(asked.body, form=True)
 
-    def text(self, name: str, plus: str = " ") -> str | None:
+    def text(self, name: str, plus: bytes = b" ") -> str | None:
         """Return a field's text, None when it is missing or empty; `plus` is what an unencoded + in it stands for."""
-        values = [value for key, _, value in self._pairs if key.lower() == name.encode() and value]
+        wanted = name.encode()
+        values = [value for key, _, value in self._pairs if key.lower() == wanted and value]
         if not values:
             return None
         if len(values) > 1:
             raise HTTPException(400, f"{name} is given twice")
         try:
-            text = unquote_to_bytes(values[0].replace(b"+", plus.encode())).decode()
+            text = unquote_to_bytes(values[0].replace(b"+", plus)).decode()
         except UnicodeDecodeError as error:
             raise HTTPException(400, f"{name} is not UTF-8") from error
         return text.strip(" ") or None
@@ -67,7 +100,7 @@ class Fields:
         Mail clients write a + in an address as it is where browsers write %2B (seen in the field); browsers' forms send
         spaces as +, clients' queries have none.
         """
-        text = self.text(name, plus=" " if self._form else "+")
+        text = self.text(name, plus=b" " if self._form else b"+")
         try:
             return None if text is None else MailAddress.parse(text)
         except AddressError as error:

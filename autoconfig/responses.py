@@ -1,41 +1,67 @@
-"""What the protocols answer with."""
+"""What is answered. An answer is made of the messages that ASGI wants, so that sending it costs nothing more."""
 
 import hashlib
 from collections.abc import Mapping
 
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
-
-_ALWAYS = {"X-Content-Type-Options": "nosniff"}
+from starlette.types import Message, Send
 
 
-def response(body: bytes, media_type: str, headers: Mapping[str, str], status: int = 200) -> Response:
-    """Return an answer. `headers` must say what caches may do with it: Cache-Control."""
-    return Response(body, status, _ALWAYS | dict(headers), media_type)
+class Answer:
+    """An answer to a request; `headers` must say what caches may do with it, Cache-Control.
+
+    `media_type` is that of the body; text is UTF-8.
+    """
+
+    def __init__(self, body: bytes, media_type: str, headers: Mapping[str, str], status: int = 200) -> None:
+        if media_type.startswith("text/"):
+            media_type += "; charset=utf-8"
+        all_headers = {
+            "Content-Type": media_type,
+            "Content-Length": str(len(body)),
+            "X-Content-Type-Options": "nosniff",
+            **headers,
+        }
+        self.status = status
+        self.body = body
+        self._start = _start(status, all_headers)
+        self._end: Message = {"type": "http.response.body", "body": body}
+
+    async def send(self, send: Send, known: bytes = b"") -> None:  # noqa: ARG002 - nothing of it is ever known
+        """Send it. `known` is the If-None-Match of who asked."""
+        await send(self._start)
+        await send(self._end)
 
 
-def plain_text(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
+class SettledAnswer(Answer):
+    """An answer that is settled at start, for all who ask: it has an entity tag, and a 304 twin (RFC 9110, 13.1.2)."""
+
+    def __init__(self, body: bytes, media_type: str, headers: Mapping[str, str]) -> None:
+        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        headers = {"ETag": etag, **headers}
+        super().__init__(body, media_type, headers)
+        self._etag = etag.encode()
+        self._not_modified = _start(304, headers)
+
+    async def send(self, send: Send, known: bytes = b"") -> None:
+        """Send it, or that the client has it already."""
+        # An entity tag is quoted and of our making: wherever it stands in the list, weak or strong, it is this one.
+        if known and (self._etag in known or known == b"*"):
+            await send(self._not_modified)
+            await send({"type": "http.response.body"})
+        else:
+            await send(self._start)
+            await send(self._end)
+
+
+def plain_text(status: int, text: str, headers: Mapping[str, str] | None = None) -> Answer:
     """Return an error for a person or a log to read: one line of text, nothing of the request in it.
 
     So any web page may read it, and no cache keeps it.
     """
     open_to_all = {"Cache-Control": "no-store", "Access-Control-Allow-Origin": "*"}
-    return response(f"{text}\n".encode(), "text/plain", open_to_all | dict(headers or {}), status)
+    return Answer(f"{text}\n".encode(), "text/plain", open_to_all | dict(headers or {}), status)
 
 
-class StaticResponse:
-    """ASGI application: always the same bytes, settled at start, or their 304 twin (RFC 9110, section 13.1.2)."""
-
-    def __init__(self, body: bytes, media_type: str, headers: Mapping[str, str]) -> None:
-        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        headers = {"ETag": etag, **headers}
-        self._etag = etag.encode()
-        self._full = response(body, media_type, headers)
-        self._not_modified = Response(status_code=304, headers=_ALWAYS | headers)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with the bytes, or that the client has them already."""
-        known = next((value for name, value in scope["headers"] if name == b"if-none-match"), b"")
-        # An entity tag is quoted and of our making: wherever it stands in the list, weak or strong, it is this one.
-        matches = self._etag in known or known == b"*"
-        await (self._not_modified if matches else self._full)(scope, receive, send)
+def _start(status: int, headers: Mapping[str, str]) -> Message:
+    encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    return {"type": "http.response.start", "status": status, "headers": encoded}

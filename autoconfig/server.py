@@ -1,36 +1,38 @@
-"""The ASGI application: which path leads to which protocol, and what holds for all of them."""
+"""The ASGI application: which path leads to which protocol."""
 
-import logging
 import re
+from typing import NamedTuple
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp
 
 from autoconfig.definition import Definition
-from autoconfig.directory import Directory, Files, NotServedError, directory, load
-from autoconfig.limits import BodyLimit
+from autoconfig.directory import Directory, Files, directory, load
+from autoconfig.front import Endpoint, Front, Responder
 from autoconfig.protocols import autodiscover, autodiscover_v2, pacc
 from autoconfig.protocols.autoconfig import Autoconfig, Database
 from autoconfig.protocols.autodiscover import Autodiscover
 from autoconfig.protocols.autodiscover_v2 import AutodiscoverV2
 from autoconfig.protocols.mobileconfig import Mobileconfig
 from autoconfig.protocols.pacc import Pacc
-from autoconfig.responses import plain_text, response
+from autoconfig.requests import Asked
+from autoconfig.responses import Answer
 
-logger = logging.getLogger(__name__)
 
+class _Way(NamedTuple):
+    """A line of the table of routes."""
 
-class AnyCaseRoute(Route):
-    """A route whose path matches in any letter case: clients ask for /Autodiscover/ and /AutoDiscover/ too."""
+    path: str
+    responder: Responder
+    methods: tuple[str, ...] = ("GET", "HEAD")
+    any_case: bool = False
+    """Whether clients ask for it in other letter cases too: /Autodiscover/, /AutoDiscover/."""
 
-    def __init__(self, path: str, endpoint: ASGIApp, methods: list[str]) -> None:
-        super().__init__(path, endpoint, methods=methods)
-        self.path_regex = re.compile(self.path_regex.pattern, re.IGNORECASE)
+    def route(self) -> Route:
+        route = Route(self.path, Endpoint(self.responder), methods=self.methods)
+        if self.any_case:
+            route.path_regex = re.compile(route.path_regex.pattern, re.IGNORECASE)
+        return route
 
 
 def application(definitions: Directory[Definition]) -> ASGIApp:
@@ -39,29 +41,24 @@ def application(definitions: Directory[Definition]) -> ASGIApp:
     Raises TemplateError when a stylesheet is broken; nothing that could fail later is left for a request.
     """
     thunderbird = Autoconfig(definitions)
-    outlook_json = AutodiscoverV2(definitions)
-    starlette = Starlette(
-        routes=[
-            Route("/mail/config-v1.1.xml", thunderbird, methods=["GET"]),
-            Route("/.well-known/autoconfig/mail/config-v1.1.xml", thunderbird, methods=["GET"]),
-            # Android Nine
-            Route("/v1.1/mail/config-v1.1.xml", thunderbird, methods=["GET"]),
-            # what later drafts of autoconfig call it
-            Route("/.well-known/mail-v1.xml", thunderbird, methods=["GET"]),
-            Route("/v1.1/{domain}", Database(thunderbird), methods=["GET"]),
-            AnyCaseRoute(autodiscover.PATH, Autodiscover(definitions), methods=["GET", "POST"]),
-            AnyCaseRoute(autodiscover_v2.PATH, outlook_json, methods=["GET"]),
-            AnyCaseRoute(f"{autodiscover_v2.PATH}/v1.0/{{address}}", outlook_json, methods=["GET"]),
-            Route(pacc.PATH, Pacc(definitions), methods=["GET"]),
-            Route("/email.mobileconfig", Mobileconfig(definitions), methods=["GET", "POST"]),
-            Route("/healthz", _healthz, methods=["GET"]),
-        ],
-        middleware=[Middleware(BodyLimit)],
-        exception_handlers={HTTPException: _refuse, NotServedError: _not_found},
-    )
+    outlook, outlook_json = Autodiscover(definitions), AutodiscoverV2(definitions)
+    apple = Mobileconfig(definitions)
+    ways = [
+        _Way("/mail/config-v1.1.xml", thunderbird.respond),
+        _Way("/.well-known/autoconfig/mail/config-v1.1.xml", thunderbird.respond),
+        _Way("/.well-known/mail-v1.xml", thunderbird.respond),  # as later drafts call it
+        _Way("/v1.1/mail/config-v1.1.xml", thunderbird.respond),  # Android Nine
+        _Way("/v1.1/{domain}", Database(thunderbird).respond),
+        _Way(autodiscover.PATH, outlook.respond, ("GET", "HEAD", "POST"), any_case=True),
+        _Way(autodiscover_v2.PATH, outlook_json.respond, any_case=True),
+        _Way(f"{autodiscover_v2.PATH}/v1.0/{{address}}", outlook_json.respond, any_case=True),
+        _Way("/email.mobileconfig", apple.respond, ("GET", "HEAD", "POST")),
+        _Way(pacc.PATH, Pacc(definitions).respond),
+        _Way("/healthz", _healthz),
+    ]
+    by_heart = {(method, way.path): way.responder for way in ways for method in way.methods if "{" not in way.path}
     # Redirecting to another spelling of a path would send clients to whatever Host they claim.
-    starlette.router.redirect_slashes = False
-    return _QuietFailure(starlette)
+    return Front(by_heart, Router([way.route() for way in ways], redirect_slashes=False))
 
 
 def application_of(files: Files) -> ASGIApp:
@@ -69,32 +66,5 @@ def application_of(files: Files) -> ASGIApp:
     return application(directory(load(files)))
 
 
-async def _healthz(_: Request) -> Response:
-    return response(b"ok\n", "text/plain", {"Cache-Control": "no-store"})
-
-
-def _refuse(_: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    return plain_text(error.status_code, error.detail, error.headers)
-
-
-def _not_found(_: Request, error: Exception) -> Response:
-    return plain_text(404, str(error))
-
-
-class _QuietFailure:
-    """ASGI middleware: what fails in spite of everything is logged by kind and place, with no word of the request."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self.app(scope, receive, send)
-        except Exception as error:
-            place = error.__traceback__
-            while place and place.tb_next:
-                place = place.tb_next
-            file = place.tb_frame.f_code.co_filename if place else "?"
-            logger.error("%s at %s:%s", type(error).__name__, file, place.tb_lineno if place else "?")
+def _healthz(_: Asked) -> Answer:
+    return Answer(b"ok\n", "text/plain", {"Cache-Control": "no-store"})

@@ -29,6 +29,8 @@ class Document:
 
     def __init__(self, source: bytes, holes: Collection[str]) -> None:
         parts = re.split(rb"%(" + "|".join(holes).encode() + rb")%", source) if holes else [source]
+        self.holes = frozenset(hole.decode() for hole in parts[1::2])
+        """The names of the holes that there are."""
         # A format for the % operator: the fastest way that Python has to put bytes into bytes.
         parts[::2] = [text.replace(b"%", b"%%") for text in parts[::2]]
         parts[1::2] = [b"%%(%b)b" % hole for hole in parts[1::2]]

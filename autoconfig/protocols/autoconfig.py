@@ -2,13 +2,11 @@
 
 from functools import partial
 
-from starlette.types import Receive, Scope, Send
-
 from autoconfig.address import MailAddress, ascii_domain
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
-from autoconfig.requests import Fields, host_of
-from autoconfig.responses import StaticResponse
+from autoconfig.requests import Asked, Fields
+from autoconfig.responses import Answer, SettledAnswer
 from autoconfig.templates import Template
 
 
@@ -19,27 +17,27 @@ class _File:
         # Clients need not fill placeholders outside username; the domain is no secret and no person's.
         in_host_names = any("%EMAILDOMAIN%" in server.hostname for server in definition.servers)
         self._document = template.required_document(definition, ("EMAILDOMAIN",) if in_host_names else ())
-        self._responses = None if in_host_names else _responses(self._document.fill({}))
+        self._answers = None if in_host_names else _answers(self._document.fill({}))
 
     def render(self, domain: str) -> bytes:
         return self._document.fill({"EMAILDOMAIN": domain})
 
-    def response(self, domain: str, *, personal: bool) -> StaticResponse:
-        return (self._responses or _responses(self.render(domain)))[personal]
+    def answer(self, domain: str, *, personal: bool) -> SettledAnswer:
+        return (self._answers or _answers(self.render(domain)))[personal]
 
 
-def _responses(body: bytes) -> tuple[StaticResponse, StaticResponse]:
+def _answers(body: bytes) -> tuple[SettledAnswer, SettledAnswer]:
     """Return the answers to a URL without and with an address: the latter stays out of caches that others share."""
     # Web clients ask too, from any origin; there is nothing private in the file.
     headers = {"Access-Control-Allow-Origin": "*"}
     return (
-        StaticResponse(body, "text/xml", headers | {"Cache-Control": "public, max-age=3600"}),
-        StaticResponse(body, "text/xml", headers | {"Cache-Control": "private, max-age=3600"}),
+        SettledAnswer(body, "text/xml", headers | {"Cache-Control": "public, max-age=3600"}),
+        SettledAnswer(body, "text/xml", headers | {"Cache-Control": "private, max-age=3600"}),
     )
 
 
 class Autoconfig:
-    """ASGI application: `GET …/config-v1.1.xml[?emailaddress=ADDRESS]`.
+    """`GET …/config-v1.1.xml[?emailaddress=ADDRESS]`.
 
     The answer does not depend on who asks: whether a mailbox exists is nobody's business (section 6.3). It needs no
     address, as Thunderbird for Android sends none; the host says then whose settings are meant.
@@ -53,26 +51,26 @@ class Autoconfig:
         file, domain = self.files.find(address)
         return file.render(domain)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def respond(self, asked: Asked) -> Answer:
         """Answer a request."""
-        address = Fields(scope["query_string"], form=False).address()
-        file, domain = self.files.find(address, host_of(scope))
-        await file.response(domain, personal=address is not None)(scope, receive, send)
+        address = Fields(asked.query).address()
+        file, domain = self.files.find(address, asked.host)
+        return file.answer(domain, personal=address is not None)
 
 
 class Database:
-    """ASGI application: `GET /v1.1/DOMAIN`, as clients ask a database of providers (section 4.2)."""
+    """`GET /v1.1/DOMAIN`, as clients ask a database of providers (section 4.2)."""
 
     def __init__(self, autoconfig: Autoconfig) -> None:
         self._files = autoconfig.files
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def respond(self, asked: Asked) -> Answer:
         """Answer a request."""
         try:
-            domain = ascii_domain(scope["path_params"]["domain"])
+            domain = ascii_domain(asked.path["domain"])
         except ValueError as error:
             raise NotServedError("this is not a domain name") from error
         file = self._files.own(domain)
         if file is None:
             raise NotServedError("this domain is not served here")
-        await file.response(domain, personal=False)(scope, receive, send)
+        return file.answer(domain, personal=False)

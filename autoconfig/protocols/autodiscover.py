@@ -3,19 +3,16 @@
 import codecs
 import re
 import zlib
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 
 from lxml import etree
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from autoconfig.address import AddressError, MailAddress
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
-from autoconfig.requests import host_of
-from autoconfig.responses import response
+from autoconfig.requests import Asked
+from autoconfig.responses import Answer
 from autoconfig.templates import ADDRESS_HOLES, DOMAIN_HOLES, Template, address_holes
 
 PATH = "/autodiscover/autodiscover.xml"
@@ -25,6 +22,8 @@ _SCHEMAS = "://schemas.microsoft.com/exchange/autodiscover/outlook/"
 _REQUEST_NAMESPACES = frozenset({f"http{_SCHEMAS}requestschema/2006", f"https{_SCHEMAS}requestschema/2006"})
 _RESPONSE_SCHEMAS = frozenset({f"http{_SCHEMAS}responseschema/2006a", f"https{_SCHEMAS}responseschema/2006a"})
 
+# Fetches nothing and expands nothing. libxml2's own limits hold: elements 256 deep, entities no bomb.
+_PARSER = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
 _DECLARED_ENCODING = re.compile(r"""^\ufeff?<\?xml[^>]*\bencoding\s*=\s*["']([A-Za-z0-9._-]+)""")
 # How a document starts in an encoding that its first bytes give away (XML 1.0, appendix F).
 _TELLING_STARTS = {
@@ -45,7 +44,7 @@ class AutodiscoverError(Exception):
 
 
 class Autodiscover:
-    """ASGI application: `POST` and `GET /autodiscover/autodiscover.xml`.
+    """`POST` and `GET /autodiscover/autodiscover.xml`.
 
     Errors are XML with status 200, for any other status makes Outlook give the host up. What comes over plain http to
     an autodiscover host is redirected to https. `Authorization` is never looked at: Thunderbird sends passwords in it.
@@ -70,40 +69,27 @@ class Autodiscover:
             raise AutodiscoverError(500, f"{error}.") from error
         return settings.render(address, domain)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def respond(self, asked: Asked) -> Answer:
         """Answer a request."""
-        answer = self._redirect_to_https(scope)
-        if answer is None:
-            # GET is how Delta Chat asks, and Outlook when its POST has failed.
-            host = host_of(scope)
-            answer = self._post((await receive())["body"], host) if scope["method"] == "POST" else self._get(host)
-        await answer(scope, receive, send)
-
-    def _post(self, body: bytes, host: bytes) -> Response:
+        if domain := self._redirected(asked):
+            location = f"https://autodiscover.{domain}{PATH}"
+            return Answer(b"", "text/plain", {"Location": location, "Cache-Control": "no-store"}, 302)
         try:
-            return _xml(self.render(read_request(body), host), "no-store")
+            if asked.method == "POST":
+                return _xml(self.render(read_request(asked.body), asked.host), "no-store")
+            # So ask Delta Chat, and Outlook when its POST has failed.
+            return _xml(self.render(None, asked.host), "public, max-age=3600")
         except AutodiscoverError as error:
-            return self._refuse(error)
+            # Seven digits after the point, as .NET writes them.
+            time = f"{datetime.now(UTC):%H:%M:%S.%f}0"
+            holes = {"TIME": time, "ID": self._id, "ERRORCODE": str(error.code), "MESSAGE": str(error)}
+            return _xml(self._error.fill(holes), "no-store")
 
-    def _get(self, host: bytes) -> Response:
-        try:
-            return _xml(self.render(None, host), "public, max-age=3600")
-        except AutodiscoverError as error:
-            return self._refuse(error)
-
-    def _refuse(self, error: AutodiscoverError) -> Response:
-        # Seven digits after the point, as .NET writes them.
-        time = f"{datetime.now(UTC):%H:%M:%S.%f}0"
-        holes = {"TIME": time, "ID": self._id, "ERRORCODE": str(error.code), "MESSAGE": str(error)}
-        return _xml(self._error.fill(holes), "no-store")
-
-    def _redirect_to_https(self, scope: Scope) -> Response | None:
-        """Return the redirect that Outlook asks for over plain http, to none but a host of a definition's own."""
-        host = host_of(scope)
-        if scope["scheme"] != "http" or not host.lower().startswith(b"autodiscover."):
+    def _redirected(self, asked: Asked) -> str | None:
+        """Return the domain to whose host Outlook is redirected, from plain http on an autodiscover host of ours."""
+        if asked.scheme != "http" or not asked.host.lower().startswith(b"autodiscover."):
             return None
-        domain = self._settings.domain_of(host)
-        return _redirect(domain) if domain else None
+        return self._settings.domain_of(asked.host)
 
 
 class _Settings:
@@ -120,13 +106,8 @@ class _Settings:
         return document.fill(address_holes(address, domain))
 
 
-def _xml(body: bytes, caching: str) -> Response:
-    return response(body, "text/xml", {"Cache-Control": caching})
-
-
-def _redirect(domain: str) -> Response:
-    headers = {"Location": f"https://autodiscover.{domain}{PATH}", "Cache-Control": "no-store"}
-    return Response(status_code=302, headers=headers)
+def _xml(body: bytes, caching: str) -> Answer:
+    return Answer(body, "text/xml", {"Cache-Control": caching})
 
 
 def read_request(body: bytes) -> MailAddress:
@@ -159,49 +140,16 @@ def _read_fields(body: bytes) -> dict[str, list[str]]:
             declared = _DECLARED_ENCODING.match(body[:200].decode(encoding, "ignore"))
             if declared and not encoding.startswith(declared[1].lower()):
                 raise AutodiscoverError(600, "The request is not in the encoding that it declares.")
-    reader = _RequestReader()
-    # The stubs ask for methods that lxml does without.
-    parser = etree.XMLParser(target=reader, resolve_entities=False, no_network=True)  # type: ignore[call-overload]
     try:
-        etree.fromstring(body, parser)
+        root = etree.fromstring(body, _PARSER)
     except etree.XMLSyntaxError as error:
         raise AutodiscoverError(600, "The request is not well-formed XML.") from error
-    return reader.fields
-
-
-class _RequestReader:
-    """lxml's parser target: keeps the texts two levels below the root, and stops at what no client sends."""
-
-    def __init__(self) -> None:
-        self.fields: dict[str, list[str]] = {}
-        self._path: list[str] = []
-        self._namespace = ""
-
-    def doctype(self, *_: str | None) -> None:
-        """Stop before the first entity could be declared."""
+    if root.getroottree().docinfo.doctype:
         raise AutodiscoverError(600, "The request has a DOCTYPE.")
-
-    def start(self, tag: str, attributes: Mapping[str, str]) -> None:  # noqa: ARG002 - lxml's
-        """Enter an element."""
-        if not self._path:
-            self._namespace, _, name = tag.removeprefix("{").rpartition("}")
-            if name != "Autodiscover" or self._namespace not in _REQUEST_NAMESPACES:
-                raise AutodiscoverError(600, "The request is no Autodiscover of the Outlook request schema.")
-        self._path.append(tag.removeprefix(f"{{{self._namespace}}}"))
-        if self._is_field():
-            self.fields.setdefault(self._path[-1], []).append("")
-
-    def data(self, text: str) -> None:
-        """Take text: of one field it may come in several pieces."""
-        if self._is_field():
-            self.fields[self._path[-1]][-1] += text
-
-    def end(self, _: str) -> None:
-        """Leave an element."""
-        self._path.pop()
-
-    def close(self) -> None:
-        """Stop at the end."""
-
-    def _is_field(self) -> bool:
-        return len(self._path) == 3 and self._path[1] == "Request"
+    namespace, _, name = str(root.tag).removeprefix("{").rpartition("}")
+    if name != "Autodiscover" or namespace not in _REQUEST_NAMESPACES:
+        raise AutodiscoverError(600, "The request is no Autodiscover of the Outlook request schema.")
+    fields: dict[str, list[str]] = {}
+    for field in root.iterfind(f"{{{namespace}}}Request/{{{namespace}}}*"):
+        fields.setdefault(etree.QName(field).localname, []).append(field.text or "")
+    return fields

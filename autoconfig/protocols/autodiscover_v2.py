@@ -3,21 +3,19 @@
 import json
 
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from autoconfig.address import AddressError, MailAddress
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
 from autoconfig.protocols import autodiscover
-from autoconfig.requests import Fields, host_of
-from autoconfig.responses import response
+from autoconfig.requests import Asked, Fields
+from autoconfig.responses import Answer
 
 PATH = "/autodiscover/autodiscover.json"
 
 
 class AutodiscoverV2:
-    """ASGI application: `GET /autodiscover/autodiscover.json?Email=ADDRESS&Protocol=AutodiscoverV1`.
+    """`GET /autodiscover/autodiscover.json?Email=ADDRESS&Protocol=AutodiscoverV1`.
 
     The address may stand in the path instead, `…/autodiscover.json/v1.0/ADDRESS?Protocol=…`. Other fields, such as
     RedirectCount, do not matter, nor does letter case (Outlook 16 asks for `Autodiscoverv1`).
@@ -27,18 +25,15 @@ class AutodiscoverV2:
         # Only where domains belong: the definitions themselves are no longer needed once documents are made of them.
         self._directory = definitions.each(lambda definition: definition.id)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def respond(self, asked: Asked) -> Answer:
         """Answer a request."""
-        await self._answer(scope)(scope, receive, send)
-
-    def _answer(self, scope: Scope) -> Response:
-        fields = Fields(scope["query_string"], form=False)
+        fields = Fields(asked.query)
         try:
-            in_path = scope["path_params"].get("address")
+            in_path = asked.path.get("address")
             address = MailAddress.parse(in_path) if in_path else fields.address("email")
             protocol = fields.text("protocol")
-            _, domain = self._directory.find(address, host_of(scope))
-            home = self._directory.home(domain, host_of(scope))
+            _, domain = self._directory.find(address, asked.host)
+            home = self._directory.home(domain, asked.host)
         except AddressError as error:
             return _error(400, "InvalidUserId", f"The address {error}.")
         except HTTPException as error:
@@ -52,10 +47,10 @@ class AutodiscoverV2:
         return _json(200, {"Protocol": "AutodiscoverV1", "Url": f"https://autodiscover.{home}{autodiscover.PATH}"})
 
 
-def _json(status: int, content: dict[str, str]) -> Response:
+def _json(status: int, content: dict[str, str]) -> Answer:
     body = json.dumps(content).encode()
-    return response(body, "application/json", {"Cache-Control": "no-store"}, status)
+    return Answer(body, "application/json", {"Cache-Control": "no-store"}, status)
 
 
-def _error(status: int, code: str, message: str) -> Response:
+def _error(status: int, code: str, message: str) -> Answer:
     return _json(status, {"ErrorCode": code, "ErrorMessage": message})

@@ -6,22 +6,21 @@ from itertools import product
 from uuid import NAMESPACE_DNS, uuid5
 
 from starlette.exceptions import HTTPException
-from starlette.types import Receive, Scope, Send
 
 from autoconfig.address import MailAddress
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
-from autoconfig.requests import Fields, host_of
-from autoconfig.responses import response
+from autoconfig.requests import Asked, Fields
+from autoconfig.responses import Answer
 from autoconfig.templates import ADDRESS_HOLES, DOMAIN_HOLES, Template, address_holes
 
 PROTOCOLS = ("imap", "pop3")
 MAX_NAME = 256
 """Characters in a sender's name."""
 
-_UUIDS = ("PROFILEUUID", "IMAPUUID", "POP3UUID", "CALDAVUUID", "CARDDAVUUID")
+_UUIDS = frozenset({"PROFILEUUID", "IMAPUUID", "POP3UUID", "CALDAVUUID", "CARDDAVUUID"})
 """The holes for identifiers that are the same for the same account every time: a profile replaces its predecessor."""
-_HOLES = frozenset({"REALNAME", *_UUIDS})
+_HOLES = _UUIDS | {"REALNAME"}
 
 
 class _Profiles:
@@ -51,12 +50,12 @@ class _Profiles:
         if document is None:
             raise NotServedError(f"this provider has no {protocol} settings that Apple devices can use")
         account = str(address).lower() if address else ""
-        uuids = {hole: str(uuid5(self._uuid, f"{hole} {account}")).upper() for hole in _UUIDS}
+        uuids = {hole: str(uuid5(self._uuid, f"{hole} {account}")).upper() for hole in document.holes & _UUIDS}
         return document.fill(address_holes(address, domain) | {"REALNAME": name or ""} | uuids)
 
 
 class Mobileconfig:
-    """ASGI application: `GET` and `POST /email.mobileconfig`.
+    """`GET` and `POST /email.mobileconfig`.
 
     Fields, all optional: `emailaddress`, `name` (the sender's, at most 256 characters) and `protocol` (imap or pop3;
     imap is the default unless the provider has only POP3).
@@ -74,18 +73,18 @@ class Mobileconfig:
         profiles, domain = self._profiles.find(address)
         return profiles.render(address, domain, name, protocol)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def respond(self, asked: Asked) -> Answer:
         """Answer a request."""
-        fields = await Fields.of(scope, receive)
+        fields = Fields.of(asked)
         address = fields.address()
         name = fields.line("name", MAX_NAME)
         protocol = fields.text("protocol")
         if protocol not in (None, *PROTOCOLS):
             raise HTTPException(400, f"protocol is not {' or '.join(PROTOCOLS)}")
-        profiles, domain = self._profiles.find(address, host_of(scope))
+        profiles, domain = self._profiles.find(address, asked.host)
         body = profiles.render(address, domain, name, protocol)
         headers = {
             "Cache-Control": "no-store" if address or name else "public, max-age=3600",
             "Content-Disposition": f'attachment; filename="{profiles.file_name}"',
         }
-        await response(body, "application/x-apple-aspen-config", headers)(scope, receive, send)
+        return Answer(body, "application/x-apple-aspen-config", headers)

@@ -3,12 +3,10 @@
 import json
 from typing import Any
 
-from starlette.types import Receive, Scope, Send
-
 from autoconfig.definition import PASSWORD_METHODS, Definition
 from autoconfig.directory import Directory, NotServedError
-from autoconfig.requests import host_of
-from autoconfig.responses import StaticResponse
+from autoconfig.requests import Asked
+from autoconfig.responses import Answer, SettledAnswer
 
 PATH = "/.well-known/user-agent-configuration.json"
 
@@ -28,21 +26,23 @@ class _Configuration:
             self._bodies = dict.fromkeys(definition.domains, _body(definition, definition.domains[0]))
         headers = {"Cache-Control": "public, max-age=3600", "Access-Control-Allow-Origin": "*"}
         # Domains whose configurations are the same share one answer.
-        responses = {body: StaticResponse(body, "application/json", headers) for body in self._bodies.values() if body}
-        self._responses = {domain: responses[body] for domain, body in self._bodies.items() if body}
+        answers = {
+            body: SettledAnswer(body, "application/json", headers) for body in set(self._bodies.values()) if body
+        }
+        self._answers = {domain: answers[body] for domain, body in self._bodies.items() if body}
 
     def render(self, domain: str) -> bytes:
         if body := self._bodies[domain]:
             return body
         raise NotServedError("nothing that this provider offers can be said in PACC")
 
-    def response(self, domain: str) -> StaticResponse:
+    def answer(self, domain: str) -> SettledAnswer:
         self.render(domain)
-        return self._responses[domain]
+        return self._answers[domain]
 
 
 class Pacc:
-    """ASGI application: `GET /.well-known/user-agent-configuration.json` on `ua-auto-config.DOMAIN`."""
+    """`GET /.well-known/user-agent-configuration.json` on `ua-auto-config.DOMAIN`."""
 
     def __init__(self, definitions: Directory[Definition]) -> None:
         self._configurations = definitions.each(_Configuration)
@@ -55,10 +55,10 @@ class Pacc:
         configuration, domain = self._configurations.find(None, (domain or "").encode())
         return configuration.render(domain)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def respond(self, asked: Asked) -> Answer:
         """Answer a request."""
-        configuration, domain = self._configurations.find(None, host_of(scope))
-        await configuration.response(domain)(scope, receive, send)
+        configuration, domain = self._configurations.find(None, asked.host)
+        return configuration.answer(domain)
 
 
 def _body(definition: Definition, domain: str) -> bytes | None:

@@ -1,15 +1,19 @@
 import asyncio
 
 import pytest
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Message
 
-from autoconfig.limits import BodyLimit
+from autoconfig.front import Front
+from autoconfig.requests import Asked
+from autoconfig.responses import Answer
 
 
-async def answer(_: Scope, receive: Receive, send: Send) -> None:
-    """An application that answers with the body it gets."""
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": (await receive())["body"]})
+def echo(asked: Asked) -> Answer:
+    return Answer(asked.body, "text/plain", {})
+
+
+async def router(*_: object) -> None:
+    raise AssertionError("not reached")
 
 
 def ask(headers: list[tuple[bytes, bytes]], messages: list[Message], timeout: float = 5) -> list[Message]:
@@ -24,8 +28,8 @@ def ask(headers: list[tuple[bytes, bytes]], messages: list[Message], timeout: fl
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
-    asyncio.run(BodyLimit(answer, max_body=10, timeout=timeout)(scope, receive, send))
+    scope = {"type": "http", "method": "POST", "scheme": "http", "path": "/", "query_string": b"", "headers": headers}
+    asyncio.run(Front({("POST", "/"): echo}, router, max_body=10, body_timeout=timeout)(scope, receive, send))
     return sent
 
 

@@ -1,0 +1,121 @@
+"""What every request passes first, and where most end.
+
+The head is read once; the body comes in whole and small, or not at all. Then the path is looked up in a dictionary,
+and what stands there answers: that is how nearly all requests go. Paths in other spellings or with parameters, unknown
+paths and wrong methods take the way through Starlette's router.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from autoconfig.directory import NotServedError
+from autoconfig.requests import Asked, head_of
+from autoconfig.responses import Answer, plain_text
+
+MAX_BODY = 64 * 1024
+"""Bytes of a request's body. Outlook's requests have about 400."""
+BODY_TIMEOUT = 10.0
+"""Seconds from a request's head to the end of its body."""
+
+logger = logging.getLogger(__name__)
+
+Responder = Callable[[Asked], Answer]
+"""What a protocol is: from what is asked to what is answered. Raises HTTPException or NotServedError to refuse."""
+
+
+class Front:
+    """ASGI application: `responders` by method and path, `app` for everything else."""
+
+    def __init__(
+        self,
+        responders: Mapping[tuple[str, str], Responder],
+        app: ASGIApp,
+        max_body: int = MAX_BODY,
+        body_timeout: float = BODY_TIMEOUT,
+    ) -> None:
+        self._responders = responders
+        self._app = app
+        self._max_body = max_body
+        self._body_timeout = body_timeout
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        asked = head_of(scope)
+        try:
+            if asked.body_length != 0:
+                asked = asked._replace(body=await self._read_body(asked, receive))
+            responder = self._responders.get((asked.method, scope["path"]))
+            if responder is None:
+                # Where there is an app to catch it, the router raises that it knows no such path or method.
+                scope.update({_ASKED: asked, "app": self})
+                await self._app(scope, receive, send)
+                return
+            answer = responder(asked)
+        except (HTTPException, NotServedError) as error:
+            answer = refusal(error)
+        except _GoneError:
+            return
+        except Exception as error:
+            _log_without_request(error)
+            answer = plain_text(500, "Internal Server Error")
+        await answer.send(send, asked.known)
+
+    async def _read_body(self, asked: Asked, receive: Receive) -> bytes:
+        """Return the whole body. A refusal leaves the rest of it unread, so the connection is closed."""
+        too_large = HTTPException(413, f"the body is larger than {self._max_body} bytes", _CLOSE)
+        if asked.body_length is not None and asked.body_length > self._max_body:
+            raise too_large
+        body = b""
+        try:
+            async with asyncio.timeout(self._body_timeout):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise _GoneError
+                    body += bytes(message.get("body", b""))
+                    if len(body) > self._max_body:
+                        raise too_large
+                    if not message.get("more_body", False):
+                        return body
+        except TimeoutError as error:
+            raise HTTPException(408, f"the body took longer than {self._body_timeout:g} seconds", _CLOSE) from error
+
+
+_ASKED = "autoconfig.asked"
+_CLOSE = {"Connection": "close"}
+
+
+class _GoneError(Exception):
+    """The client has gone in the middle; nobody waits for an answer."""
+
+
+class Endpoint:
+    """ASGI application for a route of Starlette's, behind the front: a responder."""
+
+    def __init__(self, responder: Responder) -> None:
+        self.responder = responder
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the front has read it
+        """Answer a request."""
+        asked: Asked = scope[_ASKED]._replace(path=scope["path_params"])
+        await self.responder(asked).send(send, asked.known)
+
+
+def refusal(error: Exception) -> Answer:
+    """Return the answer that an HTTPException or a NotServedError stands for."""
+    if isinstance(error, HTTPException):
+        return plain_text(error.status_code, error.detail, error.headers)
+    return plain_text(404, str(error))
+
+
+def _log_without_request(error: Exception) -> None:
+    """Log a failure by kind and place: its own words may be the request's."""
+    place = error.__traceback__
+    while place and place.tb_next:
+        place = place.tb_next
+    file, line = (place.tb_frame.f_code.co_filename, place.tb_lineno) if place else ("?", 0)
+    logger.error("%s at %s:%s", type(error).__name__, file, line)
