@@ -1,6 +1,7 @@
 """Taking new definitions into use while the server runs: on SIGHUP, and only when all of them are right."""
 
 import functools
+import gc
 import logging
 import os
 import signal
@@ -32,6 +33,7 @@ class Reloadable:
     def __init__(self, sources: Sequence[Path], app: ASGIApp) -> None:
         self._sources = sources
         self._app = app
+        _settle()
         self._lock = threading.Lock()
         signal.signal(signal.SIGHUP, self._hangup)
 
@@ -47,6 +49,7 @@ class Reloadable:
         with self._lock:
             try:
                 self._app = application_of(read(self._sources))
+                _settle()
             except (DefinitionError, TemplateError) as error:
                 _tell(error)
             else:
@@ -81,6 +84,16 @@ class Workers(Multiprocess):
         for process in self.processes:
             if process.pid is not None:
                 os.kill(process.pid, signal.SIGHUP)
+
+
+def _settle() -> None:
+    """Take what has been made at start out of the garbage collector's rounds: it stays.
+
+    What a reload has made superfluous goes first.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _tell(error: DefinitionError | TemplateError) -> None:

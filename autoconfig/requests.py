@@ -56,7 +56,7 @@ class Fields:
     """
 
     def __init__(self, encoded: bytes, *, form: bool = False) -> None:
-        self._pairs = [pair.partition(b"=") for pair in encoded.split(b"&")]
+        self._encoded = encoded
         self._form = form
 
     @classmethod
@@ -73,14 +73,17 @@ class Fields:
 
     def text(self, name: str, plus: bytes = b" ") -> str | None:
         """Return a field's text, None when it is missing or empty; `plus` is what an unencoded + in it stands for."""
-        wanted = name.encode()
-        values = [value for key, _, value in self._pairs if key.lower() == wanted and value]
-        if not values:
+        wanted, found = name.encode(), b""
+        for pair in self._encoded.split(b"&"):
+            key, _, value = pair.partition(b"=")
+            if value and key.lower() == wanted:
+                if found:
+                    raise HTTPException(400, f"{name} is given twice")
+                found = value
+        if not found:
             return None
-        if len(values) > 1:
-            raise HTTPException(400, f"{name} is given twice")
         try:
-            text = unquote_to_bytes(values[0].replace(b"+", plus)).decode()
+            text = unquote_to_bytes(found.replace(b"+", plus)).decode()
         except UnicodeDecodeError as error:
             raise HTTPException(400, f"{name} is not UTF-8") from error
         return text.strip(" ") or None

@@ -6,24 +6,25 @@ from collections.abc import Mapping
 from starlette.types import Message, Send
 
 
-class Answer:
-    """An answer to a request; `headers` must say what caches may do with it, Cache-Control.
+class Kind:
+    """What answers of one kind have in common.
 
-    `media_type` is that of the body; text is UTF-8.
+    `media_type` is that of the body; text is UTF-8. `headers` must say what caches may do with it, Cache-Control.
     """
 
-    def __init__(self, body: bytes, media_type: str, headers: Mapping[str, str], status: int = 200) -> None:
+    def __init__(self, media_type: str, headers: Mapping[str, str], status: int = 200) -> None:
         if media_type.startswith("text/"):
             media_type += "; charset=utf-8"
-        all_headers = {
-            "Content-Type": media_type,
-            "Content-Length": str(len(body)),
-            "X-Content-Type-Options": "nosniff",
-            **headers,
-        }
         self.status = status
-        self.body = body
-        self._start = _start(status, all_headers)
+        self.headers = _encoded({"Content-Type": media_type, "X-Content-Type-Options": "nosniff", **headers})
+
+
+class Answer:
+    """An answer to a request."""
+
+    def __init__(self, kind: Kind, body: bytes) -> None:
+        headers = [*kind.headers, (b"content-length", b"%d" % len(body))]
+        self._start: Message = {"type": "http.response.start", "status": kind.status, "headers": headers}
         self._end: Message = {"type": "http.response.body", "body": body}
 
     async def send(self, send: Send, known: bytes = b"") -> None:  # noqa: ARG002 - nothing of it is ever known
@@ -38,9 +39,9 @@ class SettledAnswer(Answer):
     def __init__(self, body: bytes, media_type: str, headers: Mapping[str, str]) -> None:
         etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         headers = {"ETag": etag, **headers}
-        super().__init__(body, media_type, headers)
+        super().__init__(Kind(media_type, headers), body)
         self._etag = etag.encode()
-        self._not_modified = _start(304, headers)
+        self._not_modified: Message = {"type": "http.response.start", "status": 304, "headers": _encoded(headers)}
 
     async def send(self, send: Send, known: bytes = b"") -> None:
         """Send it, or that the client has it already."""
@@ -59,9 +60,8 @@ def plain_text(status: int, text: str, headers: Mapping[str, str] | None = None)
     So any web page may read it, and no cache keeps it.
     """
     open_to_all = {"Cache-Control": "no-store", "Access-Control-Allow-Origin": "*"}
-    return Answer(f"{text}\n".encode(), "text/plain", open_to_all | dict(headers or {}), status)
+    return Answer(Kind("text/plain", open_to_all | dict(headers or {}), status), f"{text}\n".encode())
 
 
-def _start(status: int, headers: Mapping[str, str]) -> Message:
-    encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    return {"type": "http.response.start", "status": status, "headers": encoded}
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]

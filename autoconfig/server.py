@@ -16,7 +16,9 @@ from autoconfig.protocols.autodiscover_v2 import AutodiscoverV2
 from autoconfig.protocols.mobileconfig import Mobileconfig
 from autoconfig.protocols.pacc import Pacc
 from autoconfig.requests import Asked
-from autoconfig.responses import Answer
+from autoconfig.responses import Answer, Kind
+
+_ALIVE = Answer(Kind("text/plain", {"Cache-Control": "no-store"}), b"ok\n")
 
 
 class _Way(NamedTuple):
@@ -67,4 +69,4 @@ def application_of(files: Files) -> ASGIApp:
 
 
 def _healthz(_: Asked) -> Answer:
-    return Answer(b"ok\n", "text/plain", {"Cache-Control": "no-store"})
+    return _ALIVE

@@ -41,7 +41,7 @@ class Document:
 
         Raises KeyError when a hole of this document gets no text.
         """
-        return self._format % {name.encode(): _escape(value) for name, value in values.items()}
+        return self._format % {hole.encode(): _escape(values[hole]) for hole in self.holes}
 
 
 def _escape(text: str) -> bytes:

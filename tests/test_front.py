@@ -5,11 +5,11 @@ from starlette.types import Message
 
 from autoconfig.front import Front
 from autoconfig.requests import Asked
-from autoconfig.responses import Answer
+from autoconfig.responses import Answer, Kind
 
 
 def echo(asked: Asked) -> Answer:
-    return Answer(asked.body, "text/plain", {})
+    return Answer(Kind("text/plain", {}), asked.body)
 
 
 async def router(*_: object) -> None:

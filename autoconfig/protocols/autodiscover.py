@@ -12,7 +12,7 @@ from autoconfig.address import AddressError, MailAddress
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
 from autoconfig.requests import Asked
-from autoconfig.responses import Answer
+from autoconfig.responses import Answer, Kind
 from autoconfig.templates import ADDRESS_HOLES, DOMAIN_HOLES, Template, address_holes
 
 PATH = "/autodiscover/autodiscover.xml"
@@ -33,6 +33,10 @@ _TELLING_STARTS = {
     b"<\0": "utf-16-le",
     b"\0<": "utf-16-be",
 }
+
+
+_PERSONAL = Kind("text/xml", {"Cache-Control": "no-store"})
+_GENERAL = Kind("text/xml", {"Cache-Control": "public, max-age=3600"})
 
 
 class AutodiscoverError(Exception):
@@ -73,17 +77,17 @@ class Autodiscover:
         """Answer a request."""
         if domain := self._redirected(asked):
             location = f"https://autodiscover.{domain}{PATH}"
-            return Answer(b"", "text/plain", {"Location": location, "Cache-Control": "no-store"}, 302)
+            return Answer(Kind("text/plain", {"Location": location, "Cache-Control": "no-store"}, 302), b"")
         try:
             if asked.method == "POST":
-                return _xml(self.render(read_request(asked.body), asked.host), "no-store")
+                return Answer(_PERSONAL, self.render(read_request(asked.body), asked.host))
             # So ask Delta Chat, and Outlook when its POST has failed.
-            return _xml(self.render(None, asked.host), "public, max-age=3600")
+            return Answer(_GENERAL, self.render(None, asked.host))
         except AutodiscoverError as error:
             # Seven digits after the point, as .NET writes them.
             time = f"{datetime.now(UTC):%H:%M:%S.%f}0"
             holes = {"TIME": time, "ID": self._id, "ERRORCODE": str(error.code), "MESSAGE": str(error)}
-            return _xml(self._error.fill(holes), "no-store")
+            return Answer(_PERSONAL, self._error.fill(holes))
 
     def _redirected(self, asked: Asked) -> str | None:
         """Return the domain to whose host Outlook is redirected, from plain http on an autodiscover host of ours."""
@@ -106,22 +110,18 @@ class _Settings:
         return document.fill(address_holes(address, domain))
 
 
-def _xml(body: bytes, caching: str) -> Answer:
-    return Answer(body, "text/xml", {"Cache-Control": caching})
-
-
 def read_request(body: bytes) -> MailAddress:
     """Return the address that a POSTed request is about.
 
     Raises AutodiscoverError 600 when it is no such request, and 601 when it accepts no schema that is offered here.
     """
     fields = _read_fields(body)
-    schemas = {schema for schema in map(str.strip, fields.get("AcceptableResponseSchema", [])) if schema}
+    schemas = [schema for schema in fields.get("AcceptableResponseSchema", ()) if schema]
     if not schemas:
         raise AutodiscoverError(600, "The request has no AcceptableResponseSchema.")
-    if not schemas & _RESPONSE_SCHEMAS:
+    if _RESPONSE_SCHEMAS.isdisjoint(schemas):
         raise AutodiscoverError(601, "The requested schema is not offered here.")
-    match [address for address in map(str.strip, fields.get("EMailAddress", [])) if address]:
+    match [address for address in fields.get("EMailAddress", ()) if address]:
         case []:
             raise AutodiscoverError(600, "The request has no EMailAddress.")
         case [address]:
@@ -150,6 +150,8 @@ def _read_fields(body: bytes) -> dict[str, list[str]]:
     if name != "Autodiscover" or namespace not in _REQUEST_NAMESPACES:
         raise AutodiscoverError(600, "The request is no Autodiscover of the Outlook request schema.")
     fields: dict[str, list[str]] = {}
-    for field in root.iterfind(f"{{{namespace}}}Request/{{{namespace}}}*"):
-        fields.setdefault(etree.QName(field).localname, []).append(field.text or "")
+    prefix = f"{{{namespace}}}"
+    for request in root.iterchildren(f"{prefix}Request"):
+        for field in request.iterchildren(f"{prefix}*"):
+            fields.setdefault(str(field.tag).removeprefix(prefix), []).append((field.text or "").strip())
     return fields

@@ -9,7 +9,7 @@ from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
 from autoconfig.protocols import autodiscover
 from autoconfig.requests import Asked, Fields
-from autoconfig.responses import Answer
+from autoconfig.responses import Answer, Kind
 
 PATH = "/autodiscover/autodiscover.json"
 
@@ -49,7 +49,7 @@ class AutodiscoverV2:
 
 def _json(status: int, content: dict[str, str]) -> Answer:
     body = json.dumps(content).encode()
-    return Answer(body, "application/json", {"Cache-Control": "no-store"}, status)
+    return Answer(Kind("application/json", {"Cache-Control": "no-store"}, status), body)
 
 
 def _error(status: int, code: str, message: str) -> Answer:

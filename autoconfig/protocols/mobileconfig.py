@@ -11,7 +11,7 @@ from autoconfig.address import MailAddress
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
 from autoconfig.requests import Asked, Fields
-from autoconfig.responses import Answer
+from autoconfig.responses import Answer, Kind
 from autoconfig.templates import ADDRESS_HOLES, DOMAIN_HOLES, Template, address_holes
 
 PROTOCOLS = ("imap", "pop3")
@@ -28,7 +28,14 @@ class _Profiles:
 
     def __init__(self, template: Template, definition: Definition) -> None:
         self._uuid = uuid5(NAMESPACE_DNS, definition.id)
-        self.file_name = re.sub(r"[^A-Za-z0-9.-]", "", definition.id) + ".mobileconfig"
+        file_name = re.sub(r"[^A-Za-z0-9.-]", "", definition.id) + ".mobileconfig"
+        self.personal, self.general = (
+            Kind(
+                "application/x-apple-aspen-config",
+                {"Content-Disposition": f'attachment; filename="{file_name}"', "Cache-Control": caching},
+            )
+            for caching in ("no-store", "public, max-age=3600")
+        )
         reverse_domain = ".".join(reversed(definition.domains[0].split(".")))
         self._documents = {
             (protocol, address, name): template.document(
@@ -83,8 +90,4 @@ class Mobileconfig:
             raise HTTPException(400, f"protocol is not {' or '.join(PROTOCOLS)}")
         profiles, domain = self._profiles.find(address, asked.host)
         body = profiles.render(address, domain, name, protocol)
-        headers = {
-            "Cache-Control": "no-store" if address or name else "public, max-age=3600",
-            "Content-Disposition": f'attachment; filename="{profiles.file_name}"',
-        }
-        return Answer(body, "application/x-apple-aspen-config", headers)
+        return Answer(profiles.personal if address or name else profiles.general, body)
