@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help serve test test-clients record-clients lint format lock clean
+.PHONY: help serve test test-clients record-clients bench lint format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,12 +35,16 @@ lock: ## Pin the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
 	    --constraint requirements.lock --group dev pyproject.toml -o requirements-dev.lock
 
+bench: $(READY) ## Measure beside the bare HTTP server, nginx and a peer; docs/performance.md tells how to read it
+	tests/benchmark/install .venv-bench
+	$(BIN)/python -m tests.benchmark $(BENCH)
+
 record-clients: $(READY) ## Write docs/clients.md from runs of the real clients
 	tests/clients/install
 	REQUIRE_CLIENTS=1 RECORD_CLIENTS=docs/clients.md $(BIN)/pytest tests/clients
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-bench bench.json dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # The environment is made anew only when what goes into it changes.
 $(READY): requirements-dev.lock pyproject.toml

@@ -62,7 +62,9 @@ class Front:
         except Exception as error:
             _log_without_request(error)
             answer = plain_text(500, "Internal Server Error")
-        await answer.send(send, asked.known)
+        start, end = answer.messages(asked.known)
+        await send(start)
+        await send(end)
 
     async def _read_body(self, asked: Asked, receive: Receive) -> bytes:
         """Return the whole body. A refusal leaves the rest of it unread, so the connection is closed."""
@@ -102,7 +104,8 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the front has read it
         """Answer a request."""
         asked: Asked = scope[_ASKED]._replace(path=scope["path_params"])
-        await self.responder(asked).send(send, asked.known)
+        for message in self.responder(asked).messages(asked.known):
+            await send(message)
 
 
 def refusal(error: Exception) -> Answer:

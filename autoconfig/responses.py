@@ -3,7 +3,9 @@
 import hashlib
 from collections.abc import Mapping
 
-from starlette.types import Message, Send
+from starlette.types import Message
+
+Messages = tuple[Message, Message]
 
 
 class Kind:
@@ -24,13 +26,14 @@ class Answer:
 
     def __init__(self, kind: Kind, body: bytes) -> None:
         headers = [*kind.headers, (b"content-length", b"%d" % len(body))]
-        self._start: Message = {"type": "http.response.start", "status": kind.status, "headers": headers}
-        self._end: Message = {"type": "http.response.body", "body": body}
+        self._messages: Messages = (
+            {"type": "http.response.start", "status": kind.status, "headers": headers},
+            {"type": "http.response.body", "body": body},
+        )
 
-    async def send(self, send: Send, known: bytes = b"") -> None:  # noqa: ARG002 - nothing of it is ever known
-        """Send it. `known` is the If-None-Match of who asked."""
-        await send(self._start)
-        await send(self._end)
+    def messages(self, known: bytes = b"") -> Messages:  # noqa: ARG002 - nothing of it is ever known
+        """Return what ASGI is to send. `known` is the If-None-Match of who asked."""
+        return self._messages
 
 
 class SettledAnswer(Answer):
@@ -41,17 +44,17 @@ class SettledAnswer(Answer):
         headers = {"ETag": etag, **headers}
         super().__init__(Kind(media_type, headers), body)
         self._etag = etag.encode()
-        self._not_modified: Message = {"type": "http.response.start", "status": 304, "headers": _encoded(headers)}
+        self._not_modified: Messages = (
+            {"type": "http.response.start", "status": 304, "headers": _encoded(headers)},
+            {"type": "http.response.body"},
+        )
 
-    async def send(self, send: Send, known: bytes = b"") -> None:
-        """Send it, or that the client has it already."""
+    def messages(self, known: bytes = b"") -> Messages:
+        """Return what ASGI is to send: the whole, or that the client has it already."""
         # An entity tag is quoted and of our making: wherever it stands in the list, weak or strong, it is this one.
         if known and (self._etag in known or known == b"*"):
-            await send(self._not_modified)
-            await send({"type": "http.response.body"})
-        else:
-            await send(self._start)
-            await send(self._end)
+            return self._not_modified
+        return self._messages
 
 
 def plain_text(status: int, text: str, headers: Mapping[str, str] | None = None) -> Answer:

@@ -1,0 +1,192 @@
+"""`make bench`: how fast the server is, beside the bare HTTP server, nginx and a peer, in one run.
+
+Every server runs on one core, the load (wrk) on the other, in rounds that alternate between them, for the machine may be
+shared and noisy: only the ratios within one run mean anything.
+"""
+
+import argparse
+import json
+import platform
+import re
+import statistics
+import subprocess
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.benchmark import servers
+from tests.benchmark.plot import plot
+from tests.benchmark.servers import ADDRESS, AUTOCONFIG, Server
+
+OUTLOOK = Path(__file__).parents[2] / "docs" / "outlook.xml"
+FLOOR = "bare ASGI callable"
+GOALS = {
+    "autoconfig, with an address": 0.85,
+    "PACC": 0.85,
+    "Autodiscover POST": 0.5,
+    "unsigned profile": 0.4,
+}
+
+
+def load(server: Server, path: str, seconds: int, *options: str, cores: str = "1") -> float:
+    """Put load on a server and return its answers per second. Raises RuntimeError when any is an error."""
+    command = ["taskset", "--cpu-list", cores, "wrk", "-t1", "-c32", f"-d{seconds}s", *options]
+    done = subprocess.run(
+        [*command, f"http://127.0.0.1:{server.port}{path}"], capture_output=True, text=True, check=True
+    )
+    if "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
+        raise RuntimeError(f"{server.name}, {path}:\n{done.stdout}")
+    found = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
+    assert found
+    return float(found[1])
+
+
+def throughput(folder: Path, rounds: int, seconds: int) -> dict[str, list[float]]:
+    """Return the answers per second of every server and request, one figure a round."""
+    post = folder / "post.lua"
+    body = OUTLOOK.read_text()
+    post.write_text(f'wrk.method = "POST"\nwrk.headers["Content-Type"] = "text/xml"\nwrk.body = [[{body}]]\n')
+    asked = f"{AUTOCONFIG}?emailaddress={ADDRESS}"
+    with ExitStack() as stack:
+        ours = stack.enter_context(servers.ours())
+        like = httpx.get(f"http://127.0.0.1:{ours.port}{asked}")
+        floor = stack.enter_context(servers.floor(folder, like))
+        nginx = stack.enter_context(servers.nginx(folder / "nginx", like))
+        automx2 = stack.enter_context(servers.automx2(folder))
+        etag = f"If-None-Match: {like.headers['etag']}"
+        runs: list[tuple[str, Server, str, tuple[str, ...]]] = [
+            (floor.name, floor, asked, ()),
+            (nginx.name, nginx, AUTOCONFIG, ()),
+            (automx2.name, automx2, asked, ()),
+            ("autoconfig, with an address", ours, asked, ()),
+            ("autoconfig, without", ours, AUTOCONFIG, ()),
+            ("autoconfig, not modified", ours, asked, ("-H", etag)),
+            ("Autodiscover POST", ours, "/autodiscover/autodiscover.xml", ("-s", str(post))),
+            ("unsigned profile", ours, f"/email.mobileconfig?emailaddress={ADDRESS}", ()),
+            ("PACC", ours, "/.well-known/user-agent-configuration.json", ()),
+        ]
+        figures: dict[str, list[float]] = {name: [] for name, *_ in runs}
+        for number in range(rounds + 1):
+            for name, server, path, options in runs:
+                figure = load(server, path, seconds if number else 1, *options)
+                if number:  # the first round warms up
+                    figures[name].append(figure)
+        return figures
+
+
+def start(times: int) -> float:
+    """Return the milliseconds from the start to the first answer, the median of some starts."""
+    found = []
+    for _ in range(times):
+        with servers.ours() as server:
+            found.append(server.ready_after)
+    return statistics.median(found)
+
+
+def memory(million: int) -> dict[str, int]:
+    """Return what the server holds in memory (KiB) after its start, ten thousand requests, and a million."""
+    path = f"{AUTOCONFIG}?emailaddress={ADDRESS}"
+    with servers.ours() as server:
+        found = {"after start": server.memory()}
+        done = 0.0
+        for name, wanted in (("after 10,000 requests", 10_000), ("after a million", million)):
+            while done < wanted:
+                seconds = max(1, min(20, round((wanted - done) / 30_000)))
+                done += load(server, path, seconds) * seconds
+            found[name] = server.memory()
+        return found
+
+
+def growth(folder: Path, numbers: list[int], rounds: int, seconds: int) -> list[dict[str, Any]]:
+    """Return how start, memory and throughput grow with definitions, in rounds that alternate."""
+    path = f"{AUTOCONFIG}?emailaddress={ADDRESS}"
+    with ExitStack() as stack:
+        running = []
+        for number in numbers:
+            definitions = servers.write_definitions(folder / str(number), number)
+            server = stack.enter_context(servers.ours("--definition", definitions))
+            running.append((number, server, server.memory()))
+        figures: dict[int, list[float]] = {number: [] for number in numbers}
+        for _ in range(rounds):
+            for number, server, _kib in running:
+                figures[number].append(load(server, path, seconds))
+    first = statistics.median(figures[numbers[0]])
+    return [
+        {
+            "definitions": number,
+            "start ms": round(server.ready_after),
+            "memory KiB": kib,
+            "requests/s": round(statistics.median(figures[number])),
+            "ratio": round(statistics.median(figures[number]) / first, 3),
+        }
+        for number, server, kib in running
+    ]
+
+
+def workers(rounds: int, seconds: int) -> list[dict[str, Any]]:
+    """Return throughput and memory with one and two workers, load and servers sharing both cores."""
+    path = f"{AUTOCONFIG}?emailaddress={ADDRESS}"
+    rows = []
+    for number in (1, 2):
+        with servers.ours("--workers", str(number), cores="0,1") as server:
+            figures = [load(server, path, seconds, cores="0,1") for _ in range(rounds)]
+            rows.append(
+                {"workers": number, "requests/s": round(statistics.median(figures)), "memory KiB": server.memory()}
+            )
+    return rows
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Return rows as a Markdown table."""
+    names = list(rows[0])
+    lines = [names, ["---"] * len(names), *([f"{row[name]:,}" if isinstance(row[name], int) else str(row[name]) for name in names] for row in rows)]  # fmt: skip
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main() -> None:
+    """Measure, print the tables and write them as JSON."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--seconds", type=int, default=2)
+    arguments.add_argument("--requests", type=int, default=1_000_000, help="for the memory that they take")
+    arguments.add_argument("--definitions", type=int, nargs="+", default=[1, 100, 10_000])
+    arguments.add_argument("--json", type=Path, default=Path("bench.json"))
+    arguments.add_argument("--plot", type=Path)
+    options = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "nginx").mkdir()
+        folder.chmod(0o755)
+        figures = throughput(folder, options.rounds, options.seconds)
+        medians = {name: statistics.median(found) for name, found in figures.items()}
+        rows = [
+            {
+                "what": name,
+                "requests/s": round(median),
+                "of the bare callable": f"{median / medians[FLOOR]:.2f}",
+                "goal": GOALS.get(name, ""),
+            }
+            for name, median in medians.items()
+        ]
+        results = {
+            "machine": f"{platform.machine()}, Python {platform.python_version()}, {platform.system()}",
+            "throughput": rows,
+            "start ms": round(start(5)),
+            "memory KiB": memory(options.requests),
+            "definitions": growth(folder, options.definitions, options.rounds, options.seconds),
+            "workers": workers(options.rounds, options.seconds),
+        }
+    options.json.write_text(json.dumps(results | {"rounds": figures}, indent=2) + "\n")
+    if options.plot:
+        options.plot.write_text(plot(rows))
+    print(table(rows))  # noqa: T201 - a program that prints
+    print(f"\nStart to first answer: {results['start ms']} ms\n")  # noqa: T201
+    print(table([results["memory KiB"]]))  # type: ignore[list-item]  # noqa: T201
+    print(f"\n{table(results['definitions'])}\n\n{table(results['workers'])}")  # type: ignore[arg-type]  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
