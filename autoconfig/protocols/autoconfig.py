@@ -1,5 +1,6 @@
 """Thunderbird's autoconfig and its kin's (draft-ietf-mailmaint-autoconfig-06)."""
 
+import re
 from functools import partial
 
 from autoconfig.address import MailAddress, ascii_domain
@@ -8,6 +9,9 @@ from autoconfig.directory import Directory, NotServedError
 from autoconfig.requests import Asked, Fields
 from autoconfig.responses import Answer, SettledAnswer
 from autoconfig.templates import Template
+
+# Nearly every query is one of these. Then the address is surely right, and nothing of it but the domain matters.
+_PLAIN_QUERY = re.compile(rb"emailaddress=[A-Za-z0-9._+-]{1,64}(?:@|%40)([a-z0-9.-]+)")
 
 
 class _File:
@@ -53,6 +57,8 @@ class Autoconfig:
 
     def respond(self, asked: Asked) -> Answer:
         """Answer a request."""
+        if (plain := _PLAIN_QUERY.fullmatch(asked.query)) and (own := self.files.own(plain[1].decode())):
+            return own.answer(plain[1].decode(), personal=True)
         address = Fields(asked.query).address()
         file, domain = self.files.find(address, asked.host)
         return file.answer(domain, personal=address is not None)

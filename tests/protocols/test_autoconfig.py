@@ -1,12 +1,20 @@
+import re
 from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.exceptions import HTTPException
 
 from autoconfig.definition import EMBEDDED
+from autoconfig.directory import NotServedError
 from autoconfig.protocols.autoconfig import Autoconfig
+from autoconfig.requests import Asked
 from tests.support import Write, load, serving
 
+EXAMPLE = Autoconfig(load(Path(__file__).parents[1] / "example.xml"))
+ASKED = Asked("GET", "http", b"", b"", b"", b"", 0)
 PATHS = [
     "/mail/config-v1.1.xml",
     "/.well-known/autoconfig/mail/config-v1.1.xml",
@@ -90,6 +98,33 @@ def test_a_domain_in_a_host_name_is_filled_for_who_asks(write: Write) -> None:
             assert f"<hostname>imap.{domain}</hostname>" in text
             assert "<username>%EMAILLOCALPART%</username>" in text
         assert "<hostname>imap.example.net</hostname>" in served.http.get("/v1.1/example.net").text
+
+
+PLAIN = st.from_regex(re.compile(r"[A-Za-z0-9._+-]{1,70}", re.ASCII), fullmatch=True)
+DOMAINS = st.sampled_from(
+    ["example.com", "example.net", "EXAMPLE.com", "example.org", "example.com.", ".com", "a..b", ""]
+)
+
+
+@given(
+    PLAIN,
+    st.sampled_from(["@", "%40", "@@", ""]),
+    DOMAINS,
+    st.sampled_from(["", "&x=y", "&emailaddress=a@example.com"]),
+)
+def test_the_short_way_of_a_plain_query_leads_where_the_long_one_does(
+    local: str, at: str, domain: str, more: str
+) -> None:
+    query = f"emailaddress={local}{at}{domain}{more}".encode()
+
+    def outcome(query: bytes) -> object:
+        try:
+            return EXAMPLE.respond(ASKED._replace(query=query))
+        except (HTTPException, NotServedError) as error:
+            return type(error), str(error)
+
+    # An empty field more makes a query one that is not plain.
+    assert outcome(query) == outcome(query + b"&")
 
 
 def test_a_domain_that_is_not_served_gets_404_and_one_line_of_text(http: httpx.Client) -> None:
