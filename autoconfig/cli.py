@@ -54,14 +54,11 @@ _definition_option = _option(
 )
 
 
-class _Address(click.ParamType[MailAddress]):
-    name = "address"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> MailAddress:
-        try:
-            return MailAddress.parse(value)
-        except AddressError as error:
-            self.fail(f"the address {error}", param, ctx)
+def _address(value: str) -> MailAddress:
+    try:
+        return MailAddress.parse(value)
+    except AddressError as error:
+        raise click.BadParameter(f"the address {error}", param_hint="--emailaddress") from error
 
 
 @click.group(context_settings=_SETTINGS)
@@ -110,6 +107,7 @@ def serve(host: str, port: int, sources: tuple[Path, ...], workers: int) -> None
     if workers == 1:
         uvicorn.Server(config(app)).run(sockets=[listener])
     else:
+        del app
         worker = functools.partial(reloadable, sources, files)
         settings = config(worker, factory=True, workers=workers, timeout_worker_healthcheck=_WORKER_START)
         Workers(settings, [listener], sources).run()
@@ -117,7 +115,7 @@ def serve(host: str, port: int, sources: tuple[Path, ...], workers: int) -> None
 
 @main.command(context_settings=_SETTINGS)
 @click.argument("format_", metavar="FORMAT", type=click.Choice(["autoconfig", "autodiscover", "mobileconfig", "pacc"]))
-@_option("--emailaddress", type=_Address(), metavar="ADDRESS", help="Whose settings; without it, those for anybody.")
+@_option("--emailaddress", type=_address, metavar="ADDRESS", help="Whose settings; without it, those for anybody.")
 @_option("--name", metavar="NAME", help="The sender's name (mobileconfig).")
 @_option("--protocol", type=click.Choice(PROTOCOLS), help="For mobileconfig; imap unless there is only pop3.")
 @_definition_option

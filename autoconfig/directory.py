@@ -117,7 +117,7 @@ class Directory(Generic[T]):
 
     def domain_of(self, host: bytes) -> str | None:
         """Return the domain whose settings are asked for at a host."""
-        return self._index.hosts.get(host.partition(b":")[0].lower())
+        return self._index.hosts.get(host.partition(b":")[0].rstrip(b".").lower())
 
     def home(self, domain: str, host: bytes) -> str:
         """Return a domain of the definition that serves a domain: itself, or one of who hosts it.

@@ -37,7 +37,7 @@ def test_an_address_beats_the_host(two: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "autoconfig.", "autodiscover.", "ua-auto-config.", "AutoDiscover."])
-@pytest.mark.parametrize("port", ["", ":8000"])
+@pytest.mark.parametrize("port", ["", ":8000", ".", ".:443"])
 def test_without_an_address_the_host_picks(two: list[Path], prefix: str, port: str) -> None:
     found, domain = support.load(*two).find(None, f"{prefix}another.test{port}".encode())
     assert (found.id, domain) == ("another.example", "another.test")
