@@ -68,9 +68,7 @@ class Front:
 
     async def _read_body(self, asked: Asked, receive: Receive) -> bytes:
         """Return the whole body. A refusal leaves the rest of it unread, so the connection is closed."""
-        too_large = HTTPException(413, f"the body is larger than {self._max_body} bytes", _CLOSE)
-        if asked.body_length is not None and asked.body_length > self._max_body:
-            raise too_large
+        self._check_size(asked.body_length or 0)
         body = b""
         try:
             async with asyncio.timeout(self._body_timeout):
@@ -79,12 +77,15 @@ class Front:
                     if message["type"] == "http.disconnect":
                         raise _GoneError
                     body += bytes(message.get("body", b""))
-                    if len(body) > self._max_body:
-                        raise too_large
+                    self._check_size(len(body))
                     if not message.get("more_body", False):
                         return body
         except TimeoutError as error:
             raise HTTPException(408, f"the body took longer than {self._body_timeout:g} seconds", _CLOSE) from error
+
+    def _check_size(self, size: int) -> None:
+        if size > self._max_body:
+            raise HTTPException(413, f"the body is larger than {self._max_body} bytes", _CLOSE)
 
 
 _ASKED = "autoconfig.asked"
