@@ -5,8 +5,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import settings
 
 from tests.support import Served, Write, serving
+
+# How long an example takes says more of the machine, which may be busy, than of the code.
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")
