@@ -5,11 +5,12 @@ Each rule speaks of other people's programs, so each names the program and how i
 
 from collections.abc import Iterator
 
-from autoconfig.definition import METHODS, PASSWORD_METHODS, Definition
+from autoconfig.definition import METHODS, Definition
 from autoconfig.grammar import Remark
 
 _ANDROID_METHODS = frozenset({"OAuth2", "password-cleartext", "password-encrypted"})
-_WITHOUT_ACCOUNT = frozenset({"none", "client-IP-address"})
+_OUTLOOK_METHODS = frozenset({"password-cleartext", "password-encrypted", "none", "client-IP-address"})
+_APPLE_METHODS = _OUTLOOK_METHODS | {"NTLM"}
 
 
 def advise(definition: Definition) -> list[str]:
@@ -20,11 +21,11 @@ def advise(definition: Definition) -> list[str]:
 
 
 def _android(definition: Definition) -> Iterator[Remark]:
-    """Thunderbird for Android and K-9 Mail: their RealAutoconfigParser, as published with version 8 and later."""
+    """Thunderbird for Android and K-9 Mail (RealAutoconfigParser in their source)."""
     for server in definition.servers:
         if server.socket_type == "plain":
             yield Remark(server.line, "Thunderbird for Android drops a file with a plain server, all of it")
-        if not _ANDROID_METHODS.intersection(server.authentication):
+        if _ANDROID_METHODS.isdisjoint(server.authentication):
             yield Remark(server.line, f"Thunderbird for Android knows no way to log in to this {server.type} server")
         if "%EMAILLOCALPART%" in server.hostname:
             yield Remark(server.line, "Thunderbird for Android fills no placeholder in a host name")
@@ -38,12 +39,13 @@ def _delta_chat(definition: Definition) -> Iterator[Remark]:
 
 
 def _passwords(definition: Definition) -> Iterator[Remark]:
-    """Outlook (MS-OXDSCLI) and Apple's profiles (com.apple.mail.managed) cannot express OAuth2."""
+    """Outlook (MS-OXDSCLI) and Apple's profiles (com.apple.mail.managed) have no words for OAuth2."""
     for server in definition.servers:
-        if not (PASSWORD_METHODS | _WITHOUT_ACCOUNT).intersection(server.authentication):
-            yield Remark(server.line, f"this {server.type} server takes no password; Outlook and Apple get none")
-        unknown = set(server.authentication) - METHODS
-        if unknown == set(server.authentication):
+        if _OUTLOOK_METHODS.isdisjoint(server.authentication):
+            yield Remark(server.line, f"Outlook knows no way to log in to this {server.type} server; it is left out")
+        if _APPLE_METHODS.isdisjoint(server.authentication):
+            yield Remark(server.line, f"Apple knows no way to log in to this {server.type} server; it is left out")
+        if METHODS.isdisjoint(server.authentication):
             yield Remark(server.line, f"no client knows a way to log in to this {server.type} server")
 
 
@@ -55,7 +57,7 @@ def _thunderbird(definition: Definition) -> Iterator[Remark]:
 
 
 def _clear_text(definition: Definition) -> Iterator[Remark]:
-    """Passwords that anyone on the way can read (RFC 8314, section 3)."""
+    """Passwords that anyone on the way can read (RFC 8314, section 4.1)."""
     for server in definition.servers:
         if server.socket_type == "plain" and "password-cleartext" in server.authentication:
             yield Remark(server.line, "the password crosses the network in clear text; clients warn of it")

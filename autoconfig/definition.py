@@ -17,6 +17,11 @@ EMBEDDED = Path(__file__).with_name("bt.xml")
 MAIL_SERVERS = (("incomingServer", "imap"), ("incomingServer", "pop3"), ("outgoingServer", "smtp"))
 """The server sections that every document is made of: element and type."""
 
+_VALUES = (
+    *("domain", "displayName", "displayShortName", "hostname", "port", "socketType"),
+    *("authentication", "username", "url", "issuer"),
+)
+
 WEB_SERVICES = (
     "emailProvider/incomingServer[@type='jmap']",
     "calendar[@type='caldav']",
@@ -187,9 +192,9 @@ def _parse(source: Path, content: bytes) -> etree._Element:
 
 
 def _collapse_white_space(root: etree._Element) -> None:
-    """Take the white space around values out, as the grammar's token type reads them."""
-    for value in root.iter(etree.Element):
-        if len(value) == 0 and value.text:
+    """Take the white space around the values that are read out, as the grammar's token type does."""
+    for value in root.iter(*_VALUES):
+        if value.text:
             value.text = " ".join(value.text.split())
 
 

@@ -78,7 +78,8 @@ class _Index:
         self.hosts = {f"{prefix}{domain}".encode(): domain for prefix in CLIENT_HOSTS[1:] for domain in self.domains}
         # A host that is a domain itself, autoconfig.example say, is that domain's.
         self.hosts |= {domain.encode(): domain for domain in self.domains}
-        self.hosting = [domain for one in definitions if one.hosts_others for domain in one.domains]
+        self.hosting = {domain for one in definitions if one.hosts_others for domain in one.domains}
+        self.first_hosting = next((one.domains[0] for one in definitions if one.hosts_others), None)
         self.first = definitions[0].domains[0]
 
 
@@ -127,10 +128,10 @@ class Directory(Generic[T]):
         """
         if domain in self._index.domains:
             return domain
-        if not self._index.hosting:
+        if self._index.first_hosting is None:
             raise NotServedError("the domain of this address is not served here")
         asked = self.domain_of(host)
-        return asked if asked in self._index.hosting else self._index.hosting[0]
+        return asked if asked in self._index.hosting else self._index.first_hosting
 
 
 def directory(definitions: Sequence[Definition]) -> Directory[Definition]:

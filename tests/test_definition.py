@@ -69,6 +69,11 @@ def test_white_space_around_a_value_is_no_part_of_it(write: Write) -> None:
     assert provider.servers[0].hostname == "imap.example.com"
 
 
+def test_text_that_is_only_passed_on_keeps_its_white_space(write: Write) -> None:
+    provider = load(write({"</emailProvider>": "<note>two\n  lines</note></emailProvider>"}))
+    assert provider.root.findtext("emailProvider/note") == "two\n  lines"
+
+
 SERVER = "must have one hostname, one port, one socketType, at least one authentication and at most one username"
 
 

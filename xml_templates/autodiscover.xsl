@@ -1,6 +1,6 @@
 <?xml version="1.0" encoding="UTF-8"?>
 <!--
-  Outlook's settings (MS-OXDSCLI, section 2.2.4, and Microsoft's plan for providers of POP and IMAP accounts).
+  Outlook's settings (MS-OXDSCLI, and Microsoft's plan for providers of POP and IMAP accounts).
 
   Outlook sends passwords only, so each server is the first of its type that takes one, or that takes none.
 -->

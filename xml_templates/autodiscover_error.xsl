@@ -1,5 +1,5 @@
 <?xml version="1.0" encoding="UTF-8"?>
-<!-- What Outlook gets instead of settings (MS-OXDSCLI, section 2.2.4.2): the Response is in the root's namespace. -->
+<!-- What Outlook gets instead of settings (MS-OXDSCLI): the Response is in the root's namespace. -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
   <xsl:output method="xml" encoding="UTF-8" indent="yes"/>
 

@@ -40,7 +40,7 @@ _GENERAL = Kind("text/xml", {"Cache-Control": "public, max-age=3600"})
 
 
 class AutodiscoverError(Exception):
-    """What is answered instead of settings: an ErrorCode (MS-OXDSCLI, section 2.2.4.2) and a message with it."""
+    """What is answered instead of settings: an ErrorCode (MS-OXDSCLI) and a message with it."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)

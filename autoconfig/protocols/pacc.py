@@ -50,7 +50,7 @@ class Pacc:
     def render(self, domain: str | None = None) -> bytes:
         """Return the configuration of a domain, without one that of the first definition.
 
-        Deterministic, for its digest stands in the DNS (section 4). Raises NotServedError.
+        Deterministic, for its digest stands in the DNS. Raises NotServedError.
         """
         configuration, domain = self._configurations.find(None, (domain or "").encode())
         return configuration.render(domain)

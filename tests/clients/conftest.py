@@ -83,9 +83,10 @@ def _complete() -> None:
 
 @pytest.fixture
 def lab() -> Iterator[Network]:
-    """The network; when a test has failed, what the programs in it printed goes with the report."""
+    """The network; when a test fails, what the programs in it have printed goes with the report."""
     with network() as made:
         yield made
+        print(made.printed())  # noqa: T201 - pytest shows it with a failure, and only then
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,5 @@
 import re
+import socket
 
 import httpx
 import pytest
@@ -234,6 +235,24 @@ def test_what_is_no_request_gets_error_600_at_once(http: httpx.Client, body: byt
     answer = http.post(PATH, content=body, timeout=2)  # it takes milliseconds; what is not stopped early takes minutes
     assert error(answer) == "600"
     assert b"root:" not in answer.content
+
+
+@pytest.mark.parametrize(
+    "doctype",
+    [
+        '<!DOCTYPE a SYSTEM "{}">',
+        '<!DOCTYPE a [<!ENTITY % b SYSTEM "{}">%b;]>',
+        '<!DOCTYPE a [<!ENTITY b SYSTEM "{}">]>',
+    ],
+)
+def test_nothing_is_fetched_for_a_request(doctype: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        with pytest.raises(AutodiscoverError, match="has a DOCTYPE"):
+            read_request(f"{doctype.format(url)}<a>{'&b;' if 'ENTITY b' in doctype else ''}</a>".encode())
+        listener.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            listener.accept()
 
 
 @given(st.binary(max_size=2000))
