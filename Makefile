@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help serve test test-clients record-clients bench lint format lock clean
+.PHONY: help serve test test-clients test-web screenshot record-clients bench lint format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -13,12 +13,16 @@ help: ## List the targets
 serve: $(READY) ## Serve the BT settings on http://127.0.0.1:8000
 	$(BIN)/bt-autoconfig serve
 
-test: $(READY) ## Run the tests (real-client tests too, where this machine has what they need)
+test: $(READY) ## Run the tests (those with real clients and a browser too, where this machine has what they need)
 	$(BIN)/pytest
 
 test-clients: $(READY) ## Install the real clients (root, Debian) and run only their tests, none skipped
 	tests/clients/install
 	REQUIRE_CLIENTS=1 $(BIN)/pytest tests/clients
+
+test-web: $(READY) ## Install Chromium and axe-core (root, Debian, npm) and run only the setup page's tests, none skipped
+	tests/web/install
+	REQUIRE_WEB=1 $(BIN)/pytest tests/web
 
 lint: $(READY) ## Check style and types
 	$(BIN)/ruff check .
@@ -43,8 +47,12 @@ record-clients: $(READY) ## Write docs/clients.md from runs of the real clients
 	tests/clients/install
 	REQUIRE_CLIENTS=1 RECORD_CLIENTS=docs/clients.md $(BIN)/pytest tests/clients
 
+screenshot: $(READY) ## Picture the setup page anew for the README
+	tests/web/install
+	$(BIN)/python -m tests.web.screenshot docs/setup-page.png
+
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) .venv-bench bench.json dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-bench bench.json tests/web/node_modules dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # The environment is made anew only when what goes into it changes.
 $(READY): requirements-dev.lock pyproject.toml

@@ -1,4 +1,4 @@
-"""Taking new definitions into use while the server runs: on SIGHUP, and only when all of them are right."""
+"""Taking changed files into use while the server runs: on SIGHUP, and only when all of them are right."""
 
 import functools
 import gc
@@ -7,32 +7,35 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Awaitable, Sequence
-from pathlib import Path
+from collections.abc import Awaitable
 from types import FrameType
 
 import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
 from autoconfig.definition import DefinitionError
-from autoconfig.directory import Files, read
-from autoconfig.server import application_of
+from autoconfig.server import application
+from autoconfig.signing import SigningError
+from autoconfig.sources import Contents, Settings, Sources
 from autoconfig.templates import TemplateError
+
+BROKEN = (DefinitionError, SigningError, TemplateError)
+"""What is raised when something cannot be served."""
 
 logger = logging.getLogger(__name__)
 
 
 class Reloadable:
-    """ASGI application that reads its definitions anew on SIGHUP.
+    """ASGI application that reads its sources anew on SIGHUP.
 
-    Requests in flight finish on the definitions that they began with. When the new ones are wrong, all that is wrong is
-    logged and the old ones go on serving. For the main thread to make.
+    Requests in flight finish on what they began with. When something new is wrong, all that is wrong is logged and the
+    old goes on serving. For the main thread to make. Raises TemplateError.
     """
 
-    def __init__(self, sources: Sequence[Path], app: ASGIApp) -> None:
+    def __init__(self, sources: Sources, settings: Settings) -> None:
         self._sources = sources
-        self._app = app
+        self._app = application(settings)
         _settle()
         self._lock = threading.Lock()
         signal.signal(signal.SIGHUP, self._hangup)
@@ -48,17 +51,20 @@ class Reloadable:
     def _reload(self) -> None:
         with self._lock:
             try:
-                self._app = application_of(read(self._sources))
+                settings = self._sources.read().load()
+                self._app = application(settings)
                 _settle()
-            except (DefinitionError, TemplateError) as error:
+            except BROKEN as error:
                 _tell(error)
             else:
                 logger.warning("reloaded")
+                for warning in settings.signing_warnings():
+                    logger.warning("%s", warning)
 
 
-def reloadable(sources: Sequence[Path], files: Files) -> Reloadable:
-    """Make the application of a worker, from what was read of its sources. Raises DefinitionError or TemplateError."""
-    return Reloadable(sources, application_of(files))
+def reloadable(sources: Sources, contents: Contents) -> Reloadable:
+    """Make the application of a worker, from what was read of its sources. Raises one of BROKEN."""
+    return Reloadable(sources, contents.load())
 
 
 class Workers(Multiprocess):
@@ -68,19 +74,19 @@ class Workers(Multiprocess):
     that serves what was right last, whatever the files have become.
     """
 
-    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], sources: Sequence[Path]) -> None:
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], sources: Sources) -> None:
         super().__init__(config, sockets)
         self._sources = sources
 
     def handle_hup(self) -> None:
         """Reload."""
         try:
-            files = read(self._sources)
-            application_of(files)
-        except (DefinitionError, TemplateError) as error:
+            contents = self._sources.read()
+            application(contents.load())
+        except BROKEN as error:
             _tell(error)
             return
-        self.config.app = functools.partial(reloadable, self._sources, files)
+        self.config.app = functools.partial(reloadable, self._sources, contents)
         for process in self.processes:
             if process.pid is not None:
                 os.kill(process.pid, signal.SIGHUP)
@@ -96,6 +102,6 @@ def _settle() -> None:
     gc.freeze()
 
 
-def _tell(error: DefinitionError | TemplateError) -> None:
+def _tell(error: Exception) -> None:
     for line in str(error).splitlines():
-        logger.error("not reloaded, the old definitions go on serving: %s", line)
+        logger.error("not reloaded, what was served goes on: %s", line)

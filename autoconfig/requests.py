@@ -25,6 +25,8 @@ class Asked(NamedTuple):
     content_type: bytes
     body_length: int | None
     """Bytes of body that are announced, None when a body is but not its length."""
+    agent: bytes = b""
+    """The User-Agent header."""
     body: bytes = b""
     path: dict[str, Any] = {}  # noqa: RUF012 - never written to
     """What stands in the path where its route has a parameter."""
@@ -32,12 +34,14 @@ class Asked(NamedTuple):
 
 def head_of(scope: Scope) -> Asked:
     """Read the head of a request, in one pass over its headers."""
-    host = known = b""
+    host = known = agent = b""
     content_type = FORM
     body_length: int | None = 0
     for name, value in scope["headers"]:
         if name == b"host":
             host = value
+        elif name == b"user-agent":
+            agent = value
         elif name == b"if-none-match":
             known = value
         elif name == b"content-type":
@@ -46,7 +50,7 @@ def head_of(scope: Scope) -> Asked:
             body_length = int(value) if value.isdigit() else None
         elif name == b"transfer-encoding":
             body_length = None
-    return Asked(scope["method"], scope["scheme"], scope["query_string"], host, known, content_type, body_length)
+    return Asked(scope["method"], scope["scheme"], scope["query_string"], host, known, content_type, body_length, agent)
 
 
 class Fields:

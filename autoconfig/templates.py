@@ -96,9 +96,11 @@ class Template:
             raise self._error(error) from error
         return None if result.getroot() is None else Document(bytes(result), holes)  # type: ignore[call-overload]
 
-    def required_document(self, definition: Definition, holes: Collection[str] = ()) -> Document:
+    def required_document(
+        self, definition: Definition, holes: Collection[str] = (), **parameters: str | bool
+    ) -> Document:
         """Run a stylesheet that has something to say of every definition. Raises TemplateError."""
-        document = self.document(definition, holes)
+        document = self.document(definition, holes, **parameters)
         if document is None:
             raise TemplateError(f"xml_templates/{self._name}:1: makes no document")
         return document

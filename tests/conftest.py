@@ -7,6 +7,7 @@ import httpx
 import pytest
 from hypothesis import settings
 
+from tests.signatories import SigningAuthority
 from tests.support import Served, Write, serving
 
 # How long an example takes says more of the machine, which may be busy, than of the code.
@@ -29,3 +30,14 @@ def http(server: Served) -> httpx.Client:
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
     return Write(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def signing_authority(tmp_path_factory: pytest.TempPathFactory) -> SigningAuthority:
+    return SigningAuthority(tmp_path_factory.mktemp("signing"))
+
+
+@pytest.fixture(scope="session")
+def signing(signing_authority: SigningAuthority) -> tuple[str, ...]:
+    """The options with which the server signs profiles."""
+    return signing_authority.signatory().options()

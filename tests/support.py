@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -53,6 +53,16 @@ def serving(*arguments: str | Path) -> Iterator[Served]:
         finally:
             process.terminate()
             process.wait(timeout=10)
+
+
+def becomes(served: Served, wanted: str, ask: Callable[[Served], str], seconds: float = 20) -> bool:
+    """Tell whether a text is soon in what is asked of a server."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if wanted in ask(served):
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def load(*sources: Path) -> Directory[Definition]:

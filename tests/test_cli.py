@@ -90,16 +90,16 @@ def test_every_option_is_an_environment_variable_too(write: Write) -> None:
                   BT_AUTOCONFIG_EMAILADDRESS="a@example.net", BT_AUTOCONFIG_NAME="A B").stdout  # fmt: skip
     assert all(text in printed for text in (b"EmailTypePOP", b"a@example.net", b"A B", b"pop.example.com"))
     assert run("validate", BT_AUTOCONFIG_DEFINITION=str(file)).stdout.startswith(str(file).encode())
-    for option in ("HOST", "PORT", "DEFINITION", "WORKERS"):
+    for option in ("HOST", "PORT", "DEFINITION", "WORKERS", "PUBLIC_URL", "SIGN_CERT", "SIGN_KEY", "SIGN_CHAIN"):
         assert f"BT_AUTOCONFIG_{option}".encode() in run("serve", "--help").stdout
 
 
 def test_serve_says_where_it_listens_and_what_to_try(server: Served) -> None:
     lines = server.printed().splitlines()
     assert lines[0] == f"bt-autoconfig serves BT Mail on {server.url} (Ctrl-C ends it). To try it:"
-    urls = [line.split()[1] for line in lines[1:4]]
-    assert [line.split()[0] for line in lines[1:4]] == ["Thunderbird", "Outlook", "Apple"]
-    assert [httpx.get(url).status_code for url in urls] == [200, 200, 200]
+    urls = [line.split()[1] for line in lines[1:5]]
+    assert [line.split()[0] for line in lines[1:5]] == ["Thunderbird", "Outlook", "Apple", "People"]
+    assert [httpx.get(url).status_code for url in urls] == [200, 200, 200, 200]
 
 
 def test_serve_on_a_port_that_is_taken_says_so_and_what_to_do(server: Served) -> None:

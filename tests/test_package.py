@@ -78,7 +78,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_alone_serves_everything_from_any_folder(installed: Path) -> None:
     with subprocess.Popen([installed, "serve", "--port", "0"], cwd="/", stdout=subprocess.PIPE) as process:
         assert process.stdout
-        lines = [process.stdout.readline().decode() for _ in range(4)]
+        lines = [process.stdout.readline().decode() for _ in range(5)]
         try:
             for line in lines[1:]:
                 assert httpx.get(line.split()[1]).status_code == 200

@@ -2,25 +2,15 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.support import Served, Write, serving
+from tests.support import Served, Write, becomes, serving
 
 PATH = "/mail/config-v1.1.xml"
 CHANGED = {"imap.example.com": "changed.example.com"}
-
-
-def becomes(served: Served, wanted: str, ask: Callable[[Served], str], seconds: float = 20) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if wanted in ask(served):
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def settings(served: Served) -> str:
@@ -46,7 +36,7 @@ def test_a_broken_definition_is_told_and_the_old_one_goes_on_serving(write: Writ
     with serving("--definition", write(), "--workers", workers) as served:
         file = write({">143<": ">99999<", ">plain<": ">none<"})
         served.process.send_signal(signal.SIGHUP)
-        told = "ERROR: not reloaded, the old definitions go on serving: "
+        told = "ERROR: not reloaded, what was served goes on: "
         assert becomes(served, f"{told}{file}:17: socketType none is not SSL, STARTTLS or plain", Served.printed)
         assert f"{told}{file}:9: port 99999 is not between 1 and 65535" in served.printed()
         assert all("imap.example.com" in settings(served) for _ in range(10))

@@ -8,7 +8,8 @@ import pytest
 
 from autoconfig import server as server_module
 from autoconfig.definition import EMBEDDED
-from tests.support import Served, load
+from autoconfig.sources import Sources
+from tests.support import Served
 
 ADDRESS_PATHS = ["/mail/config-v1.1.xml", "/.well-known/autoconfig/mail/config-v1.1.xml", "/email.mobileconfig"]
 SECRET = "very.secret"
@@ -133,7 +134,7 @@ def test_a_failure_is_logged_by_kind_and_place_with_no_word_of_the_request(
         raise RuntimeError(f"about {SECRET}@talk21.com")
 
     monkeypatch.setattr("autoconfig.protocols.mobileconfig._Profiles.render", fail)
-    transport = httpx.ASGITransport(server_module.application(load(EMBEDDED)))
+    transport = httpx.ASGITransport(server_module.application(Sources((EMBEDDED,)).read().load()))
 
     async def ask() -> httpx.Response:
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:

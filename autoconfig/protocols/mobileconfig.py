@@ -12,8 +12,10 @@ from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
 from autoconfig.requests import Asked, Fields
 from autoconfig.responses import Answer, Kind
+from autoconfig.signing import Signer
 from autoconfig.templates import ADDRESS_HOLES, DOMAIN_HOLES, Template, address_holes
 
+PATH = "/email.mobileconfig"
 PROTOCOLS = ("imap", "pop3")
 MAX_NAME = 256
 """Characters in a sender's name."""
@@ -48,8 +50,8 @@ class _Profiles:
             )
             for protocol, address, name in product(PROTOCOLS, (False, True), (False, True))
         }
-        available = (protocol for protocol in PROTOCOLS if self._documents[protocol, True, False])
-        self._default_protocol = next(available, PROTOCOLS[0])
+        self.protocols = [protocol for protocol in PROTOCOLS if self._documents[protocol, True, False]]
+        self._default_protocol = next(iter(self.protocols), PROTOCOLS[0])
 
     def render(self, address: MailAddress | None, domain: str, name: str | None, protocol: str | None) -> bytes:
         protocol = protocol or self._default_protocol
@@ -65,11 +67,23 @@ class Mobileconfig:
     """`GET` and `POST /email.mobileconfig`.
 
     Fields, all optional: `emailaddress`, `name` (the sender's, at most 256 characters) and `protocol` (imap or pop3;
-    imap is the default unless the provider has only POP3).
+    imap is the default unless the provider has only POP3). Without a `signer` they are not
+    signed.
     """
 
-    def __init__(self, definitions: Directory[Definition]) -> None:
+    def __init__(self, definitions: Directory[Definition], signer: Signer | None = None) -> None:
         self._profiles = definitions.each(partial(_Profiles, Template.named("mobileconfig.xsl")))
+        self._signer = signer
+
+    @property
+    def signed(self) -> bool:
+        """Whether profiles are signed."""
+        return self._signer is not None
+
+    def available(self, definition: Definition) -> bool:
+        """Tell whether there is a profile for the addresses of a definition that is served."""
+        profiles = self._profiles.own(definition.domains[0])
+        return bool(profiles and profiles.protocols)
 
     def render(self, address: MailAddress | None = None, name: str | None = None, protocol: str | None = None) -> bytes:
         """Return the profile for an address, if any, and a sender's name, if any.
@@ -78,7 +92,7 @@ class Mobileconfig:
         can use over `protocol`, which is imap, pop3 or None for the default.
         """
         profiles, domain = self._profiles.find(address)
-        return profiles.render(address, domain, name, protocol)
+        return self._signed(profiles.render(address, domain, name, protocol))
 
     def respond(self, asked: Asked) -> Answer:
         """Answer a request."""
@@ -89,5 +103,8 @@ class Mobileconfig:
         if protocol not in (None, *PROTOCOLS):
             raise HTTPException(400, f"protocol is not {' or '.join(PROTOCOLS)}")
         profiles, domain = self._profiles.find(address, asked.host)
-        body = profiles.render(address, domain, name, protocol)
+        body = self._signed(profiles.render(address, domain, name, protocol))
         return Answer(profiles.personal if address or name else profiles.general, body)
+
+    def _signed(self, profile: bytes) -> bytes:
+        return self._signer.sign(profile) if self._signer else profile

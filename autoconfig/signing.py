@@ -1,0 +1,134 @@
+"""Signing Apple's profiles, so that a device shows who they are from: CMS (RFC 5652), as Apple's devices read it."""
+
+import datetime
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization.pkcs7 import PKCS7Options, PKCS7SignatureBuilder
+
+SOON = 30
+"""Days before a certificate ends from which on every start warns of it."""
+
+
+class SigningError(Exception):
+    """Profiles that cannot be signed; the text is `FILE: what is wrong`."""
+
+
+class SigningFile(NamedTuple):
+    """A file as it was when it was read."""
+
+    path: Path
+    content: bytes
+
+
+class SigningFiles(NamedTuple):
+    """PEM files: the signer's certificate, its private key, and the certificates that lead from it to a root.
+
+    The chain may stand in the file of the certificate too, behind it.
+    """
+
+    certificate: SigningFile
+    key: SigningFile
+    chain: SigningFile | None
+
+    @classmethod
+    def read(cls, certificate: Path, key: Path, chain: Path | None) -> Self:
+        """Read the files. Raises SigningError."""
+        return cls(_read(certificate), _read(key), _read(chain) if chain else None)
+
+
+class Signer:
+    """Signs what devices are to trust. Raises SigningError when that cannot be done, or nobody would believe it."""
+
+    def __init__(self, files: SigningFiles) -> None:
+        path = files.certificate.path
+        certificate, *chain = _certificates(files.certificate)
+        if files.chain:
+            chain += _certificates(files.chain)
+        key = _key(files.key)
+        if _public(key.public_key()) != _public(certificate.public_key()):
+            raise SigningError(f"{files.key.path}: is not the key of the certificate in {path}")
+        _check_chain(path, certificate, files.chain.path if files.chain else path, chain)
+        self._path = path
+        self._expiry = min(one.not_valid_after_utc for one in (certificate, *chain))
+        self._certificate, self._chain, self._key = certificate, chain, key
+
+    def sign(self, content: bytes) -> bytes:
+        """Return the content within its signature, in DER, with the time of signing and the chain."""
+        builder = PKCS7SignatureBuilder().set_data(content).add_signer(self._certificate, self._key, hashes.SHA256())
+        for one in self._chain:
+            builder = builder.add_certificate(one)
+        return builder.sign(Encoding.DER, [PKCS7Options.Binary, PKCS7Options.NoCapabilities])
+
+    @property
+    def days_left(self) -> int:
+        """Whole days until the first certificate ends, negative when it has."""
+        return (self._expiry - _now()).days
+
+    def warnings(self) -> Iterator[str]:
+        """Yield what an operator should know, `FILE: what`."""
+        if self.days_left < SOON:
+            yield (
+                f"{self._path}: the signing certificate, or one of its chain, expires in {self.days_left} days, "
+                f"on {self._expiry:%Y-%m-%d}; put a renewed one in its place and send SIGHUP"
+            )
+
+
+_Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
+
+def _read(path: Path) -> SigningFile:
+    try:
+        return SigningFile(path, path.read_bytes())
+    except OSError as error:
+        raise SigningError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _certificates(file: SigningFile) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(file.content)
+    except ValueError as error:
+        raise SigningError(f"{file.path}: has no certificate in PEM format") from error
+
+
+def _key(file: SigningFile) -> _Key:
+    try:
+        key = load_pem_private_key(file.content, password=None)
+    except TypeError as error:
+        raise SigningError(f"{file.path}: the key is encrypted; name a file without a passphrase") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise SigningError(f"{file.path}: has no private key in PEM format") from error
+    if not isinstance(key, _Key):
+        raise SigningError(f"{file.path}: the key is neither RSA nor EC, which are what Apple's devices verify")
+    return key
+
+
+def _public(key: object) -> bytes:
+    public_bytes: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
+    return public_bytes
+
+
+def _check_chain(path: Path, certificate: x509.Certificate, chain_path: Path, chain: list[x509.Certificate]) -> None:
+    """Check that each certificate is valid today and issued by the next."""
+    for place, one in ((path, certificate), *((chain_path, one) for one in chain)):
+        name = one.subject.rfc4514_string()
+        if one.not_valid_after_utc <= _now():
+            raise SigningError(f"{place}: the certificate of {name} expired on {one.not_valid_after_utc:%Y-%m-%d}")
+        if one.not_valid_before_utc > _now():
+            raise SigningError(f"{place}: the certificate of {name} begins on {one.not_valid_before_utc:%Y-%m-%d}")
+    for one, issuer in zip((certificate, *chain), chain, strict=False):
+        try:
+            one.verify_directly_issued_by(issuer)
+        except (ValueError, TypeError, InvalidSignature) as error:
+            names = f"{issuer.subject.rfc4514_string()} did not issue the certificate of {one.subject.rfc4514_string()}"
+            raise SigningError(f"{chain_path}: {names}; the chain goes from the signer's towards the root") from error
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)

@@ -1,0 +1,54 @@
+"""Who signs profiles in tests: an authority, the intermediate below it, and certificates that it issues."""
+
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+
+import trustme
+
+from autoconfig.signing import Signer, SigningFiles
+
+
+@dataclass(frozen=True)
+class Signatory:
+    """The PEM files of one who signs."""
+
+    certificate: Path
+    key: Path
+    chain: Path
+
+    def options(self) -> tuple[str, ...]:
+        named = {"--sign-cert": self.certificate, "--sign-key": self.key, "--sign-chain": self.chain}
+        return tuple(str(word) for pair in named.items() for word in pair)
+
+    def signer(self) -> Signer:
+        return Signer(SigningFiles.read(self.certificate, self.key, self.chain))
+
+
+class SigningAuthority:
+    """An authority whose `root` is a PEM file; signatories are certified by an intermediate of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        root = trustme.CA()
+        self._intermediate = root.create_child_ca()
+        self.root = folder / "root.pem"
+        root.cert_pem.write_to_path(self.root)
+        self._issued = 0
+
+    def signatory(self, *, name: str = "BT Mail", kind: str = "rsa", begins: int = -5, days: int = 365) -> Signatory:
+        """Certify somebody from `begins` days to `days` days after today."""
+        self._issued += 1
+        now = datetime.datetime.now()
+        issued = self._intermediate.issue_cert(
+            common_name=name,
+            key_type=trustme.KeyType.RSA if kind == "rsa" else trustme.KeyType.ECDSA,
+            not_before=now + datetime.timedelta(days=begins),
+            not_after=now + datetime.timedelta(days=days, hours=1),
+        )
+        place = self._folder / str(self._issued)
+        one = Signatory(place.with_suffix(".pem"), place.with_suffix(".key"), place.with_suffix(".chain"))
+        issued.cert_chain_pems[0].write_to_path(one.certificate)
+        issued.private_key_pem.write_to_path(one.key)
+        self._intermediate.cert_pem.write_to_path(one.chain)
+        return one

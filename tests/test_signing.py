@@ -1,0 +1,196 @@
+import plistlib
+import re
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+
+from autoconfig.signing import Signer, SigningFiles
+from tests.signatories import Signatory, SigningAuthority
+from tests.support import COMMAND, Served, becomes, serving
+
+PATH = "/email.mobileconfig?emailaddress=fred@btinternet.com"
+
+
+def verify(profile: bytes, root: Path, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """Have OpenSSL verify a signed profile, as a device does; it prints what was signed."""
+    signed = folder / "signed.mobileconfig"
+    signed.write_bytes(profile)
+    command: list[str | Path] = [
+        "openssl",
+        "cms",
+        "-verify",
+        "-binary",
+        "-inform",
+        "DER",
+        "-in",
+        signed,
+        "-CAfile",
+        root,
+        "-purpose",
+        "any",
+    ]
+    return subprocess.run(command, capture_output=True, check=False)
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ec"])
+def test_openssl_accepts_a_signed_profile(signing_authority: SigningAuthority, tmp_path: Path, kind: str) -> None:
+    with serving(*signing_authority.signatory(kind=kind).options()) as served:
+        answer = served.http.get(PATH)
+    verified = verify(answer.content, signing_authority.root, tmp_path)
+    assert verified.returncode == 0, verified.stderr
+    assert plistlib.loads(verified.stdout)["PayloadContent"][0]["EmailAddress"] == "fred@btinternet.com"
+    assert answer.headers["content-type"] == "application/x-apple-aspen-config"
+
+
+def test_every_profile_is_signed(signing: tuple[str, ...], signing_authority: SigningAuthority, tmp_path: Path) -> None:
+    with serving(*signing) as served:
+        answers = [served.http.get("/email.mobileconfig"), served.http.get("/email.mobileconfig?protocol=pop3"),
+                   served.http.post("/email.mobileconfig", data={"emailaddress": "a@talk21.com"})]  # fmt: skip
+    assert [verify(answer.content, signing_authority.root, tmp_path).returncode for answer in answers] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("place", [0.3, 0.9])
+def test_openssl_refuses_a_profile_with_a_changed_byte(
+    signing_authority: SigningAuthority, tmp_path: Path, place: float
+) -> None:
+    signer = signing_authority.signatory().signer()
+    signed = bytearray(signer.sign(b"profile " * 500))
+    signed[int(len(signed) * place)] ^= 1
+    assert verify(bytes(signed), signing_authority.root, tmp_path).returncode != 0
+
+
+def test_openssl_refuses_the_profile_of_another_authority(signing_authority: SigningAuthority, tmp_path: Path) -> None:
+    stranger = SigningAuthority(tmp_path)
+    assert verify(stranger.signatory().signer().sign(b"profile"), signing_authority.root, tmp_path).returncode != 0
+
+
+def test_a_signature_has_the_time_and_the_chain(signing_authority: SigningAuthority, tmp_path: Path) -> None:
+    signed = tmp_path / "signed"
+    signed.write_bytes(signing_authority.signatory().signer().sign(b"profile"))
+    command: list[str | Path] = ["openssl", "cms", "-cmsout", "-print", "-inform", "DER", "-in", signed]
+    printed = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    assert "object: signingTime" in printed
+    assert printed.count("d.certificate:") == 2  # the signer's and the intermediate's
+
+
+def test_the_chain_may_stand_behind_the_certificate(signing_authority: SigningAuthority, tmp_path: Path) -> None:
+    one = signing_authority.signatory()
+    together = tmp_path / "fullchain.pem"
+    together.write_bytes(one.certificate.read_bytes() + one.chain.read_bytes())
+    signer = Signer(SigningFiles.read(together, one.key, None))
+    assert verify(signer.sign(b"profile"), signing_authority.root, tmp_path).returncode == 0
+
+
+def fresh(served: Served) -> bytes:
+    """Ask for a profile over a new connection: of two workers it may be the other."""
+    return httpx.get(served.url + PATH).content
+
+
+def refusal(*options: str | Path) -> str:
+    """Return what the command says when it does not start, names shortened to what the tests chose of them."""
+    with pytest.raises(AssertionError) as refused, serving(*options):
+        pass
+    return re.sub(r",OU=[^,]*,O=trustme v[0-9.]+", "", str(refused.value).partition("\n")[2])
+
+
+def pem(key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey, password: bytes = b"") -> bytes:
+    encryption = BestAvailableEncryption(password) if password else NoEncryption()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+
+
+BREAK: dict[str, tuple[Callable[[Signatory, SigningAuthority], object], str]] = {
+    "no certificate file": (lambda one, _: one.certificate.unlink(), "{0.certificate}: cannot be read: No such file or directory"),
+    "no key file": (lambda one, _: one.key.unlink(), "{0.key}: cannot be read: No such file or directory"),
+    "no chain file": (lambda one, _: one.chain.unlink(), "{0.chain}: cannot be read: No such file or directory"),
+    "no certificate in it": (lambda one, _: one.certificate.write_text("x"), "{0.certificate}: has no certificate in PEM format"),
+    "no key in it": (lambda one, _: one.key.write_text("x"), "{0.key}: has no private key in PEM format"),
+    "another key": (
+        lambda one, ca: one.key.write_bytes(ca.signatory().key.read_bytes()),
+        "{0.key}: is not the key of the certificate in {0.certificate}",
+    ),
+    "a key with a passphrase": (
+        lambda one, _: one.key.write_bytes(pem(rsa.generate_private_key(65537, 2048), b"secret")),
+        "{0.key}: the key is encrypted; name a file without a passphrase",
+    ),
+    "a key that devices do not know": (
+        lambda one, _: one.key.write_bytes(pem(ed25519.Ed25519PrivateKey.generate())),
+        "{0.key}: the key is neither RSA nor EC, which are what Apple's devices verify",
+    ),
+    "another's chain": (
+        lambda one, _: one.chain.write_bytes(one.certificate.read_bytes()),
+        "{0.chain}: CN=BT Mail did not issue the certificate of CN=BT Mail; the chain goes from the signer's towards the root",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", BREAK)
+def test_what_cannot_sign_stops_the_start_and_says_why(signing_authority: SigningAuthority, how: str) -> None:
+    one = signing_authority.signatory()
+    spoil, reason = BREAK[how]
+    spoil(one, signing_authority)
+    assert refusal(*one.options()) == reason.format(one) + "\n"
+
+
+def test_an_expired_certificate_stops_the_start(signing_authority: SigningAuthority) -> None:
+    one = signing_authority.signatory(days=-1)
+    assert refusal(*one.options()).startswith(f"{one.certificate}: the certificate of CN=BT Mail expired on 20")
+
+
+def test_a_certificate_that_has_not_begun_stops_the_start(signing_authority: SigningAuthority) -> None:
+    one = signing_authority.signatory(begins=2)
+    assert refusal(*one.options()).startswith(f"{one.certificate}: the certificate of CN=BT Mail begins on 20")
+
+
+@pytest.mark.parametrize("options", [("--sign-cert", "x"), ("--sign-key", "x"), ("--sign-chain", "x")])
+def test_half_of_what_signing_needs_is_refused(options: tuple[str, str]) -> None:
+    assert "--sign-cert and --sign-key go together, and --sign-chain with both" in refusal(*options)
+
+
+@pytest.mark.parametrize(("days", "warns"), [(10, True), (60, False)])
+def test_a_certificate_that_soon_ends_is_told_at_start(
+    signing_authority: SigningAuthority, days: int, warns: bool
+) -> None:
+    one = signing_authority.signatory(days=days)
+    with serving(*one.options()) as served:
+        assert (f"warning: {one.certificate}: the signing certificate" in served.printed()) is warns
+        assert served.http.get(PATH).status_code == 200
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_hangup_takes_a_renewed_certificate_into_use(
+    signing_authority: SigningAuthority, tmp_path: Path, workers: str
+) -> None:
+    one, renewed = signing_authority.signatory(), signing_authority.signatory(name="Renewed")
+    with serving(*one.options(), "--workers", workers) as served:
+        assert b"Renewed" not in served.http.get(PATH).content
+        for old, new in ((one.certificate, renewed.certificate), (one.key, renewed.key)):
+            old.write_bytes(new.read_bytes())
+        served.process.send_signal(signal.SIGHUP)
+        assert becomes(served, "Renewed", lambda one: fresh(one).decode("latin-1"))
+        assert verify(fresh(served), signing_authority.root, tmp_path).returncode == 0
+
+
+def test_a_broken_renewal_is_told_and_the_old_certificate_goes_on_signing(
+    signing_authority: SigningAuthority, tmp_path: Path
+) -> None:
+    one = signing_authority.signatory()
+    with serving(*one.options()) as served:
+        one.certificate.write_text("x")
+        served.process.send_signal(signal.SIGHUP)
+        told = f"ERROR: not reloaded, what was served goes on: {one.certificate}: has no certificate in PEM format"
+        assert becomes(served, told, Served.printed)
+        assert verify(fresh(served), signing_authority.root, tmp_path).returncode == 0
+
+
+def test_render_signs_as_well(
+    signing: tuple[str, ...], signing_authority: SigningAuthority, tmp_path: Path, server: Served
+) -> None:
+    done = subprocess.run([COMMAND, "render", "mobileconfig", *signing], capture_output=True, check=True)
+    verified = verify(done.stdout, signing_authority.root, tmp_path)
+    assert (verified.returncode, verified.stdout) == (0, server.http.get("/email.mobileconfig").content)

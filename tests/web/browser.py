@@ -1,0 +1,35 @@
+"""Debian's Chromium, kept from the world: it resolves no name but those of the server under test."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+CHROMIUM = shutil.which("chromium")
+AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+HOST = "autoconfig.btinternet.com"
+"""One of the provider's own hosts; in this browser it is the server under test."""
+
+
+def missing() -> str:
+    """Say what this machine lacks for the tests in a browser, and how to get it."""
+    lacking = [name for name, there in (("chromium", CHROMIUM), ("axe-core", AXE.exists())) if not there]
+    return f"not installed: {', '.join(lacking)}; `make test-web` installs what is needed (root, Debian)" * bool(
+        lacking
+    )
+
+
+@contextmanager
+def browser(port: int) -> Iterator[Browser]:
+    """Run Chromium for a server on a port of this machine."""
+    arguments = [
+        f"--host-resolver-rules=MAP {HOST}:80 127.0.0.1:{port}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+        *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+        *("--disable-background-networking", "--disable-component-update"),
+    ]
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield running
+        running.close()

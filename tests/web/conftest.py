@@ -1,0 +1,76 @@
+"""A real browser, and what holds for whatever it is shown."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.support import Served
+from tests.web import browser as browser_module
+from tests.web.browser import HOST
+
+FRED = "fred.bloggs@btinternet.com"
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _complete() -> None:
+    if reason := browser_module.missing():
+        if os.environ.get("REQUIRE_WEB"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="package")
+def browser(server: Served, _complete: None) -> Iterator[Browser]:
+    with browser_module.browser(server.port) as running:
+        yield running
+
+
+@pytest.fixture
+def open_page(browser: Browser, server: Served) -> Iterator[Open]:
+    """Open a page of the server in a window of its own, whose options are Playwright's.
+
+    At the end: nothing was asked of another host, no policy violated, no script failed, no cookie set, and the address
+    stood in no URL.
+    """
+    with ExitStack() as closing:
+        watched: list[_Watched] = []
+
+        def open_(path: str = "/", base: str = f"http://{HOST}", **options: Any) -> Page:
+            context = browser.new_context(**options)
+            closing.callback(context.close)
+            watched.append(_Watched(context))
+            page = context.new_page()
+            page.goto(base + path)
+            return page
+
+        yield open_
+        for one in watched:
+            one.check({HOST, f"127.0.0.1:{server.port}"})
+
+
+class _Watched:
+    def __init__(self, context: BrowserContext) -> None:
+        self._context = context
+        self.urls: list[str] = []
+        self.complaints: list[str] = []
+        context.on("request", lambda request: self.urls.append(request.url))
+        context.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
+        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+
+    def check(self, hosts: set[str]) -> None:
+        assert {url.split("/")[2] for url in self.urls} <= hosts
+        assert not [url for url in self.urls if "fred" in url]
+        assert not self._context.cookies()
+        # Chromium says of every page with an error's status that it has one.
+        assert not [text for text in self.complaints if "the server responded with a status of 40" not in text]
+
+
+def give_address(page: Page, address: str = FRED) -> None:
+    page.get_by_label("Your e-mail address").fill(address)
+    with page.expect_navigation():
+        page.get_by_role("button", name="Fill it in for me").click()
