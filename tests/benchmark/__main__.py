@@ -20,6 +20,7 @@ import httpx
 from tests.benchmark import servers
 from tests.benchmark.plot import plot
 from tests.benchmark.servers import ADDRESS, AUTOCONFIG, Server
+from tests.signatories import SigningAuthority
 
 OUTLOOK = Path(__file__).parents[2] / "docs" / "outlook.xml"
 FLOOR = "bare ASGI callable"
@@ -56,6 +57,7 @@ def throughput(folder: Path, rounds: int, seconds: int) -> dict[str, list[float]
         floor = stack.enter_context(servers.floor(folder, like))
         nginx = stack.enter_context(servers.nginx(folder / "nginx", like))
         automx2 = stack.enter_context(servers.automx2(folder))
+        signing = stack.enter_context(servers.ours(*SigningAuthority(folder).signatory().options()))
         etag = f"If-None-Match: {like.headers['etag']}"
         runs: list[tuple[str, Server, str, tuple[str, ...]]] = [
             (floor.name, floor, asked, ()),
@@ -66,6 +68,8 @@ def throughput(folder: Path, rounds: int, seconds: int) -> dict[str, list[float]
             ("autoconfig, not modified", ours, asked, ("-H", etag)),
             ("Autodiscover POST", ours, "/autodiscover/autodiscover.xml", ("-s", str(post))),
             ("unsigned profile", ours, f"/email.mobileconfig?emailaddress={ADDRESS}", ()),
+            ("signed profile, RSA 2048", signing, f"/email.mobileconfig?emailaddress={ADDRESS}", ()),
+            ("setup page", ours, "/", ()),
             ("PACC", ours, "/.well-known/user-agent-configuration.json", ()),
         ]
         figures: dict[str, list[float]] = {name: [] for name, *_ in runs}
