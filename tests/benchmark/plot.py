@@ -12,7 +12,9 @@ def plot(rows: list[dict[str, Any]]) -> str:
     bars = []
     for number, row in enumerate(rows):
         y, width = 10 + number * _LINE, row["requests/s"] / most * _WIDTH
-        colour = "#5514b4" if row["what"].startswith(("auto", "Auto", "unsigned", "signed", "setup", "PACC")) else "#9a9aa5"
+        colour = (
+            "#5514b4" if row["what"].startswith(("auto", "Auto", "unsigned", "signed", "setup", "PACC")) else "#9a9aa5"
+        )
         if row["what"].startswith("automx2"):
             colour = "#9a9aa5"
         share = f"{row['requests/s']:,}/s, {row['of the bare callable']}"

@@ -1,0 +1,174 @@
+"""`bt-autoconfig dns`, `check` and `export`: what an operator needs around the server."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from autoconfig.address import ascii_domain
+from autoconfig.cli.options import (
+    SETTINGS,
+    Refusal,
+    definition_option,
+    explained,
+    option,
+    signed,
+    sources_of,
+    web_address,
+)
+from autoconfig.definition import Definition
+from autoconfig.operations import dns as dns_module
+from autoconfig.operations.check import Check, Domain
+from autoconfig.operations.export import ExportError
+from autoconfig.operations.export import export as write_export
+from autoconfig.operations.local import Local
+from autoconfig.operations.names import Names
+from autoconfig.operations.report import Problem
+from autoconfig.operations.web import Web
+from autoconfig.server import application
+from autoconfig.sources import Settings, Sources
+
+
+def _host_name(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    try:
+        return ascii_domain(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value} is not a host name") from error
+
+
+_domain_option = option(
+    "--domain",
+    "domains",
+    multiple=True,
+    metavar="DOMAIN",
+    help="Only for this domain; may be given more than once. Without it, all of the definitions' domains.",
+)
+
+
+@click.command(context_settings=SETTINGS)
+@option(
+    "--host",
+    envvar="BT_AUTOCONFIG_DNS_HOST",
+    required=True,
+    callback=_host_name,
+    metavar="NAME",
+    help="The host name of this server.",
+)
+@_domain_option
+@option("--format", "format_", type=click.Choice(["zone", "json"]), default="zone", show_default=True)
+@option(
+    "--next-definition",
+    "coming",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The definition that is to come: its PACC digest is published beside today's, for caches turn slowly.",
+)
+@definition_option
+def dns(host: str, domains: tuple[str, ...], format_: str, coming: Path | None, definitions: tuple[Path, ...]) -> None:
+    """Print the DNS records to publish for every domain.
+
+    The zone format is to be included in each domain's zone file (`$INCLUDE`).
+    """
+    with explained():
+        settings = Sources(definitions).read().load()
+        nexts = {one.id: one for one in Sources((coming,)).read().load().definitions} if coming else {}
+    found = [
+        (domain, dns_module.records(definition, domain, host, nexts.get(definition.id)))
+        for definition, domain in _chosen(settings, domains)
+    ]
+    if format_ == "json":
+        click.echo(
+            json.dumps([one for domain, records in found for one in dns_module.as_json(domain, records)], indent=2)
+        )
+    else:
+        click.echo("\n".join(dns_module.zone(domain, records) for domain, records in found), nl=False)
+
+
+@click.command(context_settings=SETTINGS)
+@_domain_option
+@option("--resolver", metavar="IP", help="Ask this resolver instead of the system's.")
+@option(
+    "--url",
+    callback=web_address,
+    metavar="URL",
+    help="Ask this server for every host, whatever the DNS says: before you publish it. The DNS is then not checked.",
+)
+@option("--timeout", type=click.FloatRange(0.1, 300), default=10, show_default=True, help="Seconds for each attempt.")
+@option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@definition_option
+def check(
+    domains: tuple[str, ...],
+    resolver: str | None,
+    url: str | None,
+    timeout: float,
+    as_json: bool,
+    definitions: tuple[Path, ...],
+) -> None:
+    """Try from outside whether clients find everything: DNS, HTTPS, the mail servers, and each client's own way.
+
+    Nothing is sent but what anybody may ask; no password is needed. Ends with 0 when all is right, 1 when something is
+    wrong, 2 when something could not be checked. What is trusted is what the system trusts, or SSL_CERT_FILE.
+    """
+    with explained():
+        settings = Sources(definitions).read().load()
+    sys.exit(asyncio.run(_check(settings, _chosen(settings, domains), resolver, url, timeout, as_json)))
+
+
+async def _check(
+    settings: Settings,
+    chosen: Sequence[tuple[Definition, str]],
+    resolver: str | None,
+    url: str | None,
+    timeout: float,
+    as_json: bool,
+) -> int:
+    try:
+        names = Names(resolver, timeout)
+    except (Problem, ValueError) as error:
+        raise Refusal(f"--resolver: {error}") from error
+    async with Local(application(settings)) as local, Web(names, timeout, url) as web:
+        found = Check(web, names, timeout, in_dns=url is None)
+        await found.begin([Domain(definition, name, local) for definition, name in chosen])
+        if as_json:
+            await found.report.finish()
+            click.echo(found.report.as_json())
+        else:
+            await found.report.show(Console())
+        return found.report.exit_status
+
+
+@click.command(context_settings=SETTINGS)
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+@definition_option
+@signed
+def export(folder: Path, **where: Any) -> None:
+    """Write the documents that need no computing to DIR, laid out by host, for any static web server or CDN.
+
+    DIR/manifest.json tells the headers of each. Files that an earlier export wrote are replaced or removed; nothing
+    else is touched.
+    """
+    with explained():
+        settings = sources_of(**where).read().load()
+        try:
+            written = asyncio.run(_export(settings, folder))
+        except ExportError as error:
+            raise Refusal(str(error)) from error
+    click.echo(f"{folder}: {len(written)} files, and manifest.json with their headers")
+
+
+async def _export(settings: Settings, folder: Path) -> list[str]:
+    async with Local(application(settings)) as local:
+        return await write_export(settings.definitions, local, folder)
+
+
+def _chosen(settings: Settings, domains: Sequence[str]) -> list[tuple[Definition, str]]:
+    """Return the domains that are asked for, each with its definition."""
+    known = {domain: definition for definition in settings.definitions for domain in definition.domains}
+    if unknown := [domain for domain in domains if domain.lower() not in known]:
+        raise Refusal(f"--domain: {unknown[0]} stands in no definition; there are {', '.join(known)}")
+    return [(known[domain.lower()], domain.lower()) for domain in (domains or known)]

@@ -1,0 +1,280 @@
+"""`bt-autoconfig check`: whether all that clients depend on is true, tried from outside as they try it."""
+
+import functools
+from collections.abc import Sequence
+from html import escape
+from urllib.parse import quote
+
+from autoconfig.address import MailAddress
+from autoconfig.definition import Definition
+from autoconfig.directory import CLIENT_HOSTS
+from autoconfig.operations import mail, names, tls
+from autoconfig.operations.clients import CLIENTS, Account, Client, LookUp, read
+from autoconfig.operations.dns import pacc_text, records
+from autoconfig.operations.local import Local
+from autoconfig.operations.mail import MailServer
+from autoconfig.operations.names import Names, srv_target
+from autoconfig.operations.report import Finding, FollowsError, Line, Problem, Report, Verdict, right
+from autoconfig.operations.web import Question, Reply, Web, expect
+from autoconfig.protocols import autodiscover, autodiscover_v2, mobileconfig, pacc
+
+_SOMEBODY, _ANOTHER = "bt-autoconfig-check", "bt-autoconfig-check-2"
+"""Local parts of the addresses that are asked for: they are nobody's, and settings are the same for all."""
+_AUTOCONFIG = "/mail/config-v1.1.xml"
+_WELL_KNOWN = "/.well-known/autoconfig/mail/config-v1.1.xml"
+_OUTLOOK_ASKS = (
+    '<Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006"><Request>'
+    "<EMailAddress>{}</EMailAddress><AcceptableResponseSchema>"
+    "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
+    "</AcceptableResponseSchema></Request></Autodiscover>"
+)
+
+
+class Domain:
+    """A domain to check, and what this program would answer for it."""
+
+    def __init__(self, definition: Definition, name: str, local: Local) -> None:
+        self.definition, self.name, self.local = definition, name, local
+        self.somebody = MailAddress(_SOMEBODY, name)
+        self.another = MailAddress(_ANOTHER, name)
+
+    def url(self, prefix: str, path: str, address: MailAddress | None = None) -> str:
+        """Return the URL of a path on one of the domain's hosts, asked for an address."""
+        return f"https://{prefix}{self.name}{path}{f'?emailaddress={quote(str(address))}' if address else ''}"
+
+    def outlook(self) -> bytes:
+        """Return what Outlook posts."""
+        return _OUTLOOK_ASKS.format(escape(str(self.somebody))).encode()
+
+    def questions(self) -> list[tuple[str, list[Question]]]:
+        """Return what is asked of each host, by its prefix; a list belongs together."""
+        json = f"{autodiscover_v2.PATH}?Email={quote(str(self.somebody))}&Protocol=Autodiscoverv1&RedirectCount=1"
+        # A profile has an address in it: two people's are asked for, in case that a cache mixes them up.
+        profiles = [self.url("autoconfig.", mobileconfig.PATH, who) for who in (None, self.somebody, self.another)]
+        return [
+            ("autoconfig.", [Question(self.url("autoconfig.", _AUTOCONFIG))]),
+            ("autoconfig.", [Question(self.url("autoconfig.", _AUTOCONFIG, self.somebody))]),
+            ("autodiscover.", [Question(self.url("autodiscover.", autodiscover.PATH), self.outlook())]),
+            ("autodiscover.", [Question(self.url("autodiscover.", json))]),
+            ("ua-auto-config.", [Question(self.url("ua-auto-config.", pacc.PATH))]),
+            ("autoconfig.", [Question(url) for url in profiles]),
+        ]
+
+    async def pacc(self) -> bytes:
+        """Return the PACC document, empty when there is none."""
+        reply = await self.local.ask(Question(self.url("ua-auto-config.", pacc.PATH)))
+        return reply.body if reply.status == 200 else b""
+
+    def mail_servers(self) -> list[MailServer]:
+        """Return its mail servers, but those whose names depend on the address."""
+        return [
+            MailServer(server.type, host, server.port, server.socket_type, server.authentication)
+            for server in self.definition.servers
+            if "%" not in (host := server.hostname.replace("%EMAILDOMAIN%", self.name))
+        ]
+
+
+class Check:
+    """A check of some domains: their names, their web side, the mail servers, and what each client ends up with.
+
+    With `in_dns` false the server is asked where `web` is told to, and the DNS is left out of it.
+    """
+
+    def __init__(self, web: Web, resolver: Names, timeout: float, *, in_dns: bool = True) -> None:
+        self.report = Report()
+        self._web, self._names = web, resolver
+        self._timeout, self._in_dns = timeout, in_dns
+        self._tls = tls.context()
+        self._hosts: dict[str, Line] = {}
+        self._certificates: dict[str, Line] = {}
+        self._mail_servers: set[MailServer] = set()
+
+    async def begin(self, domains: Sequence[Domain]) -> None:
+        """Begin all lines, in the order in which they are to be read."""
+        if self._in_dns:
+            for domain in domains:
+                await self._check_names(domain)
+        for domain in domains:
+            await self._check_web(domain)
+        for domain in domains:
+            for server in domain.mail_servers():
+                if server not in self._mail_servers:
+                    self._mail_servers.add(server)
+                    self.report.add("mail", str(server), self._mail_server(server))
+        before = list(self.report.lines)
+        for domain in domains:
+            for client in CLIENTS:
+                self.report.add("clients", f"{client.name}, {domain.name}", self._as(client, domain, before))
+
+    # Names
+
+    async def _check_names(self, domain: Domain) -> None:
+        add = functools.partial(self.report.add, "DNS")
+        document = await domain.pacc()
+        for prefix in _hosts(document):
+            host = f"{prefix}{domain.name}"
+            self._hosts[host] = add(host, names.check_host(self._names, host))
+        add(f"_autodiscover._tcp.{domain.name}", names.check_autodiscover(self._names, domain.name))
+        for record in records(domain.definition, domain.name, "host.invalid"):
+            if record.type == "SRV" and record.name != "_autodiscover._tcp":
+                add(f"{record.name}.{domain.name}", names.check_srv(self._names, domain.name, record))
+        if document:
+            name = f"_ua-auto-config.{domain.name}"
+            add(name, names.check_text(self._names, name, [pacc_text(document)]))
+
+    async def _host_must_hold(self, host: str) -> None:
+        if host in self._hosts:
+            await self._hosts[host].must_hold()
+
+    # The web side
+
+    async def _check_web(self, domain: Domain) -> None:
+        add = functools.partial(self.report.add, "HTTPS")
+        for prefix in _hosts(await domain.pacc()):
+            host = f"{prefix}{domain.name}"
+            self._certificates[prefix + domain.name] = add(host, self._certificate(host))
+        for prefix, questions in domain.questions():
+            if (await domain.local.ask(questions[0])).status == 200:
+                subject = f"{questions[0].url.partition('@')[0]}{' (POST)' if questions[0].body else ''}"
+                add(subject, self._documents(domain, prefix + domain.name, questions))
+        add(f"http://autoconfig.{domain.name}{_AUTOCONFIG}", self._over_http(domain))
+        add(f"http://autodiscover.{domain.name}{autodiscover.PATH}", self._redirect(domain))
+        add(f"https://{domain.name}", self._web_site(domain))
+
+    async def _certificate(self, host: str) -> Finding:
+        await self._host_must_hold(host)
+        return await self._web.certificate(host)
+
+    async def _documents(self, domain: Domain, host: str, questions: Sequence[Question]) -> Finding:
+        await self._certificates[host].must_hold()
+        for question in questions:
+            finding = expect(await self._web.ask(question), await domain.local.ask(question))
+        return finding
+
+    async def _over_http(self, domain: Domain) -> Finding:
+        """Some clients ask without TLS only: the document, or a redirect to it."""
+        host = f"autoconfig.{domain.name}"
+        await self._host_must_hold(host)
+        reply = await self._web.ask(Question(f"http://{host}{_AUTOCONFIG}"))
+        if not reply.urls[-1].startswith("http:"):
+            await self._certificates[host].must_hold()
+        return expect(reply, await domain.local.ask(Question(domain.url("autoconfig.", _AUTOCONFIG))))
+
+    async def _redirect(self, domain: Domain) -> Finding:
+        """Outlook asks without TLS too, for a redirect to where it can post (302; it takes 301)."""
+        host = f"autodiscover.{domain.name}"
+        await self._host_must_hold(host)
+        reply = await self._web.ask(Question(f"http://{host}{autodiscover.PATH}"), follow=False)
+        location = reply.headers.get("location", "")
+        if reply.status in (301, 302) and location == domain.url("autodiscover.", autodiscover.PATH):
+            return right(f"redirects to {location}")
+        remedy = "answer http on this host with a redirect to the same URL over https, from this server or another"
+        raise Problem(f"it answers {reply.status} {location}".rstrip(), remedy)
+
+    async def _web_site(self, domain: Domain) -> Finding:
+        """Clients ask at the domain itself too. What is there may know nothing, but must not mislead them."""
+        answered = []
+        for path, body in ((_WELL_KNOWN, None), (autodiscover.PATH, domain.outlook())):
+            question = Question(domain.url("", path), body)
+            try:
+                reply = await self._web.ask(question)
+            except Problem:
+                continue
+            wanted = await domain.local.ask(question)
+            misleading = reply.status == 200 and reply.body != wanted.body and _has_settings(reply, domain)
+            if reply.status == 401 or misleading:
+                said = "has other settings" if misleading else "asks for a password"
+                remedy = "let the web site answer 404 there, or pass the request on to this server"
+                raise Problem(f"{path} {said}; clients that ask there stop there", remedy)
+            if reply.body == wanted.body:
+                answered.append(path)
+        return right(f"answers too: {', '.join(answered)}" if answered else "has no settings; clients ask elsewhere")
+
+    # The mail servers
+
+    async def _mail_server(self, server: MailServer) -> Finding:
+        found = [
+            await mail.check(server, address, self._tls, self._timeout)
+            for address in await self._names.addresses(server.host)
+        ]
+        return next((one for one in found if one.verdict is not Verdict.RIGHT), found[0])
+
+    # As each client sees it
+
+    async def _as(self, client: Client, domain: Domain, before: Sequence[Line]) -> Finding:
+        """Go a client's way, and tell what it would set up."""
+        wanted = await self._accounts(client, domain)
+        if not wanted:
+            return Finding(Verdict.WARNING, "can use nothing of what the definition says")
+        problem = Problem("finds nothing", "see that one of the hosts that it asks answers it")
+        for look_up in client.look_ups:
+            try:
+                url, reply = await self._look_up(look_up, domain)
+            except (Problem, _NothingThereError):
+                continue
+            if reply.status != 200 or (client.trusted_only and reply.touched_http):
+                continue
+            if account := read(client, reply.body, domain.somebody):
+                place = url.partition("?")[0]
+                if account in wanted:
+                    return right(f"{account}, by {place}")
+                problem = Problem(f"sets up {account}, by {place}", "see what answers there: this client asks it first")
+                break
+        for line in before:
+            await line.settled()
+            if line.finding and line.finding.verdict in (Verdict.WRONG, Verdict.UNKNOWN):
+                raise FollowsError(line.subject)
+        raise problem
+
+    async def _accounts(self, client: Client, domain: Domain) -> set[Account]:
+        """Return what a client may end up with: what it makes of this program's answers."""
+        accounts = set()
+        for look_up in client.look_ups:
+            if look_up.how in ("get", "post", "pacc") and "{mx}" not in look_up.url:
+                url = look_up.url.format(domain=domain.name, address=quote(str(domain.somebody)))
+                reply = await domain.local.ask(Question(url, domain.outlook() if look_up.how == "post" else None))
+                if reply.status == 200 and (account := read(client, reply.body, domain.somebody)):
+                    accounts.add(account)
+        return accounts
+
+    async def _look_up(self, look_up: LookUp, domain: Domain) -> tuple[str, Reply]:
+        values = {"domain": domain.name, "address": quote(str(domain.somebody)), "mx": "", "srv": ""}
+        if "{mx}" in look_up.url:
+            values["mx"] = await self._exchangers_domain(domain)
+        elif "{srv}" in look_up.url:
+            found = await self._names.find(f"_autodiscover._tcp.{domain.name}", "SRV")
+            if not found or srv_target(found[0])[1] != 443:
+                raise _NothingThereError
+            values["srv"] = srv_target(found[0])[0]
+        url = look_up.url.format_map(values)
+        if look_up.how == "redirect":
+            reply = await self._web.ask(Question(url), follow=False)
+            url = reply.headers.get("location", "")
+            if reply.status not in (301, 302) or not url.startswith("https:"):
+                raise _NothingThereError
+        reply = await self._web.ask(Question(url, domain.outlook() if look_up.how not in ("get", "pacc") else None))
+        if look_up.how == "pacc" and self._in_dns:
+            await names.check_text(self._names, f"_ua-auto-config.{domain.name}", [pacc_text(reply.body)])
+        return url, reply
+
+    async def _exchangers_domain(self, domain: Domain) -> str:
+        """Return the domain of the preferred mail exchanger: its name without the first label."""
+        exchangers = [record.to_text().split() for record in await self._names.find(domain.name, "MX")]
+        _, host = min(exchangers, key=lambda one: int(one[0]), default=("", ""))
+        found = host.rstrip(".").lower().partition(".")[2]
+        if "." not in found:
+            raise _NothingThereError
+        return found
+
+
+class _NothingThereError(Exception):
+    """A look-up that leads nowhere."""
+
+
+def _hosts(pacc_document: bytes) -> list[str]:
+    """Return the prefixes of the hosts that must be there: PACC's only when there is something to say in it."""
+    return [prefix for prefix in CLIENT_HOSTS if prefix and (pacc_document or prefix != "ua-auto-config.")]
+
+
+def _has_settings(reply: Reply, domain: Domain) -> bool:
+    return any(read(client, reply.body, domain.somebody) for client in CLIENTS)

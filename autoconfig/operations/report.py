@@ -1,0 +1,173 @@
+"""What a check finds, line by line, while it runs and at its end."""
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+
+class Verdict(Enum):
+    """What became of a line."""
+
+    RIGHT = "right"
+    WARNING = "warning"
+    """It works; something should still be known or done."""
+    WRONG = "wrong"
+    UNKNOWN = "unknown"
+    """It could not be checked."""
+    FOLLOWS = "follows"
+    """It fails, or cannot be tried, because of another line."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found: one sentence, and what to do about it."""
+
+    verdict: Verdict
+    text: str
+    remedy: str = ""
+
+
+class Problem(Exception):  # noqa: N818 - what is wrong may be no error of any program
+    """Something wrong with what is checked, and what to do about it."""
+
+    def __init__(self, text: str, remedy: str = "", verdict: Verdict = Verdict.WRONG) -> None:
+        super().__init__(text)
+        self.finding = Finding(verdict, text, remedy)
+
+
+class FollowsError(Exception):
+    """A check that makes no sense after what another found; the text names that one."""
+
+
+@dataclass(eq=False)
+class Line:
+    """One thing that must be true. `done` is its task: it raises FollowsError for who builds upon a line that fails."""
+
+    area: str
+    subject: str
+    finding: Finding | None = None
+    done: "asyncio.Task[None] | None" = field(default=None, repr=False)
+
+    async def settled(self) -> None:
+        """Wait for the line."""
+        if self.done:
+            await self.done
+
+    async def must_hold(self) -> None:
+        """Wait for the line. Raises FollowsError unless what it says holds."""
+        await self.settled()
+        if self.finding and self.finding.verdict not in (Verdict.RIGHT, Verdict.WARNING):
+            raise FollowsError(self.subject)
+
+
+class Report:
+    """The lines of a check, in the order in which they are shown."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+
+    def add(self, area: str, subject: str, check: Coroutine[Any, Any, Finding]) -> Line:
+        """Begin a check: it returns its finding, or raises Problem or FollowsError."""
+        line = Line(area, subject)
+        line.done = asyncio.create_task(_find(line, check))
+        self.lines.append(line)
+        return line
+
+    async def finish(self) -> None:
+        """Wait for all lines."""
+        for line in self.lines:
+            await line.settled()
+
+    @property
+    def exit_status(self) -> int:
+        """0: all is right; 1: something is wrong; 2: nothing seen is wrong, but something could not be checked."""
+        verdicts = {line.finding.verdict for line in self.lines if line.finding}
+        return 1 if Verdict.WRONG in verdicts else 2 if Verdict.UNKNOWN in verdicts else 0
+
+    def as_json(self) -> str:
+        """Return the report as JSON."""
+        lines = [
+            {
+                "area": line.area,
+                "subject": line.subject,
+                "verdict": line.finding.verdict.value,
+                "text": line.finding.text,
+                "remedy": line.finding.remedy,
+            }
+            for line in self.lines
+            if line.finding
+        ]
+        return json.dumps({"exit_status": self.exit_status, "lines": lines}, indent=2, ensure_ascii=False)
+
+    def table(self) -> Table:
+        """Return the report as a table; what still runs, turns."""
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in ("", "", "what", "found"):
+            table.add_column(name, overflow="fold")
+        area = ""
+        for line in self.lines:
+            sign: RenderableType = Spinner("dots")
+            found = Text()
+            if line.finding:
+                mark, style = _SIGNS[line.finding.verdict]
+                sign, found = Text(mark, style), Text(line.finding.text, style if mark in "✗?" else "")
+                if line.finding.remedy:
+                    found.append(f"\n→ {line.finding.remedy}", "bold")
+            table.add_row(Text(line.area if line.area != area else "", "bold"), sign, Text(line.subject), found)
+            area = line.area
+        return table
+
+    def summary(self) -> str:
+        """Return the end of the report in one line."""
+        counts = dict.fromkeys(Verdict, 0)
+        for line in self.lines:
+            if line.finding:
+                counts[line.finding.verdict] += 1
+        return ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items() if count)
+
+    async def show(self, console: Console) -> None:
+        """Show the lines while they are checked: alive on a terminal, else once at the end."""
+        if console.is_terminal:
+            with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
+                finishing = asyncio.create_task(self.finish())
+                while not finishing.done():
+                    live.update(self.table(), refresh=True)
+                    await asyncio.wait([finishing], timeout=0.1)
+                live.update(self.table(), refresh=True)
+                await finishing
+        else:
+            await self.finish()
+            console.print(self.table(), soft_wrap=False)
+        console.print(f"\n{self.summary()}")
+
+
+_SIGNS = {
+    Verdict.RIGHT: ("✓", "green"),
+    Verdict.WARNING: ("!", "yellow"),
+    Verdict.WRONG: ("✗", "red"),
+    Verdict.UNKNOWN: ("?", "magenta"),
+    Verdict.FOLLOWS: ("·", "dim"),
+}
+
+
+async def _find(line: Line, check: Coroutine[Any, Any, Finding]) -> None:
+    try:
+        line.finding = await check
+    except Problem as problem:
+        line.finding = problem.finding
+    except FollowsError as error:
+        line.finding = Finding(Verdict.FOLLOWS, f"not tried: see {error}")
+
+
+def right(text: str) -> Finding:
+    """Return that something is as it should be."""
+    return Finding(Verdict.RIGHT, text)

@@ -1,0 +1,77 @@
+"""Connections to one address of a host, with TLS for the host's name: whether it listens, and whether it is trusted."""
+
+import asyncio
+import datetime
+import os
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from autoconfig.operations.report import Problem
+
+# OpenSSL's X509_V_ERR_… (x509_vfy.h)
+_EXPIRED, _SELF_SIGNED, _SELF_SIGNED_IN_CHAIN, _NO_ISSUER, _NO_ISSUER_HERE, _WRONG_NAME = 10, 18, 19, 20, 21, 62
+
+_REASONS = {
+    _EXPIRED: ("the certificate has expired", "renew it, and let the server load the new one"),
+    _SELF_SIGNED: ("the certificate is self-signed", "get one from an authority that clients trust"),
+    _SELF_SIGNED_IN_CHAIN: (
+        "the certificate's authority is not trusted",
+        "get one from an authority that clients trust",
+    ),
+    _NO_ISSUER: ("the certificate's issuer is not known", "send the whole chain, or get one from a trusted authority"),
+    _NO_ISSUER_HERE: ("the certificate's chain is not complete", "send the whole chain: fullchain.pem, not cert.pem"),
+}
+
+
+def context() -> ssl.SSLContext:
+    """Return what a client trusts: the system's authorities, or those that SSL_CERT_FILE names; TLS 1.2 or newer."""
+    made = ssl.create_default_context()
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    return made
+
+
+@contextmanager
+def trusted(host: str) -> Iterator[None]:
+    """Tell what is wrong with TLS as a Problem."""
+    try:
+        yield
+    except ssl.SSLCertVerificationError as error:
+        if error.verify_code == _WRONG_NAME:
+            problem = Problem(f"the certificate is not for {host}", f"get one that names {host} too")
+        else:
+            text, remedy = _REASONS.get(error.verify_code, (f"the certificate: {error.verify_message}", ""))
+            problem = Problem(text, remedy)
+        raise problem from error
+    except ssl.SSLError as error:
+        reason = (error.reason or "no reason given").replace("_", " ").lower()
+        raise Problem(f"TLS fails: {reason}", "offer TLS 1.2 or 1.3 here, from the first byte on") from error
+    except (ConnectionError, asyncio.IncompleteReadError) as error:
+        raise Problem("it ends the connection while TLS begins", "look at the server's own log") from error
+
+
+async def secured(
+    host: str, address: str, port: int, tls: ssl.SSLContext | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to an address, with TLS for the host's name when there is a context. Raises Problem."""
+    try:
+        reader, writer = await asyncio.open_connection(address, port)
+    except OSError as error:
+        reason = os.strerror(error.errno).lower() if error.errno else "fails"
+        remedy = f"see that the server runs, and that firewalls let port {port} in"
+        raise Problem(f"{address} port {port}: {reason}", remedy) from error
+    if tls:
+        try:
+            with trusted(host):
+                await writer.start_tls(tls, server_hostname=host)
+        except BaseException:
+            writer.close()
+            raise
+    return reader, writer
+
+
+def days_left(certificate: Mapping[str, Any]) -> int:
+    """Return the whole days until a certificate's end; the certificate is what `getpeercert()` returns."""
+    end = datetime.datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), datetime.UTC)
+    return (end - datetime.datetime.now(datetime.UTC)).days
