@@ -33,6 +33,9 @@ from autoconfig.operations.web import Web
 from autoconfig.server import application
 from autoconfig.sources import Settings, Sources
 
+_WIDTH = 140
+"""Columns of a table that goes to no terminal."""
+
 
 def _host_name(_context: click.Context, _option: click.Parameter, value: str) -> str:
     try:
@@ -138,7 +141,7 @@ async def _check(
             await found.report.finish()
             click.echo(found.report.as_json())
         else:
-            await found.report.show(Console())
+            await found.report.show(Console() if sys.stdout.isatty() else Console(width=_WIDTH))
         return found.report.exit_status
 
 

@@ -52,8 +52,7 @@ class Domain:
         # A profile has an address in it: two people's are asked for, in case that a cache mixes them up.
         profiles = [self.url("autoconfig.", mobileconfig.PATH, who) for who in (None, self.somebody, self.another)]
         return [
-            ("autoconfig.", [Question(self.url("autoconfig.", _AUTOCONFIG))]),
-            ("autoconfig.", [Question(self.url("autoconfig.", _AUTOCONFIG, self.somebody))]),
+            ("autoconfig.", [Question(self.url("autoconfig.", _AUTOCONFIG, who)) for who in (None, self.somebody)]),
             ("autodiscover.", [Question(self.url("autodiscover.", autodiscover.PATH), self.outlook())]),
             ("autodiscover.", [Question(self.url("autodiscover.", json))]),
             ("ua-auto-config.", [Question(self.url("ua-auto-config.", pacc.PATH))]),
@@ -135,7 +134,8 @@ class Check:
             self._certificates[prefix + domain.name] = add(host, self._certificate(host))
         for prefix, questions in domain.questions():
             if (await domain.local.ask(questions[0])).status == 200:
-                subject = f"{questions[0].url.partition('@')[0]}{' (POST)' if questions[0].body else ''}"
+                url, query, _ = questions[0].url.partition("?")
+                subject = f"{url}{' (POST)' if questions[0].body else ' (with an address)' if query else ''}"
                 add(subject, self._documents(domain, prefix + domain.name, questions))
         add(f"http://autoconfig.{domain.name}{_AUTOCONFIG}", self._over_http(domain))
         add(f"http://autodiscover.{domain.name}{autodiscover.PATH}", self._redirect(domain))

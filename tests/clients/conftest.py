@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from autoconfig.directory import CLIENT_HOSTS
 from tests.clients import dns
 from tests.clients.mail import MailServers
 from tests.clients.network import Network, network
@@ -25,6 +26,9 @@ PROGRAMS = {
     "dovecot": "dovecot-imapd dovecot-pop3d",
     "ip": "iproute2",
     "knotd": "knot",
+    "named": "bind9",
+    "nginx": "nginx-light",
+    "nsd": "nsd",
     "postfix": "postfix",
     "thunderbird": "thunderbird",
 }
@@ -32,6 +36,7 @@ PROGRAMS = {
 
 DOMAINS = ("btinternet.com", "btopenworld.com", "talk21.com")
 MAIL_HOST = "mail.btinternet.com"
+WEB_HOST = "web.btinternet.com"
 WEB_HOSTS = ("@", "autoconfig", "autodiscover")
 
 FRED = "fred.bloggs@btinternet.com"
@@ -106,6 +111,13 @@ def second(lab: Network, authority: Authority, tmp_path: Path) -> Path:
     return definition
 
 
+def right_zones() -> dict[str, str]:
+    """Return the zones of the provider, as the tool prints them, and of a customer."""
+    zones = {domain: dns.records("@", mx=MAIL_HOST) + dns.published(domain, WEB_HOST) for domain in DOMAINS}
+    zones["btinternet.com"] = dns.records("mail", "web") + zones["btinternet.com"]
+    return zones | {"customer.example": dns.records(mx=MAIL_HOST)}
+
+
 def publish(lab: Network, *hosts: str, **others: str) -> None:
     """Publish the zones of the provider, with addresses for some of its web hosts, and of a customer."""
     zones = {domain: dns.records(*hosts, mx=MAIL_HOST) for domain in DOMAINS}
@@ -116,12 +128,12 @@ def publish(lab: Network, *hosts: str, **others: str) -> None:
 
 @pytest.fixture
 def names(lab: Network) -> None:
-    """DNS as the provider should publish it."""
-    publish(lab, *WEB_HOSTS)
+    """DNS as `bt-autoconfig dns` tells the provider to publish it."""
+    dns.start(lab, right_zones())
 
 
 def web_names(*domains: str) -> list[str]:
-    return [f"{prefix}{domain}" for domain in domains for prefix in ("", "autoconfig.", "autodiscover.")]
+    return [f"{prefix}{domain}" for domain in domains for prefix in CLIENT_HOSTS]
 
 
 @pytest.fixture

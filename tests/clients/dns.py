@@ -1,8 +1,11 @@
 """Names for the lab's network: Debian's knot, an authoritative server."""
 
+import functools
+import subprocess
 from collections.abc import Mapping
 
 from tests.clients.network import ADDRESS, Network
+from tests.support import COMMAND
 
 
 def start(network: Network, zones: Mapping[str, str]) -> None:
@@ -25,6 +28,13 @@ def start(network: Network, zones: Mapping[str, str]) -> None:
     configuration.write_text("\n".join(statements) + "\n")
     network.start("knot", ["knotd", "-c", configuration])
     network.wait_for_port(53)
+
+
+@functools.cache
+def published(domain: str, host: str) -> str:
+    """Return the records that an operator is told to publish for a domain, when `host` is the server's name."""
+    command = [str(COMMAND), "dns", "--host", host, "--domain", domain]
+    return subprocess.run(command, capture_output=True, check=True, text=True).stdout
 
 
 def records(*hosts: str, mx: str = "") -> str:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.clients.network import ADDRESS, Network
 
@@ -12,7 +13,7 @@ listen = {address}
 base_dir = {folder}/run
 state_dir = {folder}/state
 log_path = {folder}/dovecot.maillog
-ssl = required
+ssl = {imap_tls}
 ssl_cert = <{certificate}
 ssl_key = <{key}
 disable_plaintext_auth = yes
@@ -77,13 +78,13 @@ virtual_mailbox_domains = {domains}
 virtual_mailbox_maps = static:all
 virtual_transport = dovecot
 dovecot_destination_recipient_limit = 1
-smtpd_sasl_auth_enable = yes
+smtpd_sasl_auth_enable = {sasl}
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = private/auth
-smtpd_tls_security_level = encrypt
+smtpd_tls_security_level = {submission_tls}
 smtpd_tls_auth_only = yes
-smtpd_tls_cert_file = {certificate}
-smtpd_tls_key_file = {key}
+smtpd_tls_cert_file = {submission_certificate}
+smtpd_tls_key_file = {submission_key}
 smtpd_relay_restrictions = permit_sasl_authenticated, reject
 smtpd_recipient_restrictions = permit_sasl_authenticated, reject
 """
@@ -110,7 +111,10 @@ _STARTTLS = "587 inet n - n - - smtpd"
 
 
 class MailServers:
-    """IMAP, POP3 and submission for some mailboxes; log-in with the names as they stand in `passwords` and no others."""
+    """IMAP, POP3 and submission for some mailboxes; log-in with the names as they stand in `passwords` and no others.
+
+    `changes` are values of the configuration that differ from what is right.
+    """
 
     def __init__(
         self,
@@ -121,6 +125,7 @@ class MailServers:
         passwords: Mapping[str, str],
         *,
         starttls: bool = False,
+        changes: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         chain, key = certificate
         folder = network.folder / "mail"
@@ -129,7 +134,7 @@ class MailServers:
             part.mkdir(parents=True)
         for part, owner in ((folder / "data", "postfix"), (folder / "boxes", "mail")):
             shutil.chown(part, owner)
-        values = {
+        values: dict[str, object] = {
             "address": ADDRESS,
             "folder": folder,
             "queue": queue,
@@ -137,6 +142,11 @@ class MailServers:
             "domains": " ".join(domains),
             "certificate": chain,
             "key": key,
+            "submission_certificate": chain,
+            "submission_key": key,
+            "submission_tls": "encrypt",
+            "sasl": "yes",
+            "imap_tls": "required",
             "imap": 143 if starttls else 0,
             "imaps": 0 if starttls else 993,
             "pop3s": 0 if starttls else 995,
@@ -144,6 +154,7 @@ class MailServers:
             # Delivered to whom logs in: the whole address, or what is before its @ where that is the user name.
             "mailbox": "${recipient}" if all("@" in name for name in passwords) else "${user}",
             "dovecot": folder / "dovecot.conf",
+            **changes,
         }
         (folder / "passwords").write_text("".join(f"{name}:{{PLAIN}}{word}\n" for name, word in passwords.items()))
         (folder / "dovecot.conf").write_text(_DOVECOT.format(**values))
@@ -155,8 +166,9 @@ class MailServers:
         shutil.chown(private, "postfix")
         network.start("dovecot", ["dovecot", "-F", "-c", folder / "dovecot.conf"])
         network.start("postfix", ["postfix", "-c", folder / "postfix", "start-fg"])
-        for port in (143, 587) if starttls else (993, 995, 465):
-            network.wait_for_port(port)
+        for port in (values["imap"], values["imaps"], values["pop3s"], 587 if starttls else 465):
+            if isinstance(port, int) and port:
+                network.wait_for_port(port)
         self._log = folder / "dovecot.maillog"
 
     def refused(self, name: str) -> bool:

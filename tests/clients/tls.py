@@ -1,6 +1,8 @@
 """The lab's web front: Debian's caddy, and the certificates that the lab's clients trust."""
 
+import datetime
 import json
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,14 +20,24 @@ class Authority:
         self.certificate = folder / "ca.pem"
         self._authority.cert_pem.write_to_path(self.certificate)
 
-    def issue(self, *names: str) -> tuple[Path, Path]:
+    def issue(self, *names: str, days: int = 90) -> tuple[Path, Path]:
         """Return the PEM files of a certificate for some names, its chain included, and of its key."""
-        issued = self._authority.issue_cert(*names)
-        chain, key = self._folder / f"{names[0]}.pem", self._folder / f"{names[0]}.key"
+        now = datetime.datetime.now()
+        begin, end = (now + datetime.timedelta(days=number, hours=1) for number in (-100, days))
+        issued = self._authority.issue_cert(*names, not_before=begin, not_after=end)
+        chain, key = self._folder / f"{names[0]}.{days}.pem", self._folder / f"{names[0]}.{days}.key"
         chain.unlink(missing_ok=True)
         for certificate in issued.cert_chain_pems:
             certificate.write_to_path(chain, append=True)
         issued.private_key_pem.write_to_path(key)
+        return chain, key
+
+    def self_signed(self, name: str) -> tuple[Path, Path]:
+        """Return the PEM files of a certificate that nobody vouches for, and of its key."""
+        chain, key = self._folder / f"self-{name}.pem", self._folder / f"self-{name}.key"
+        command: list[str | Path] = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}"]
+        command += ["-addext", f"subjectAltName=DNS:{name}", "-keyout", key, "-out", chain]
+        subprocess.run(command, check=True, capture_output=True)
         return chain, key
 
 

@@ -1,0 +1,199 @@
+"""`bt-autoconfig check` against a whole deployment: right, and with one thing broken at a time."""
+
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.clients.conftest import MAIL_HOST
+from tests.clients.deployment import CLOSED, DOMAIN, SILENT, Deployment
+from tests.clients.network import Network
+from tests.clients.tls import Authority
+from tests.support import COMMAND
+
+AUTOCONFIG = "https://autoconfig.btinternet.com/mail/config-v1.1.xml"
+CLIENTS = [
+    "Thunderbird",
+    "Thunderbird for Android",
+    "Outlook, classic",
+    "Delta Chat",
+    "Evolution",
+    "KMail",
+    "PACC clients",
+]
+
+
+@pytest.fixture
+def deployment(lab: Network, authority: Authority) -> Deployment:
+    return Deployment(lab, authority)
+
+
+def test_a_right_deployment_is_all_right(deployment: Deployment) -> None:
+    deployment.start()
+    verdict = deployment.check()
+    assert verdict.of("warning", "wrong", "unknown", "follows") == []
+    assert verdict.status == 0
+    clients = {line["subject"]: line["text"] for line in verdict.lines if line["area"] == "clients"}
+    assert list(clients) == [f"{client}, {DOMAIN}" for client in CLIENTS]
+    account = "imap mail.btinternet.com:993 SSL, smtp mail.btinternet.com:465 SSL, by "
+    assert all(text.startswith(account) for text in clients.values())
+    assert clients[f"Thunderbird, {DOMAIN}"].endswith(AUTOCONFIG)
+    assert clients[f"Outlook, classic, {DOMAIN}"].endswith("https://btinternet.com/autodiscover/autodiscover.xml")
+
+
+def test_a_server_can_be_checked_before_it_is_in_the_dns(deployment: Deployment) -> None:
+    deployment.zones[DOMAIN] = re.sub("(?m)^(auto|ua-auto|_).*$", "", deployment.zones[DOMAIN])
+    deployment.start()
+    assert deployment.check().status == 1
+    verdict = deployment.check("--url", "http://127.0.0.1:8000")
+    assert verdict.of("wrong", "unknown", "follows") == []
+    assert verdict.status == 0
+
+
+def test_without_a_resolver_nothing_can_be_said(deployment: Deployment) -> None:
+    deployment.start()
+    verdict = deployment.check("--resolver", CLOSED, timeout=0.5)
+    assert verdict.of("wrong") == []
+    assert verdict.status == 2
+
+
+def broken(
+    *, zone: tuple[str, str] | None = None, site: tuple[str, str] | None = None, mail: dict[str, object] | None = None,
+    certificate: Callable[[Authority], dict[str, tuple[Path, Path]]] | None = None,
+) -> Callable[[Deployment], None]:  # fmt: skip
+    """Return what breaks one thing: a record, a web site's behaviour, the mail servers, or a certificate."""
+
+    def break_(deployment: Deployment) -> None:
+        if zone:
+            deployment.change_zone(*zone)
+        if site:
+            deployment.directives[site[0]] = site[1]
+        deployment.mail |= mail or {}
+        deployment.certificates |= certificate(deployment.authority) if certificate else {}
+
+    return break_
+
+
+def submission(issue: Callable[[Authority], tuple[Path, Path]]) -> Callable[[Deployment], None]:
+    """Return what gives the submission server another certificate."""
+
+    def break_(deployment: Deployment) -> None:
+        chain, key = issue(deployment.authority)
+        deployment.mail |= {"submission_certificate": chain, "submission_key": key}
+
+    return break_
+
+
+def line_of(name: str, type_: str) -> str:
+    """Return a pattern for a record's line."""
+    return f"{name:<20} {type_:<5}"
+
+
+TARGET = "web.btinternet.com."
+SMTP = f"smtp {MAIL_HOST}:465"
+FAULTS: dict[str, tuple[Callable[[Deployment], None], str, str]] = {
+    # DNS
+    "no autoconfig host": (broken(zone=(line_of("autoconfig", "CNAME"), "; ")), "autoconfig.btinternet.com", "has no address"),
+    "no autodiscover host": (broken(zone=(line_of("autodiscover", "CNAME"), "; ")), "autodiscover.btinternet.com", "has no address"),
+    "no ua-auto-config host": (broken(zone=(line_of("ua-auto-config", "CNAME"), "; ")), "ua-auto-config.btinternet.com", "has no address"),
+    "an alias of nothing": (broken(zone=(f"{line_of('autoconfig', 'CNAME')} {TARGET}", "autoconfig CNAME gone.btinternet.com.")), "autoconfig.btinternet.com", "has no address"),
+    "no Autodiscover SRV": (broken(zone=(line_of("_autodiscover._tcp", "SRV"), "; ")), "_autodiscover._tcp.btinternet.com", "there is no SRV record"),
+    "Autodiscover SRV to another port": (broken(zone=(f"0 0 443 {TARGET}", f"0 0 8443 {TARGET}")), "_autodiscover._tcp.btinternet.com", "it leads to port 8443"),
+    "Autodiscover SRV to nowhere": (broken(zone=(f"0 0 443 {TARGET}", "0 0 443 gone.btinternet.com.")), "_autodiscover._tcp.btinternet.com", "it leads to gone.btinternet.com has no address"),
+    "a stale second Autodiscover SRV": (broken(zone=("; Outlook, when", "_autodiscover._tcp SRV 0 0 443 old.example.\n; ")), "_autodiscover._tcp.btinternet.com", "there are 2 SRV records"),
+    "no IMAP SRV": (broken(zone=(line_of("_imaps._tcp", "SRV"), "; ")), "_imaps._tcp.btinternet.com", "there is no SRV record"),
+    "IMAP SRV to another host": (broken(zone=("993 mail.btinternet.com.", "993 old.btinternet.com.")), "_imaps._tcp.btinternet.com", "it says 0 1 993 old.btinternet.com."),
+    "an extra submission SRV": (broken(zone=("; clients that", "_submissions._tcp SRV 5 1 465 old.btinternet.com.\n; ")), "_submissions._tcp.btinternet.com", "there is also SRV 5 1 465 old.btinternet.com."),
+    "POP3 offered without TLS": (broken(zone=(f"{line_of('_pop3._tcp', 'SRV')} 0 0 0 .", "_pop3._tcp SRV 0 1 110 mail.btinternet.com.")), "_pop3._tcp.btinternet.com", "it says 0 1 110"),
+    "no PACC digest": (broken(zone=(line_of("_ua-auto-config", "TXT"), "; ")), "_ua-auto-config.btinternet.com", "there is no TXT record"),
+    "a stale PACC digest": (broken(zone=("a=sha256; d=", "a=sha256; d=AAAA")), "_ua-auto-config.btinternet.com", "the digest is not that of the definition"),
+    # HTTPS
+    "an address where nothing listens": (broken(zone=(f"{line_of('ua-auto-config', 'CNAME')} {TARGET}", f"ua-auto-config A {CLOSED}")), "ua-auto-config.btinternet.com", f"{CLOSED} port 443: connection refused"),
+    "a second, stale address": (broken(zone=(f"{line_of('ua-auto-config', 'CNAME')} {TARGET}", f"ua-auto-config A 192.0.2.1\nua-auto-config A {CLOSED}")), "ua-auto-config.btinternet.com", f"{CLOSED} port 443: connection refused"),
+    "a host that hangs": (broken(zone=(f"{line_of('ua-auto-config', 'CNAME')} {TARGET}", f"ua-auto-config A {SILENT}")), "ua-auto-config.btinternet.com", f"{SILENT} does not answer within 3 seconds"),
+    "an expired certificate": (broken(certificate=lambda ca: {"autodiscover.btinternet.com": ca.issue("autodiscover.btinternet.com", days=-1)}), "autodiscover.btinternet.com", "the certificate has expired"),
+    "a self-signed certificate": (broken(certificate=lambda ca: {"autoconfig.btinternet.com": ca.self_signed("autoconfig.btinternet.com")}), "autoconfig.btinternet.com", "the certificate is self-signed"),
+    "a certificate for another name": (broken(certificate=lambda ca: {"ua-auto-config.btinternet.com": ca.issue("www.btinternet.com")}), "ua-auto-config.btinternet.com", "the certificate is not for ua-auto-config.btinternet.com"),
+    "another autoconfig file": (broken(site=("https://autoconfig.btinternet.com", "header /mail/* Content-Type text/xml\n  respond /mail/* <clientConfig/>")), AUTOCONFIG, "it is another document than the definition renders"),
+    "another PACC document": (broken(site=("https://ua-auto-config.btinternet.com", "header Content-Type application/json\n  respond `{\"protocols\": {}}`")), "https://ua-auto-config.btinternet.com/.well-known/user-agent-configuration.json", "it is another document"),
+    "a type that browsers show": (broken(site=("https://autoconfig.btinternet.com", "header /mail/* {\n    defer\n    Content-Type text/html\n  }")), AUTOCONFIG, "its type is text/html"),
+    "Autodiscover that is not passed on": (broken(site=("https://autodiscover.btinternet.com", "respond /autodiscover/autodiscover.xml 404")), "https://autodiscover.btinternet.com/autodiscover/autodiscover.xml (POST)", "it answers 404"),
+    "Autodiscover that asks for passwords": (broken(site=("https://autodiscover.btinternet.com", "respond /autodiscover/autodiscover.xml 401")), "https://autodiscover.btinternet.com/autodiscover/autodiscover.xml (POST)", "it asks for a password"),
+    "a JSON look-up that is refused": (broken(site=("https://autodiscover.btinternet.com", "respond /autodiscover/autodiscover.json 400")), "https://autodiscover.btinternet.com/autodiscover/autodiscover.json (with an address)", "it answers 400"),
+    "a redirect loop": (broken(site=("https://autoconfig.btinternet.com", "redir /mail/* {uri}")), AUTOCONFIG, "it redirects in a loop"),
+    "no redirect for Outlook": (broken(site=("http://autodiscover.btinternet.com", "respond 404")), "http://autodiscover.btinternet.com/autodiscover/autodiscover.xml", "it answers 404"),
+    "Outlook redirected elsewhere": (broken(site=("http://autodiscover.btinternet.com", "redir https://www.btinternet.com/")), "http://autodiscover.btinternet.com/autodiscover/autodiscover.xml", "it answers 302 https://www.btinternet.com/"),
+    "nothing over http": (broken(site=("http://autoconfig.btinternet.com", "respond 404")), "http://autoconfig.btinternet.com/mail/config-v1.1.xml", "it answers 404"),
+    "profiles that caches may keep": (broken(site=("https://autoconfig.btinternet.com", 'header /email.mobileconfig {\n    defer\n    Cache-Control "public, max-age=600"\n  }')), "https://autoconfig.btinternet.com/email.mobileconfig", "nothing keeps caches from keeping it"),
+    "a web site that asks for passwords": (broken(site=("https://btinternet.com", "respond /autodiscover/* 401")), "https://btinternet.com", "/autodiscover/autodiscover.xml asks for a password"),
+    "a web site with old settings": (broken(site=("https://btinternet.com", "header /.well-known/* Content-Type text/xml\n  respond /.well-known/* `<clientConfig><emailProvider id=\"a.b\"><incomingServer type=\"imap\"><hostname>old.example</hostname><port>1</port><socketType>SSL</socketType></incomingServer><outgoingServer type=\"smtp\"><hostname>old.example</hostname><port>2</port><socketType>SSL</socketType></outgoingServer></emailProvider></clientConfig>`")), "https://btinternet.com", "/.well-known/autoconfig/mail/config-v1.1.xml has other settings"),
+    # Mail servers
+    "a closed port": (broken(mail={"imaps": 0}), f"imap {MAIL_HOST}:993", "192.0.2.1 port 993: connection refused"),
+    "a mail server with an expired certificate": (submission(lambda ca: ca.issue(MAIL_HOST, days=-1)), SMTP, "the certificate has expired"),
+    "a mail server with a self-signed certificate": (submission(lambda ca: ca.self_signed(MAIL_HOST)), SMTP, "the certificate is self-signed"),
+    "a mail server with another's certificate": (submission(lambda ca: ca.issue("smtp.example")), SMTP, f"the certificate is not for {MAIL_HOST}"),
+    "no log-in at the submission server": (broken(mail={"sasl": "no"}), SMTP, "password-cleartext is promised and not offered"),
+    "STARTTLS where TLS was promised": (broken(mail={"submission": "465 inet n - n - - smtpd"}), SMTP, "TLS fails"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_the_one_line_that_is_wrong(deployment: Deployment, fault: str) -> None:
+    break_, subject, text = FAULTS[fault]
+    break_(deployment)
+    deployment.start()
+    verdict = deployment.check()
+    assert verdict.status == 1
+    assert len(verdict.of("wrong")) == 1, verdict.of("wrong")
+    ((wrong, found),) = verdict.of("wrong")
+    assert wrong == subject
+    assert text in found
+    assert [line["remedy"] for line in verdict.lines if line["verdict"] == "wrong"] != [""]
+
+
+STARTTLS = """<clientConfig version="1.1"><emailProvider id="btinternet.com"><domain>btinternet.com</domain>
+<displayName>STARTTLS</displayName>
+<incomingServer type="imap"><hostname>mail.btinternet.com</hostname><port>143</port><socketType>STARTTLS</socketType>
+<authentication>password-cleartext</authentication><username>%EMAILLOCALPART%</username></incomingServer>
+<outgoingServer type="smtp"><hostname>mail.btinternet.com</hostname><port>587</port><socketType>STARTTLS</socketType>
+<authentication>password-cleartext</authentication><username>%EMAILLOCALPART%</username></outgoingServer>
+</emailProvider></clientConfig>"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({}, []),
+        ({"submission_tls": "none"}, [("smtp mail.btinternet.com:587", "STARTTLS is promised and not offered")]),
+        ({"imap_tls": "no"}, [("imap mail.btinternet.com:143", "STARTTLS is promised and not offered")]),
+    ],
+)
+def test_starttls_is_tried_and_its_absence_found(
+    deployment: Deployment, tmp_path: Path, changes: dict[str, object], wrong: list[tuple[str, str]]
+) -> None:
+    deployment.starttls, deployment.definition = True, tmp_path / "starttls.xml"
+    deployment.definition.write_text(STARTTLS)
+    printed = subprocess.run(
+        [COMMAND, "dns", "--host", "web.btinternet.com", "--definition", deployment.definition],
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
+    zone = deployment.zones[DOMAIN]
+    deployment.zones[DOMAIN] = zone[: zone.index("; btinternet.com")] + printed
+    deployment.mail |= changes
+    deployment.start()
+    assert deployment.check().of("wrong") == wrong
+
+
+def test_a_dead_host_costs_one_time_limit(deployment: Deployment) -> None:
+    """All of the provider's hosts hang: the check takes hardly longer than with one that does."""
+    for host in ("autoconfig", "autodiscover", "ua-auto-config"):
+        deployment.change_zone(f"{line_of(host, 'CNAME')} {TARGET}", f"{host} A {SILENT}")
+    deployment.start()
+    began = time.monotonic()
+    deployment.check(timeout=4)
+    assert time.monotonic() - began < 2 * 4
