@@ -78,7 +78,15 @@ class Deployment:
     def check(self, *options: str | Path, timeout: float = 3) -> Verdict:
         """Run the check inside the network, trusting its authority."""
         definition = ("--definition", self.definition) if self.definition else ()
-        command: list[str | Path] = ["ip", "netns", "exec", self.lab.name, "env", f"SSL_CERT_FILE={self.authority.certificate}", COMMAND]
+        command: list[str | Path] = [
+            "ip",
+            "netns",
+            "exec",
+            self.lab.name,
+            "env",
+            f"SSL_CERT_FILE={self.authority.certificate}",
+            COMMAND,
+        ]
         command += ["check", "--json", "--domain", DOMAIN, "--timeout", str(timeout), *definition, *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
         assert done.stderr == ""

@@ -1,0 +1,76 @@
+"""How each client's reader is imitated: what the real ones are known to do (see PROTOCOLS of the clients' sources)."""
+
+import pytest
+
+from autoconfig.address import MailAddress
+from autoconfig.definition import EMBEDDED
+from autoconfig.operations.clients import CLIENTS, Account, Client, Endpoint, read
+from autoconfig.protocols.autoconfig import Autoconfig
+from autoconfig.protocols.autodiscover import Autodiscover
+from autoconfig.protocols.pacc import Pacc
+from tests.support import Write, load
+
+FRED = MailAddress("fred", "btinternet.com")
+BY_NAME = {client.name: client for client in CLIENTS}
+BT = Account(
+    Endpoint("imap", "mail.btinternet.com", 993, "SSL", "fred@btinternet.com"),
+    Endpoint("smtp", "mail.btinternet.com", 465, "SSL", "fred@btinternet.com"),
+)
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
+def test_every_client_reads_the_same_account_out_of_every_document_that_it_knows(client: Client) -> None:
+    definitions = load(EMBEDDED)
+    documents = [
+        Autoconfig(definitions).render(FRED),
+        Autodiscover(definitions).render(FRED),
+        Pacc(definitions).render(),
+    ]
+    accounts = {account for document in documents if (account := read(client, document, FRED))}
+    assert accounts == {BT}
+
+
+def test_android_drops_a_file_with_a_server_that_has_no_encryption(write: Write) -> None:
+    plain = Autoconfig(
+        load(
+            write(
+                {
+                    "<socketType>STARTTLS</socketType>\n      <authentication>password-cleartext</authentication>\n      <username>%EMAILLOCALPART%": "<socketType>plain</socketType>\n      <authentication>password-cleartext</authentication>\n      <username>%EMAILLOCALPART%"
+                }
+            )
+        )
+    ).render()
+    assert read(BY_NAME["Thunderbird for Android"], plain, FRED) is None
+    assert read(BY_NAME["Thunderbird"], plain, FRED) is not None
+
+
+def outlook(protocol: str) -> Account | None:
+    one = "<Protocol><Type>IMAP</Type><Server>i.example</Server><Port>143</Port>" + protocol + "</Protocol>"
+    smtp = "<Protocol><Type>SMTP</Type><Server>s.example</Server><Port>587</Port><LoginName>x</LoginName></Protocol>"
+    document = f'<Autodiscover xmlns="a"><Response xmlns="b"><Account>{one}{smtp}</Account></Response></Autodiscover>'
+    return read(BY_NAME["Outlook, classic"], document.encode(), FRED)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "security", "username"),
+    [
+        ("<SSL>on</SSL>", "SSL", "fred"),
+        ("<SSL>off</SSL>", "plain", "fred"),
+        ("<SSL>on</SSL><Encryption>TLS</Encryption>", "STARTTLS", "fred"),
+        ("<SSL>on</SSL><Encryption>None</Encryption><LoginName>a@b</LoginName>", "plain", "a@b"),
+    ],
+)
+def test_outlook_lets_encryption_override_ssl_and_takes_what_is_before_the_at_without_a_login_name(
+    protocol: str, security: str, username: str
+) -> None:
+    account = outlook(protocol)
+    assert account
+    assert (account.incoming.security, account.incoming.username) == (security, username)
+
+
+@pytest.mark.parametrize(
+    "document", [b"", b"<", b"{", b"{}", b"[]", b"<html/>", b"<clientConfig/>", b"<Autodiscover/>"]
+)
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
+def test_what_is_no_document_is_nothing(client: Client, document: bytes) -> None:
+    assert read(client, document, FRED) is None
