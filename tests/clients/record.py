@@ -1,7 +1,12 @@
-"""What real clients asked and what they made of the answers, as the table of docs/clients.md."""
+"""What is seen in the lab, for the documentation: what real clients asked and made of the answers, and a check."""
 
+import io
+from collections.abc import Iterable
 from pathlib import Path
 
+from rich.console import Console
+
+from autoconfig.operations.report import Finding, Line, Report, Verdict
 from tests.clients.tls import Front
 
 _HEAD = """# What real clients do
@@ -32,3 +37,15 @@ class Recorder:
         head = "| situation | asked of us | made of the answer |\n|---|---|---|\n"
         sections = [f"## {client}\n\n{head}" + "\n".join(rows) + "\n" for client, rows in self._sections.items()]
         file.write_text(_HEAD + "\n".join(sections))
+
+
+def picture(lines: Iterable[dict[str, str]], file: Path) -> None:
+    """Draw what a check printed as JSON, as its table looks on a terminal."""
+    report = Report()
+    for line in lines:
+        finding = Finding(Verdict(line["verdict"]), line["text"], line["remedy"])
+        report.lines.append(Line(line["area"], line["subject"], finding))
+    console = Console(record=True, width=150, file=io.StringIO(), force_terminal=True)
+    console.print(report.table())
+    console.print(f"\n{report.summary()}")
+    file.write_text(console.export_svg(title="bt-autoconfig check --domain btinternet.com"))

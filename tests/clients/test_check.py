@@ -1,5 +1,6 @@
 """`bt-autoconfig check` against a whole deployment: right, and with one thing broken at a time."""
 
+import os
 import re
 import subprocess
 import time
@@ -11,6 +12,7 @@ import pytest
 from tests.clients.conftest import MAIL_HOST
 from tests.clients.deployment import CLOSED, DOMAIN, SILENT, Deployment
 from tests.clients.network import Network
+from tests.clients.record import picture
 from tests.clients.tls import Authority
 from tests.support import COMMAND
 
@@ -152,6 +154,8 @@ def test_a_fault_is_the_one_line_that_is_wrong(deployment: Deployment, fault: st
     assert wrong == subject
     assert text in found
     assert [line["remedy"] for line in verdict.lines if line["verdict"] == "wrong"] != [""]
+    if fault == "a certificate for another name" and os.environ.get("RECORD_CLIENTS"):
+        picture(verdict.lines, Path(__file__).parents[2] / "docs" / "check.svg")
 
 
 STARTTLS = """<clientConfig version="1.1"><emailProvider id="btinternet.com"><domain>btinternet.com</domain>
