@@ -29,7 +29,8 @@ WEB_SERVICES = (
 )
 """The services at a URL that documents can name."""
 
-_IMPLICIT_TLS_PORTS = {"imap": 993, "pop3": 995, "smtp": 465}  # RFC 8314, section 7: the standard's, not a provider's
+IMPLICIT_TLS_PORTS = {"imap": 993, "pop3": 995, "smtp": 465}
+"""RFC 8314, section 7: the standard's, not a provider's."""
 
 PASSWORD_METHODS = frozenset({"password-cleartext", "password-encrypted", "NTLM"})
 METHODS = PASSWORD_METHODS | {"OAuth2", "GSSAPI", "TLS-client-cert", "client-IP-address", "none"}
@@ -75,7 +76,7 @@ class Server:
     @property
     def on_default_tls_port(self) -> bool:
         """Whether it is where clients look for it that know nothing but its name: implicit TLS on the default port."""
-        return self.socket_type == "SSL" and self.port == _IMPLICIT_TLS_PORTS[self.type]
+        return self.socket_type == "SSL" and self.port == IMPLICIT_TLS_PORTS[self.type]
 
 
 @dataclass(frozen=True)

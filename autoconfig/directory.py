@@ -120,6 +120,10 @@ class Directory(Generic[T]):
         """Return the domain whose settings are asked for at a host."""
         return self._index.hosts.get(host.partition(b":")[0].rstrip(b".").lower())
 
+    def owns(self, host: str) -> bool:
+        """Tell whether clients of a definition ask this host: one of its domains, or one of the names before them."""
+        return self.domain_of(host.encode()) is not None
+
     def home(self, domain: str, host: bytes) -> str:
         """Return a domain of the definition that serves a domain: itself, or one of who hosts it.
 

@@ -18,9 +18,6 @@ from autoconfig.responses import Answer, plain_text
 
 MAX_BODY = 64 * 1024
 """Bytes of a request's body. Outlook's requests have about 400."""
-BODY_TIMEOUT = 10.0
-"""Seconds from a request's head to the end of its body."""
-
 logger = logging.getLogger(__name__)
 
 Responder = Callable[[Asked], Answer]
@@ -34,8 +31,8 @@ class Front:
         self,
         responders: Mapping[tuple[str, str], Responder],
         app: ASGIApp,
+        body_timeout: float,
         max_body: int = MAX_BODY,
-        body_timeout: float = BODY_TIMEOUT,
     ) -> None:
         self._responders = responders
         self._app = app
@@ -60,7 +57,7 @@ class Front:
         except _GoneError:
             return
         except Exception as error:
-            _log_without_request(error)
+            logger.error("%s", place_of(error))
             answer = plain_text(500, "Internal Server Error")
         start, end = answer.messages(asked.known)
         await send(start)
@@ -116,10 +113,10 @@ def refusal(error: Exception) -> Answer:
     return plain_text(404, str(error))
 
 
-def _log_without_request(error: Exception) -> None:
-    """Log a failure by kind and place: its own words may be the request's."""
+def place_of(error: BaseException) -> str:
+    """Return an error's kind and place, nothing of its own words: they may be a request's."""
     place = error.__traceback__
     while place and place.tb_next:
         place = place.tb_next
     file, line = (place.tb_frame.f_code.co_filename, place.tb_lineno) if place else ("?", 0)
-    logger.error("%s at %s:%s", type(error).__name__, file, line)
+    return f"{type(error).__name__} at {file}:{line}"

@@ -7,17 +7,20 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from types import FrameType
+from typing import Self
 
 import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
 from autoconfig.definition import DefinitionError
+from autoconfig.metrics import State, counter
+from autoconfig.observe import Seen, log
 from autoconfig.server import application
 from autoconfig.signing import SigningError
-from autoconfig.sources import Contents, Settings, Sources
+from autoconfig.sources import Contents, Options, Settings, Sources
 from autoconfig.templates import TemplateError
 
 BROKEN = (DefinitionError, SigningError, TemplateError)
@@ -33,12 +36,40 @@ class Reloadable:
     old goes on serving. For the main thread to make. Raises TemplateError.
     """
 
-    def __init__(self, sources: Sources, settings: Settings) -> None:
+    def __init__(self, sources: Sources, settings: Settings, state: State | None = None) -> None:
         self._sources = sources
-        self._app = application(settings)
-        _settle()
+        self._state = state or State()
+        self._draining = False
+        self._report = _reporter(sources.options)
+        self._take(settings)
         self._lock = threading.Lock()
         signal.signal(signal.SIGHUP, self._hangup)
+
+    def drain(self) -> Self:
+        """Have SIGTERM end the server in two steps: at once it is no longer ready, and after the drain time it ends.
+
+        For when the server has installed its own handler, which then does the second step; a second signal does it too.
+        """
+        end = signal.getsignal(signal.SIGTERM)
+
+        def terminate(number: int, frame: FrameType | None) -> None:
+            if self._draining or not self._sources.options.drain_time:
+                self._draining = True
+                if callable(end):
+                    end(number, frame)
+                return
+            self._draining = True
+            again = threading.Timer(self._sources.options.drain_time, os.kill, (os.getpid(), signal.SIGTERM))
+            again.daemon = True
+            again.start()
+
+        signal.signal(signal.SIGTERM, terminate)
+        return self
+
+    def _take(self, settings: Settings) -> None:
+        self._app = application(settings, ready=lambda: not self._draining, report=self._report)
+        self._state.took(settings)
+        _settle()
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass a request on."""
@@ -52,9 +83,9 @@ class Reloadable:
         with self._lock:
             try:
                 settings = self._sources.read().load()
-                self._app = application(settings)
-                _settle()
+                self._take(settings)
             except BROKEN as error:
+                self._state.refused()
                 _tell(error)
             else:
                 logger.warning("reloaded")
@@ -62,9 +93,20 @@ class Reloadable:
                     logger.warning("%s", warning)
 
 
+def _reporter(options: Options) -> Callable[[Seen], None] | None:
+    """Return what takes note of each answer, None when nobody wants to know."""
+    reports = [*([counter()] if options.metrics else []), *([log] if options.access_log else [])]
+
+    def report(seen: Seen) -> None:
+        for one in reports:
+            one(seen)
+
+    return report if reports else None
+
+
 def reloadable(sources: Sources, contents: Contents) -> Reloadable:
     """Make the application of a worker, from what was read of its sources. Raises one of BROKEN."""
-    return Reloadable(sources, contents.load())
+    return Reloadable(sources, contents.load()).drain()
 
 
 class Workers(Multiprocess):
@@ -74,18 +116,22 @@ class Workers(Multiprocess):
     that serves what was right last, whatever the files have become.
     """
 
-    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], sources: Sources) -> None:
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], sources: Sources, state: State) -> None:
         super().__init__(config, sockets)
         self._sources = sources
+        self._state = state
 
     def handle_hup(self) -> None:
         """Reload."""
         try:
             contents = self._sources.read()
-            application(contents.load())
+            settings = contents.load()
+            application(settings)
         except BROKEN as error:
+            self._state.refused()
             _tell(error)
             return
+        self._state.took(settings)
         self.config.app = functools.partial(reloadable, self._sources, contents)
         for process in self.processes:
             if process.pid is not None:

@@ -12,9 +12,13 @@ class Kind:
     """What answers of one kind have in common.
 
     `media_type` is that of the body; text is UTF-8. `headers` must say what caches may do with it, Cache-Control.
+    `refusal` tells who counts answers that this one refuses what was asked, whatever its status.
     """
 
-    def __init__(self, media_type: str, headers: Mapping[str, str], status: int = 200) -> None:
+    def __init__(
+        self, media_type: str, headers: Mapping[str, str], status: int = 200, *, refusal: bool = False
+    ) -> None:
+        self.refusal = refusal
         if media_type.startswith("text/"):
             media_type += "; charset=utf-8"
         self.status = status
@@ -27,7 +31,7 @@ class Answer:
     def __init__(self, kind: Kind, body: bytes) -> None:
         headers = [*kind.headers, (b"content-length", b"%d" % len(body))]
         self._messages: Messages = (
-            {"type": "http.response.start", "status": kind.status, "headers": headers},
+            {"type": "http.response.start", "status": kind.status, "headers": headers, "refused": kind.refusal},
             {"type": "http.response.body", "body": body},
         )
 

@@ -1,31 +1,38 @@
 """The ASGI application: which path leads to which protocol."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
-from autoconfig.directory import directory
+from autoconfig.address import ascii_domain
+from autoconfig.definition import Definition
+from autoconfig.directory import Directory, NotServedError, directory
 from autoconfig.front import Endpoint, Front, Responder
+from autoconfig.observe import Observer, Seen
 from autoconfig.protocols import autodiscover, autodiscover_v2, mobileconfig, pacc
 from autoconfig.protocols.autoconfig import Autoconfig, Database
 from autoconfig.protocols.autodiscover import Autodiscover
 from autoconfig.protocols.autodiscover_v2 import AutodiscoverV2
 from autoconfig.protocols.mobileconfig import Mobileconfig
 from autoconfig.protocols.pacc import Pacc
-from autoconfig.requests import Asked
-from autoconfig.responses import Answer, Kind
+from autoconfig.requests import Asked, Fields
+from autoconfig.responses import Answer, Kind, plain_text
 from autoconfig.site import setup_page
 from autoconfig.site.setup_page import SetupPage
 from autoconfig.sources import Settings
 
-_ALIVE = Answer(Kind("text/plain", {"Cache-Control": "no-store"}), b"ok\n")
+_OK = Answer(Kind("text/plain", {"Cache-Control": "no-store"}), b"ok\n")
 
 
 class _Way(NamedTuple):
-    """A line of the table of routes."""
+    """A line of the table of routes; `name` is what figures and logs call it."""
 
+    name: str
     path: str
     responder: Responder
     methods: tuple[str, ...] = ("GET", "HEAD")
@@ -33,41 +40,82 @@ class _Way(NamedTuple):
     """Whether clients ask for it in other letter cases too: /Autodiscover/, /AutoDiscover/."""
 
     def route(self) -> Route:
-        route = Route(self.path, Endpoint(self.responder), methods=self.methods)
+        route = Route(self.path, Endpoint(self.responder), methods=self.methods, name=self.name)
         if self.any_case:
             route.path_regex = re.compile(route.path_regex.pattern, re.IGNORECASE)
         return route
 
 
-def application(settings: Settings) -> ASGIApp:
-    """Make the application that serves some settings.
+def application(
+    settings: Settings, *, ready: Callable[[], bool] = lambda: True, report: Callable[[Seen], None] | None = None
+) -> ASGIApp:
+    """Make the application that serves some settings; `ready` says whether it should be given requests.
 
-    Raises TemplateError when a stylesheet is broken; nothing that could fail later is left for a request.
+    Every answer is reported to `report`, if there is one. Raises TemplateError when a stylesheet is broken; nothing
+    that could fail later is left for a request.
     """
-    definitions = directory(settings.definitions)
+    definitions, options = directory(settings.definitions), settings.options
     thunderbird = Autoconfig(definitions)
     outlook, outlook_json = Autodiscover(definitions), AutodiscoverV2(definitions)
     apple = Mobileconfig(definitions, settings.signer)
-    people = SetupPage(definitions, apple, settings.public_url)
+    people = SetupPage(definitions, apple, options.public_url)
     ways = [
-        _Way("/mail/config-v1.1.xml", thunderbird.respond),
-        _Way("/.well-known/autoconfig/mail/config-v1.1.xml", thunderbird.respond),
-        _Way("/.well-known/mail-v1.xml", thunderbird.respond),  # as later drafts call it
-        _Way("/v1.1/mail/config-v1.1.xml", thunderbird.respond),  # Android Nine
-        _Way("/v1.1/{domain}", Database(thunderbird).respond),
-        _Way(autodiscover.PATH, outlook.respond, ("GET", "HEAD", "POST"), any_case=True),
-        _Way(autodiscover_v2.PATH, outlook_json.respond, any_case=True),
-        _Way(f"{autodiscover_v2.PATH}/v1.0/{{address}}", outlook_json.respond, any_case=True),
-        _Way(mobileconfig.PATH, apple.respond, ("GET", "HEAD", "POST")),
-        _Way(pacc.PATH, Pacc(definitions).respond),
-        _Way(setup_page.PATH, people.respond, ("GET", "HEAD", "POST")),
-        *(_Way(part.path, setup_page.part(part)) for part in setup_page.PARTS),
-        _Way("/healthz", _healthz),
+        _Way("autoconfig", "/mail/config-v1.1.xml", thunderbird.respond),
+        _Way("autoconfig", "/.well-known/autoconfig/mail/config-v1.1.xml", thunderbird.respond),
+        _Way("autoconfig", "/.well-known/mail-v1.xml", thunderbird.respond),  # as later drafts call it
+        _Way("autoconfig", "/v1.1/mail/config-v1.1.xml", thunderbird.respond),  # Android Nine
+        _Way("database", "/v1.1/{domain}", Database(thunderbird).respond),
+        _Way("autodiscover", autodiscover.PATH, outlook.respond, ("GET", "HEAD", "POST"), any_case=True),
+        _Way("autodiscover.json", autodiscover_v2.PATH, outlook_json.respond, any_case=True),
+        _Way("autodiscover.json", f"{autodiscover_v2.PATH}/v1.0/{{address}}", outlook_json.respond, any_case=True),
+        _Way("mobileconfig", mobileconfig.PATH, apple.respond, ("GET", "HEAD", "POST")),
+        _Way("pacc", pacc.PATH, Pacc(definitions).respond),
+        _Way("setup page", setup_page.PATH, people.respond, ("GET", "HEAD", "POST")),
+        *(_Way("setup page", part.path, setup_page.part(part)) for part in setup_page.PARTS),
+        _Way("health", "/healthz", _healthz),
+        _Way("health", "/readyz", partial(_readyz, ready)),
+        _Way("tls", "/tls/ask", partial(_tls_ask, _hosts(definitions, options.public_url))),
     ]
     by_heart = {(method, way.path): way.responder for way in ways for method in way.methods if "{" not in way.path}
     # Redirecting to another spelling of a path would send clients to whatever Host they claim.
-    return Front(by_heart, Router([way.route() for way in ways], redirect_slashes=False))
+    router = Router([way.route() for way in ways], redirect_slashes=False)
+    front = Front(by_heart, router, options.body_timeout)
+    return (
+        Observer(front, partial(_route_of, {way.path: way.name for way in ways}, router), report) if report else front
+    )
+
+
+def _route_of(names: dict[str, str], router: Router, path: str) -> str:
+    """Return the name of the route of a path; all unknown paths are one."""
+    if path in names:
+        return names[path]
+    routes = (route for route in router.routes if isinstance(route, Route))
+    return next((route.name for route in routes if route.path_regex.match(path)), "unknown")
 
 
 def _healthz(_: Asked) -> Answer:
-    return _ALIVE
+    """Tell that the process lives."""
+    return _OK
+
+
+def _readyz(ready: Callable[[], bool], _: Asked) -> Answer:
+    """Tell a load balancer whether to send requests here: not when the server is about to end."""
+    return _OK if ready() else plain_text(503, "shutting down")
+
+
+def _tls_ask(owned: Callable[[str], bool], asked: Asked) -> Answer:
+    """Tell Caddy whether to get a certificate for a name: only when clients of a definition ask it."""
+    try:
+        name = ascii_domain(Fields(asked.query).text("domain") or "")
+    except ValueError:
+        name = ""
+    if owned(name):
+        return _OK
+    raise NotServedError("this name is not one of the definitions' own")
+
+
+def _hosts(definitions: Directory[Definition], public_url: str | None) -> Callable[[str], bool]:
+    """Return what knows the names at which the server is asked; it holds no definition."""
+    hosts = definitions.each(lambda _: None)
+    public = urlsplit(public_url or "").hostname
+    return lambda name: name == public or hosts.owns(name)

@@ -11,6 +11,20 @@ from autoconfig.signing import Signer, SigningFiles
 
 
 @dataclass(frozen=True)
+class Options:
+    """How it is served: what does not change while the server runs."""
+
+    public_url: str | None = None
+    """Where people reach this server, for links to it, when that is none of the definitions' hosts."""
+    body_timeout: float = 10.0
+    """Seconds from a request's head to the end of its body."""
+    drain_time: float = 0.0
+    """Seconds from SIGTERM to the end of listening, for load balancers to look elsewhere."""
+    access_log: bool = False
+    metrics: bool = False
+
+
+@dataclass(frozen=True)
 class Sources:
     """Where everything is. Definitions may be folders; without a key, profiles are not signed."""
 
@@ -18,15 +32,14 @@ class Sources:
     sign_certificate: Path | None = None
     sign_key: Path | None = None
     sign_chain: Path | None = None
-    public_url: str | None = None
-    """Where people reach this server, for links to it, when that is none of the definitions' hosts."""
+    options: Options = Options()
 
     def read(self) -> "Contents":
         """Read the files. Raises DefinitionError or SigningError for those that cannot be read."""
         signing = None
         if self.sign_certificate and self.sign_key:
             signing = SigningFiles.read(self.sign_certificate, self.sign_key, self.sign_chain)
-        return Contents(read(self.definitions), signing, self.public_url)
+        return Contents(read(self.definitions), signing, self.options)
 
 
 @dataclass(frozen=True)
@@ -35,12 +48,12 @@ class Contents:
 
     definitions: Files
     signing: SigningFiles | None
-    public_url: str | None
+    options: Options
 
     def load(self) -> "Settings":
         """Return what it means. Raises DefinitionError or SigningError with all that is wrong."""
         definitions = load(self.definitions)
-        return Settings(definitions, Signer(self.signing) if self.signing else None, self.public_url)
+        return Settings(definitions, Signer(self.signing) if self.signing else None, self.options)
 
 
 @dataclass(frozen=True)
@@ -49,7 +62,7 @@ class Settings:
 
     definitions: tuple[Definition, ...]
     signer: Signer | None = None
-    public_url: str | None = None
+    options: Options = Options()
 
     def signing_warnings(self) -> Iterator[str]:
         """Yield what an operator should know of the signing certificate, `FILE: what`."""

@@ -15,7 +15,7 @@ from autoconfig.definition import EMBEDDED
 from autoconfig.directory import NotServedError
 from autoconfig.protocols.autodiscover import AutodiscoverError
 from autoconfig.reload import BROKEN
-from autoconfig.sources import Sources
+from autoconfig.sources import Options, Sources
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "BT_AUTOCONFIG"}
 """Every option is an environment variable too."""
@@ -59,12 +59,12 @@ def sources_of(
     sign_cert: Path | None,
     sign_key: Path | None,
     sign_chain: Path | None,
-    public_url: str | None = None,
+    options: Options = Options(),  # noqa: B008 - it cannot change
 ) -> Sources:
     """Return what the options name. Raises UsageError when some that go together do not."""
     if (sign_cert is None) != (sign_key is None) or (sign_chain and not sign_cert):
         raise click.UsageError("--sign-cert and --sign-key go together, and --sign-chain with both")
-    return Sources(definitions, sign_cert, sign_key, sign_chain, public_url)
+    return Sources(definitions, sign_cert, sign_key, sign_chain, options)
 
 
 def web_address(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:

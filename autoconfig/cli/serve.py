@@ -1,10 +1,14 @@
 """`bt-autoconfig serve`."""
 
 import functools
+import ipaddress
+import logging
+import logging.config
 import os
 import signal
 import socket
 import sys
+from contextlib import ExitStack
 from typing import Any
 
 import click
@@ -20,21 +24,31 @@ from autoconfig.cli.options import (
     sources_of,
     web_address,
 )
+from autoconfig.connections import LimitedConfig, Limits
+from autoconfig.logs import configuration
+from autoconfig.metrics import State, listen, shared
 from autoconfig.reload import Reloadable, Workers, reloadable
-from autoconfig.sources import Settings
+from autoconfig.sources import Options, Settings
 
-_LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(levelname)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"level": "WARNING", "handlers": ["stderr"]},
-}
-"""Warnings and worse, on stderr."""
+logger = logging.getLogger(__name__)
+
+_SECONDS = click.FloatRange(0.1)
+_FIRST_PASSED = 3
+"""The descriptor that systemd passes (sd_listen_fds(3))."""
 _WORKER_START = 120
 """Seconds that a worker may take to be ready: ten thousand definitions take some."""
 _MOST_WARNINGS = 20
 """Warnings that the start prints."""
+
+
+def _networks(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    for one in value.split(","):
+        try:
+            if one.strip() != "*":
+                ipaddress.ip_network(one.strip())
+        except ValueError as error:
+            raise click.BadParameter(f"{one} is neither an IP address nor a network") from error
+    return value
 
 
 @click.command(context_settings=SETTINGS)
@@ -49,54 +63,110 @@ _MOST_WARNINGS = 20
 )
 @signed
 @option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that answer.")
-def serve(host: str, port: int, workers: int, **where: Any) -> None:
+@option(
+    "--trusted-proxies",
+    default="127.0.0.1,::1",
+    show_default=True,
+    callback=_networks,
+    metavar="LIST",
+    help="Who may say by X-Forwarded-Proto that a request came over https: IP addresses and networks, or *.",
+)
+@option(
+    "--metrics-port", type=click.IntRange(0, 65535), help="Figures for Prometheus, at /metrics of a port of its own."
+)
+@option("--metrics-host", default="127.0.0.1", show_default=True, help="Address to listen on for Prometheus.")
+@option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="json: on stdout.")
+@option("--access-log", is_flag=True, help="A line for each request: no address, no query, no IP address.")
+@option("--max-connections", type=click.IntRange(1), default=1000, show_default=True, help="Of each worker, at once.")
+@option("--max-head", type=click.IntRange(1024), default=16384, show_default=True, help="Bytes of a request's head.")
+@option("--head-timeout", type=_SECONDS, default=10, show_default=True, help="Seconds for a request's head.")
+@option("--body-timeout", type=_SECONDS, default=10, show_default=True, help="Seconds for a request's body.")
+@option("--keep-alive", type=click.IntRange(0), default=5, show_default=True, help="Seconds between two requests.")
+@option("--drain-time", type=click.FloatRange(0), default=0, show_default=True,
+        help="Seconds from SIGTERM, when /readyz turns 503, to the end of listening.")  # fmt: skip
+@option("--grace-time", type=click.IntRange(1), default=20, show_default=True, help="Seconds for requests in flight.")
+def serve(host: str, port: int, workers: int, log_format: str, **given: Any) -> None:
     """Answer mail clients over HTTP, and people who open / in a browser.
 
-    SIGHUP reads definitions, certificates and keys anew; when one of them is wrong, the old ones go on serving.
+    SIGHUP reads definitions, certificates and keys anew; when one of them is wrong, the old ones go on serving. SIGTERM
+    ends the server when the requests in flight are answered.
     """
-    sources = sources_of(**where)
-    # What is broken stops the start here, once, and not in every worker.
-    with explained():
-        contents = sources.read()
-        settings = contents.load()
-        app = Reloadable(sources, settings)
-    _warn(settings)
-    listener = _listen(host, port)
-    _say_where(listener, settings)
-    del settings  # of many, some hundred megabytes that nobody needs any more
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # uvicorn ends in good order, then raises the signal again.
-        signal.signal(number, lambda *_: sys.exit(0))
+    limits = Limits(
+        max_connections=given.pop("max_connections"),
+        max_head=given.pop("max_head"),
+        head_timeout=given.pop("head_timeout"),
+        keep_alive=given.pop("keep_alive"),
+    )
+    metrics_host, metrics_port = given.pop("metrics_host"), given.pop("metrics_port")
+    proxies, grace_time = given.pop("trusted_proxies"), given.pop("grace_time")
+    options = Options(
+        public_url=given.pop("public_url"),
+        body_timeout=given.pop("body_timeout"),
+        drain_time=given.pop("drain_time"),
+        access_log=given.pop("access_log"),
+        metrics=metrics_port is not None,
+    )
+    sources = sources_of(**given, options=options)
+    logging_ = configuration(log_format)
+    logging.config.dictConfig(logging_)
+    state = State()
     config = functools.partial(
-        uvicorn.Config,
-        http="httptools",
+        LimitedConfig,
+        factory=True,
+        limits=limits,
         loop="uvloop",
         ws="none",
         lifespan="off",
         interface="asgi3",
-        log_config=_LOGGING,
+        log_config=logging_,
         access_log=False,  # it would print query strings, and so addresses
         server_header=False,
+        forwarded_allow_ips=proxies,
+        timeout_graceful_shutdown=grace_time,
     )
-    if workers == 1:
-        uvicorn.Server(config(app)).run(sockets=[listener])
-    else:
-        del app
-        worker = functools.partial(reloadable, sources, contents)
-        many = config(worker, factory=True, workers=workers, timeout_worker_healthcheck=_WORKER_START)
-        Workers(many, [listener], sources).run()
+    with ExitStack() as stack:
+        if options.metrics and workers > 1:
+            stack.enter_context(shared())
+        # What is broken stops the start here, once, and not in every worker.
+        with explained():
+            contents = sources.read()
+            settings = contents.load()
+            app = Reloadable(sources, settings, state)
+        _warn(settings, log_format)
+        listener = _listen(host, port)
+        if metrics_port is not None:
+            _listen_for_prometheus(metrics_host, metrics_port, state)
+        _say_where(listener, settings, log_format)
+        del settings  # of many, some hundred megabytes that nobody needs any more
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # uvicorn ends in good order, then raises the signal again.
+            signal.signal(number, lambda *_: sys.exit(0))
+        if workers == 1:
+            uvicorn.Server(config(app.drain)).run(sockets=[listener])
+        else:
+            del app
+            worker = functools.partial(reloadable, sources, contents)
+            many = config(worker, workers=workers, timeout_worker_healthcheck=_WORKER_START)
+            Workers(many, [listener], sources, state).run()
 
 
-def _warn(settings: Settings) -> None:
+def _warn(settings: Settings, log_format: str) -> None:
     """Tell what was passed over, and what some clients will not be able to use."""
     warnings = list(settings.warnings())
-    for warning in warnings[:_MOST_WARNINGS]:
-        click.echo(f"warning: {warning}", err=True)
-    if more := warnings[_MOST_WARNINGS:]:
-        click.echo(f"warning: and {len(more)} more; `bt-autoconfig validate` tells all", err=True)
+    more = warnings[_MOST_WARNINGS:]
+    del warnings[_MOST_WARNINGS:]
+    if more:
+        warnings.append(f"and {len(more)} more; `bt-autoconfig validate` tells all")
+    for warning in warnings:
+        if log_format == "json":
+            logger.warning("%s", warning)
+        else:
+            click.echo(f"warning: {warning}", err=True)
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1":
+        return socket.socket(fileno=_FIRST_PASSED)  # systemd listens already (sd_listen_fds)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=2048)
@@ -106,12 +176,24 @@ def _listen(host: str, port: int) -> socket.socket:
         raise Refusal(f"{problem}; choose others with --host and --port") from error
 
 
-def _say_where(listener: socket.socket, settings: Settings) -> None:
+def _listen_for_prometheus(host: str, port: int, state: State) -> None:
+    try:
+        actual = listen(host, port, state)
+    except OSError as error:
+        problem = f"cannot listen on {host} port {port} for Prometheus: {os.strerror(error.errno or 0)}"
+        raise Refusal(f"{problem}; choose others with --metrics-host and --metrics-port") from error
+    logger.info("figures for Prometheus at http://%s:%s/metrics", host, actual)
+
+
+def _say_where(listener: socket.socket, settings: Settings, log_format: str) -> None:
     definitions = settings.definitions
     host, port = listener.getsockname()[:2]
     base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     address = f"you@{definitions[0].domains[0]}"
     others = f" and {len(definitions) - 1} more" if len(definitions) > 1 else ""
+    if log_format == "json":
+        logger.info("serving %s%s on %s", definitions[0].display_name, others, base)
+        return
     click.echo(f"bt-autoconfig serves {definitions[0].display_name}{others} on {base} (Ctrl-C ends it). To try it:")
     click.echo(f"  Thunderbird  {base}/mail/config-v1.1.xml?emailaddress={address}")
     click.echo(f"  Outlook      {base}/autodiscover/autodiscover.xml")

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from lxml import etree
 
 from autoconfig.address import MailAddress
+from autoconfig.definition import IMPLICIT_TLS_PORTS
 
 
 class Endpoint(NamedTuple):
@@ -149,13 +150,12 @@ def _pacc(document: bytes, address: MailAddress) -> Account | None:
         hosts = {name: one["host"] for name, one in json.loads(document)["protocols"].items() if "host" in one}
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    ports = {"imap": 993, "pop3": 995, "submit": 465}
     name = "imap" if "imap" in hosts else "pop3"
     if name not in hosts or "submit" not in hosts:
         return None
     return Account(
-        Endpoint(name, hosts[name], ports[name], "SSL", str(address)),
-        Endpoint("smtp", hosts["submit"], ports["submit"], "SSL", str(address)),
+        Endpoint(name, hosts[name], IMPLICIT_TLS_PORTS[name], "SSL", str(address)),
+        Endpoint("smtp", hosts["submit"], IMPLICIT_TLS_PORTS["smtp"], "SSL", str(address)),
     )
 
 

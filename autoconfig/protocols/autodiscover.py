@@ -36,6 +36,8 @@ _TELLING_STARTS = {
 
 
 _PERSONAL = Kind("text/xml", {"Cache-Control": "no-store"})
+_REFUSAL = Kind("text/xml", {"Cache-Control": "no-store"}, refusal=True)
+"""Errors too are answered with 200, or Outlook would not read them."""
 _GENERAL = Kind("text/xml", {"Cache-Control": "public, max-age=3600"})
 
 
@@ -87,7 +89,7 @@ class Autodiscover:
             # Seven digits after the point, as .NET writes them.
             time = f"{datetime.now(UTC):%H:%M:%S.%f}0"
             holes = {"TIME": time, "ID": self._id, "ERRORCODE": str(error.code), "MESSAGE": str(error)}
-            return Answer(_PERSONAL, self._error.fill(holes))
+            return Answer(_REFUSAL, self._error.fill(holes))
 
     def _redirected(self, asked: Asked) -> str | None:
         """Return the domain to whose host Outlook is redirected, from plain http on an autodiscover host of ours."""

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.clients import dns
-from tests.clients.conftest import WEB_HOST
 from tests.clients.network import ADDRESS, Network
 
 DOMAIN = "btinternet.com"
@@ -52,7 +51,7 @@ def test_a_name_server_loads_the_records_and_answers_with_them(
 ) -> None:
     folder = lab.folder / "zones"
     folder.mkdir(mode=0o777)
-    (folder / "records").write_text(dns.published(DOMAIN, WEB_HOST))
+    (folder / "records").write_text(dns.published(DOMAIN, f"web.{DOMAIN}"))
     zone = folder / "zone"
     zone.write_text(
         f"$ORIGIN {DOMAIN}.\n$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A {ADDRESS}\n$INCLUDE {folder}/records\n"

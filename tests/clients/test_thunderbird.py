@@ -101,7 +101,8 @@ def test_a_wrong_password_is_refused_by_the_mail_server_and_the_server_under_tes
         thunderbird.correspond(FRED, "wrong")
     assert mail.refused(FRED)
     # Autodiscover got the password offered and answered as always; it neither asked for it nor wrote it down.
-    assert {request.status for request in front.requests()} <= {200, 302}
+    # (0: look-ups that Thunderbird gave up when another had answered.)
+    assert {request.status for request in front.requests()} <= {0, 200, 302}
 
 
 @pytest.mark.usefixtures("served")
