@@ -34,7 +34,7 @@ class Served:
     def _port(self) -> int:
         deadline = time.monotonic() + 20
         while self.process.poll() is None and time.monotonic() < deadline:
-            if found := re.search(r"http://127\.0\.0\.1:(\d+) ", self.printed()):
+            if found := re.search(r"http://127\.0\.0\.1:(\d+)[ \"]", self.printed()):
                 return int(found[1])
             time.sleep(0.02)
         raise AssertionError(f"the server did not start:\n{self.printed()}")

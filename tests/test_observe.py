@@ -1,0 +1,142 @@
+"""What the operator sees: figures and log lines. Nothing in them is a request's own text."""
+
+import json
+import re
+import signal
+import subprocess
+import time
+
+import httpx
+import pytest
+
+from tests.support import COMMAND, Served, Write, becomes, serving
+
+SECRET = "very.secret"
+OUTLOOK = (
+    '<Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006"><Request>'
+    f"<EMailAddress>{SECRET}@example.org</EMailAddress><AcceptableResponseSchema>"
+    "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
+    "</AcceptableResponseSchema></Request></Autodiscover>"
+)
+REQUESTS = [  # method, path, User-Agent, route, client, outcome
+    (
+        "GET",
+        f"/mail/config-v1.1.xml?emailaddress={SECRET}@talk21.com",
+        "Thunderbird/153",
+        "autoconfig",
+        "Thunderbird",
+        "ok",
+    ),
+    ("GET", "/mail/config-v1.1.xml?emailaddress=x", "K-9 Mail", "autoconfig", "Thunderbird for Android", "refused"),
+    ("GET", "/v1.1/talk21.com", "", "database", "none", "ok"),
+    ("POST", "/AutoDiscover/AutoDiscover.xml", "Microsoft Office/16.0", "autodiscover", "Outlook", "refused"),
+    (
+        "GET",
+        f"/autodiscover/autodiscover.json/v1.0/{SECRET}@talk21.com?Protocol=AutodiscoverV1",
+        "Outlook/16",
+        "autodiscover.json",
+        "Outlook",
+        "ok",
+    ),
+    ("GET", "/email.mobileconfig", "Mozilla/5.0 (iPhone)", "mobileconfig", "browser", "ok"),
+    ("GET", "/", "Evolution/3.56", "setup page", "Evolution", "ok"),
+    ("GET", f"/{SECRET}", f"{SECRET}/1.0", "unknown", "other", "refused"),
+    ("PROPFIND", "/.well-known/user-agent-configuration.json", "KMail", "pacc", "KMail", "refused"),
+]
+
+
+def ask_all(served: Served) -> None:
+    for method, path, agent, *_ in REQUESTS:
+        content = OUTLOOK if method == "POST" else None
+        served.http.request(method, path, headers={"User-Agent": agent}, content=content)
+
+
+def metrics(served: Served) -> str:
+    (port,) = re.findall(r"127\.0\.0\.1:(\d+)/metrics", served.printed())
+    return httpx.get(f"http://127.0.0.1:{port}/metrics").text
+
+
+def value(served: Served, name: str) -> float:
+    found = [
+        line.rpartition(" ")[2] for line in metrics(served).splitlines() if line.startswith((f"{name} ", f"{name}{{"))
+    ]
+    return sum(map(float, found))
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_requests_are_counted_by_route_client_and_outcome_whichever_worker_answers(workers: str) -> None:
+    with serving("--metrics-port", "0", "--workers", workers) as served:
+        for _ in range(10):
+            with httpx.Client(base_url=served.url) as served.http:
+                ask_all(served)
+        text = metrics(served)
+        for *_, route, client, outcome in REQUESTS:
+            assert f'bt_autoconfig_requests_total{{client="{client}",outcome="{outcome}",route="{route}"}} 10.0' in text
+        assert 'bt_autoconfig_request_seconds_count{route="autoconfig"} 20.0' in text
+        assert SECRET not in text
+        assert "talk21" not in text
+
+
+def test_figures_have_a_listener_of_their_own(http: httpx.Client) -> None:
+    assert http.get("/metrics").status_code == 404
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_failed_reload_is_seen_and_so_is_a_good_one(write: Write, workers: str, signing: tuple[str, ...]) -> None:
+    with serving("--metrics-port", "0", "--workers", workers, "--definition", write(), *signing) as served:
+        assert value(served, "bt_autoconfig_definitions") == 1
+        assert value(served, "bt_autoconfig_domains") == 2
+        assert value(served, "bt_autoconfig_signing_certificate_days") == 365
+        assert value(served, "bt_autoconfig_last_reload_failed") == 0
+        assert abs(value(served, "bt_autoconfig_last_reload_timestamp_seconds") - time.time()) < 20
+        write({">143<": ">99999<"})
+        served.process.send_signal(signal.SIGHUP)
+        assert becomes(served, "last_reload_failed 1.0", metrics)
+        write()
+        served.process.send_signal(signal.SIGHUP)
+        assert becomes(served, "last_reload_failed 0.0", metrics)
+
+
+def test_a_metrics_port_that_is_taken_is_told(server: Served) -> None:
+    done = subprocess.run(
+        [COMMAND, "serve", "--port", "0", "--metrics-port", str(server.port)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"cannot listen on 127.0.0.1 port {server.port} for Prometheus: ")
+    assert done.stderr.endswith("choose others with --metrics-host and --metrics-port\n")
+
+
+def test_log_lines_tell_route_status_client_and_time_and_nothing_of_the_request() -> None:
+    with serving("--access-log") as served:
+        ask_all(served)
+        assert becomes(served, "405", Served.printed)
+        lines = [line for line in served.printed().splitlines() if line.startswith("INFO: ")]
+        assert re.fullmatch(r"INFO: GET autoconfig 200 Thunderbird [\d.]+ ms", lines[0])
+        assert re.fullmatch(r"INFO: other pacc 405 KMail [\d.]+ ms", lines[-1])
+        assert len(lines) == len(REQUESTS)
+        assert SECRET not in served.printed()
+        assert "127.0.0.1" not in "".join(lines)
+
+
+def test_json_logs_are_an_object_a_line(write: Write) -> None:
+    with serving("--log-format", "json", "--access-log", "--definition", write()) as served:
+        ask_all(served)
+        write({">143<": ">99999<"})
+        served.process.send_signal(signal.SIGHUP)
+        assert becomes(served, "99999", Served.printed)
+        objects = [json.loads(line) for line in served.printed().splitlines()]
+    assert all({"time", "level", "message"} <= one.keys() for one in objects)
+    requests = [one for one in objects if "route" in one]
+    assert requests[0].keys() == {"time", "level", "message", "method", "route", "status", "client", "ms"}
+    assert (requests[0]["route"], requests[0]["status"]) == ("autoconfig", 404)
+    assert [one for one in objects if one["level"] == "error" and "99999" in one["message"]]
+    assert SECRET not in json.dumps(objects)
+
+
+def test_without_the_option_no_request_is_logged(server: Served) -> None:
+    server.http.get("/healthz")
+    assert "healthz" not in server.printed()
