@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help serve test test-clients test-web screenshot record-clients bench lint format lock clean
+.PHONY: help serve test test-clients test-web test-deploy stress screenshot record-clients bench lint format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,9 +43,17 @@ bench: $(READY) ## Measure beside the bare HTTP server, nginx and a peer; docs/p
 	tests/benchmark/install .venv-bench
 	$(BIN)/python -m tests.benchmark $(BENCH)
 
+stress: $(READY) ## Load through Caddy while workers die, files change and hostile clients hold on (root, Debian; minutes)
+	tests/clients/install
+	$(BIN)/python -m tests.stress $(STRESS)
+
 record-clients: $(READY) ## Write docs/clients.md from runs of the real clients
 	tests/clients/install
 	REQUIRE_CLIENTS=1 RECORD_CLIENTS=docs/clients.md $(BIN)/pytest tests/clients
+
+test-deploy: $(READY) ## Build and start the container image (root, Debian), with all other tests of deploy/
+	tests/deploy/install
+	REQUIRE_DEPLOY=1 $(BIN)/pytest tests/deploy
 
 screenshot: $(READY) ## Picture the setup page anew for the README
 	tests/web/install

@@ -10,6 +10,9 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+_LAST_CALL = 1.0
+"""Seconds for a new connection's request to come when the server ends."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -99,6 +102,13 @@ class LimitedConnection(HttpToolsProtocol):
         """End a request; of a refused one there is nothing to end."""
         if not self.transport.is_closing():
             super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """End with the server, but not before a request that may be on its way: who has just connected will ask."""
+        if self.cycle is None and not self.transport.is_closing():
+            self.loop.call_later(_LAST_CALL, super().shutdown)
+        else:
+            super().shutdown()
 
     def pause_writing(self) -> None:
         """The client does not read: it has a while to begin."""

@@ -7,13 +7,16 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 from typing import Self
 
 import uvicorn
-from starlette.types import Receive, Scope, Send
-from uvicorn.supervisors import Multiprocess
+from starlette.types import Message, Receive, Scope, Send
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from autoconfig.definition import DefinitionError
 from autoconfig.metrics import State, counter
@@ -42,7 +45,7 @@ class Reloadable:
         self._draining = False
         self._report = _reporter(sources.options)
         self._take(settings)
-        self._lock = threading.Lock()
+        self._reloading = ThreadPoolExecutor(1, "reload")
         signal.signal(signal.SIGHUP, self._hangup)
 
     def drain(self) -> Self:
@@ -73,24 +76,35 @@ class Reloadable:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass a request on."""
-        return self._app(scope, receive, send)
+        return self._app(scope, receive, _closing(send) if self._draining else send)
 
     def _hangup(self, _number: int, _frame: FrameType | None) -> None:
-        # Beside the requests: many definitions take seconds.
-        threading.Thread(target=self._reload, name="reload").start()
+        # Beside the requests: many definitions take seconds. Always in one thread, whose memory is used again.
+        self._reloading.submit(self._reload)
 
     def _reload(self) -> None:
-        with self._lock:
-            try:
-                settings = self._sources.read().load()
-                self._take(settings)
-            except BROKEN as error:
-                self._state.refused()
-                _tell(error)
-            else:
-                logger.warning("reloaded")
-                for warning in settings.signing_warnings():
-                    logger.warning("%s", warning)
+        try:
+            settings = self._sources.read().load()
+            self._take(settings)
+        except BROKEN as error:
+            self._state.refused()
+            _tell(error)
+        else:
+            logger.warning("reloaded")
+            for warning in settings.signing_warnings():
+                logger.warning("%s", warning)
+
+
+def _closing(send: Send) -> Send:
+    """Have the client's connection end with the answer: proxies keep connections, and this one will not last."""
+
+    async def closing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [*message["headers"], (b"connection", b"close")]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return closing
 
 
 def _reporter(options: Options) -> Callable[[Seen], None] | None:
@@ -120,6 +134,38 @@ class Workers(Multiprocess):
         super().__init__(config, sockets)
         self._sources = sources
         self._state = state
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace workers that have died or hang.
+
+        uvicorn waits for a worker's answer even when the worker has died since it was asked; meanwhile it hears no
+        signal. This one looks.
+        """
+        for number, process in enumerate(self.processes):
+            if self.should_exit.is_set() or self._lives(process):
+                continue
+            process.kill()
+            process.join()
+            if process.exitcode == STARTUP_FAILURE:
+                logger.error("a worker cannot start; the server ends")
+                self.should_exit.set()
+                return
+            self.processes[number] = Process(self.config, self.sockets)
+            self.processes[number].start()
+
+    def _lives(self, process: Process) -> bool:
+        try:
+            process.parent_conn.send(b"ping")
+            deadline = time.monotonic() + self.config.timeout_worker_healthcheck
+            while process.process.is_alive() and time.monotonic() < deadline:
+                if process.parent_conn.poll(0.1):
+                    process.parent_conn.recv()
+                    return True
+                if self.signal_queue:
+                    return True  # signals first; the worker is asked again
+        except (OSError, EOFError):
+            pass
+        return False
 
     def handle_hup(self) -> None:
         """Reload."""

@@ -52,7 +52,7 @@ def serving(*arguments: str | Path) -> Iterator[Served]:
                 yield served
         finally:
             process.terminate()
-            process.wait(timeout=10)
+            process.wait(timeout=20)
 
 
 def becomes(served: Served, wanted: str, ask: Callable[[Served], str], seconds: float = 20) -> bool:

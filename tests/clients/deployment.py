@@ -43,6 +43,8 @@ class Deployment:
         self.mail: dict[str, object] = {}
         self.definition: Path | None = None
         self.starttls = False
+        self.front: list[str | Path] = []
+        """Another web server than caddy with certificates of its own."""
 
     def change_zone(self, old: str, new: str) -> None:
         assert self.zones[DOMAIN].count(old) == 1
@@ -51,9 +53,13 @@ class Deployment:
     def start(self) -> None:
         for address in (CLOSED, SILENT):
             subprocess.run(["ip", "-n", self.lab.name, "address", "add", f"{address}/24", "dev", "inner"], check=True)
-        self.lab.start("silent", [sys.executable, "-c", _LISTEN.format(SILENT)])
         dns.start(self.lab, self.zones)
-        self._start_front()
+        if self.front:
+            self.lab.start("front", self.front)
+        else:
+            self._start_front()
+            self.lab.start("silent", [sys.executable, "-c", _LISTEN.format(SILENT)])
+        self.lab.wait_for_port(80)
         passwords = {"fred" if self.starttls else f"fred@{DOMAIN}": "secret"}
         certificate = self.authority.issue(MAIL_HOST)
         MailServers(self.lab, MAIL_HOST, certificate, DOMAINS, passwords, starttls=self.starttls, changes=self.mail)
@@ -73,7 +79,6 @@ class Deployment:
         home = str(self.lab.folder)
         command: list[str | Path] = ["caddy", "run", "--adapter", "caddyfile", "--config", configuration]
         self.lab.start("caddy", command, HOME=home, XDG_CONFIG_HOME=home, XDG_DATA_HOME=home)
-        self.lab.wait_for_port(443)
 
     def check(self, *options: str | Path, timeout: float = 3) -> Verdict:
         """Run the check inside the network, trusting its authority."""

@@ -122,7 +122,7 @@ def test_a_domain_that_is_not_the_providers_finds_nothing(
 def test_autodiscover_alone_is_enough_to_send_and_receive(
     lab: Network, authority: Authority, front: Front, recorder: Recorder
 ) -> None:
-    thunderbird = Thunderbird(lab, authority, {"mailnews.auto_config.fetchFromISP.enabled": False})
+    thunderbird = Thunderbird(lab, authority, preferences={"mailnews.auto_config.fetchFromISP.enabled": False})
     result = thunderbird.correspond(FRED, PASSWORD)
     assert result.account.source.startswith("exchange-from-url")
     assert (result.account.incoming, result.account.outgoing) == (IMAP, SMTP)
@@ -156,7 +156,7 @@ def test_as_a_database_of_providers_it_is_asked_for_the_domain(
         "mailnews.auto_config.fetchFromISP.enabled": False,
         "mailnews.auto_config.fetchFromExchange.enabled": False,
     }
-    account = Thunderbird(lab, authority, preferences).discover(FRED)
+    account = Thunderbird(lab, authority, preferences=preferences).discover(FRED)
     assert account == bt_account("xml-from-db")
     recorder.add(version(), "its pref mailnews.auto_config_url points here", front, told(account))
 

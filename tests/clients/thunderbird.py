@@ -74,10 +74,14 @@ class Correspondence:
 
 
 class Thunderbird:
-    """A Thunderbird with an empty profile that trusts one certificate authority more."""
+    """A Thunderbird with an empty profile that trusts one certificate authority more, or some."""
 
     def __init__(
-        self, network: Network, authority: Authority, preferences: Mapping[str, bool | int | str] = MappingProxyType({})
+        self,
+        network: Network,
+        authority: Authority,
+        *others: Path,
+        preferences: Mapping[str, bool | int | str] = MappingProxyType({}),
     ) -> None:
         self._network = network
         profile = network.folder / "thunderbird"
@@ -87,7 +91,7 @@ class Thunderbird:
         (profile / "user.js").write_text("\n".join(lines) + "\n")
         for step in (
             ["-N", "--empty-password"],
-            ["-A", "-n", "lab", "-t", "C,,", "-i", str(authority.certificate)],
+            *(["-A", "-n", str(root), "-t", "C,,", "-i", str(root)] for root in (authority.certificate, *others)),
         ):
             subprocess.run(["certutil", "-d", f"sql:{profile}", *step], check=True)
         network.start(

@@ -1,0 +1,151 @@
+"""The files of deploy/ are what the programs that read them want, and fit the server."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import kubernetes_validate
+import pytest
+import yaml
+
+from tests.support import COMMAND, serving
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+KUBERNETES = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+UNITS = [DEPLOY / "bt-autoconfig.service", DEPLOY / "bt-autoconfig.socket"]
+
+
+def environment_variables() -> set[str]:
+    """Return all that `serve` understands."""
+    help_ = subprocess.run([COMMAND, "serve", "--help"], capture_output=True, text=True, check=True).stdout
+    return set(re.findall(r"BT_AUTOCONFIG_[A-Z_]+", help_))
+
+
+@pytest.mark.parametrize(
+    "file",
+    [path for path in sorted(DEPLOY.rglob("*")) if path.is_file()],
+    ids=lambda path: str(path.relative_to(DEPLOY)),
+)
+def test_every_option_that_is_set_is_one_of_the_servers(file: Path) -> None:
+    here_alone = {"BT_AUTOCONFIG_SERVER"}  # where Caddy finds the server
+    assert set(re.findall(r"BT_AUTOCONFIG_[A-Z_]+", file.read_text())) <= environment_variables() | here_alone
+
+
+# systemd
+
+
+needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+
+
+def unit(folder: Path) -> list[Path]:
+    """Return copies of the units that start this checkout's command."""
+    copies = []
+    for file in UNITS:
+        copy = folder / file.name
+        copy.write_text(file.read_text().replace("/opt/bt-autoconfig/bin/bt-autoconfig", str(COMMAND)))
+        copies.append(copy)
+    return copies
+
+
+@needs_systemd
+def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
+    done = subprocess.run(["systemd-analyze", "verify", *unit(tmp_path)], capture_output=True, text=True, check=False)
+    complaints = [line for line in done.stderr.splitlines() if "bt-autoconfig" in line]
+    assert complaints == []
+
+
+@needs_systemd
+def test_systemd_calls_the_service_hardened() -> None:
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=20", UNITS[0]],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout  # at most 2.0 of 10
+
+
+@needs_systemd
+def test_the_service_is_started_by_its_socket_and_answers(tmp_path: Path) -> None:
+    service = unit(tmp_path)[0].read_text()
+    (command,) = re.findall("^ExecStart=(.*)$", service, re.MULTILINE)
+    settings = dict(line.split("=", 1) for line in re.findall("^Environment=(.*)$", service, re.MULTILINE))
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    listen = ["systemd-socket-activate", f"--listen=127.0.0.1:{port}", *(f"--setenv={name}" for name in settings)]
+    with subprocess.Popen(
+        [*listen, *command.split()], env=os.environ | settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        try:
+            deadline = time.monotonic() + 20
+            while True:
+                try:
+                    assert httpx.get(f"http://127.0.0.1:{port}/mail/config-v1.1.xml", timeout=20).status_code == 200
+                    break
+                except httpx.TransportError:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.1)
+            assert process.stdout
+            assert json.loads(process.stdout.readline())["message"].endswith(f"http://127.0.0.1:{port}")
+        finally:
+            process.terminate()
+
+
+# Kubernetes
+
+
+def documents() -> list[tuple[str, dict[str, Any]]]:
+    return [(file.name, one) for file in KUBERNETES for one in yaml.safe_load_all(file.read_text())]
+
+
+@pytest.mark.parametrize("version", ["1.29", "1.33", kubernetes_validate.latest_version()])
+@pytest.mark.parametrize("name", [file.name for file in KUBERNETES if file.name != "kustomization.yaml"])
+def test_a_manifest_is_what_the_schema_of_kubernetes_says(name: str, version: str) -> None:
+    for _, document in (one for one in documents() if one[0] == name):
+        kubernetes_validate.validate(document, version, strict=True)
+
+
+def test_the_kustomization_names_every_manifest() -> None:
+    (kustomization,) = [one for name, one in documents() if name == "kustomization.yaml"]
+    assert sorted(kustomization["resources"]) == [file.name for file in KUBERNETES if file.name != "kustomization.yaml"]
+
+
+def test_a_pod_has_time_for_the_drain_and_the_requests_in_flight() -> None:
+    (deployment,) = [one for name, one in documents() if name == "deployment.yaml"]
+    pod = deployment["spec"]["template"]["spec"]
+    settings = {one["name"]: one["value"] for one in pod["containers"][0]["env"]}
+    grace_time = 20  # the server's default
+    assert pod["terminationGracePeriodSeconds"] > int(settings["BT_AUTOCONFIG_DRAIN_TIME"]) + grace_time
+
+
+# Prometheus
+
+
+def test_the_dashboard_shows_figures_that_the_server_has(signing: tuple[str, ...]) -> None:
+    dashboard = (DEPLOY / "grafana.json").read_text()
+    shown = set(re.findall(r"bt_autoconfig_[a-z_]+", dashboard))
+    assert len(json.loads(dashboard)["panels"]) == 8
+    with serving("--metrics-port", "0", *signing) as served:
+        served.http.get("/healthz")
+        (port,) = re.findall(r"127\.0\.0\.1:(\d+)/metrics", served.printed())
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    known = set(re.findall(r"^(bt_autoconfig_[a-z_]+)", text, re.MULTILINE))
+    assert shown - known == set()
+
+
+def test_compose_trusts_the_network_that_its_own_proxy_is_in() -> None:
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    server, caddy = compose["services"]["bt-autoconfig"], compose["services"]["caddy"]
+    (network,) = compose["networks"]["web"]["ipam"]["config"]
+    assert server["environment"]["BT_AUTOCONFIG_TRUSTED_PROXIES"] == network["subnet"]
+    assert server["read_only"] is True
+    assert server["cap_drop"] == caddy["cap_drop"] == ["ALL"]
+    assert caddy["environment"]["BT_AUTOCONFIG_SERVER"] == "bt-autoconfig:8000"
+    assert "ports" not in server
