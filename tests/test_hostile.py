@@ -1,0 +1,282 @@
+"""Whatever strangers send: a small, correct answer, soon; nothing looked up, nothing read, nothing of it unescaped."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from autoconfig import definition
+from autoconfig.definition import DefinitionError
+from autoconfig.server import application
+from autoconfig.sources import Settings
+from tests.support import Served, Write
+
+OUTLOOK = "/autodiscover/autodiscover.xml"
+REQUEST = "http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006"
+RESPONSE = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
+PATHS = [
+    *(
+        "/",
+        "/mail/config-v1.1.xml",
+        "/.well-known/autoconfig/mail/config-v1.1.xml",
+        "/v1.1/",
+        "/v1.1/mail/config-v1.1.xml",
+    ),
+    *(
+        OUTLOOK,
+        "/Autodiscover/Autodiscover.xml",
+        "/autodiscover/autodiscover.json",
+        "/autodiscover/autodiscover.json/v1.0/",
+    ),
+    *(
+        "/email.mobileconfig",
+        "/.well-known/user-agent-configuration.json",
+        "/healthz",
+        "/readyz",
+        "/tls/ask",
+        "/site/setup.css",
+    ),
+]
+MARK = "<x9 y='\">"
+"""Markup that is in no document of ours."""
+
+
+@pytest.fixture(scope="module")
+def trap() -> Iterator[tuple[str, list[str]]]:
+    """A web server that nobody should ask: its URL, and who did."""
+    asked: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def listen() -> None:
+            while True:
+                try:
+                    connection, place = listener.accept()
+                except OSError:
+                    return
+                asked.append(str(place))
+                connection.close()
+
+        threading.Thread(target=listen, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", asked
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture(scope="module")
+def fifo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that nobody should open: who does, waits for ever."""
+    path = tmp_path_factory.mktemp("fifo") / "file"
+    os.mkfifo(path)
+    return path
+
+
+def body(address: str = "fred@talk21.com", before: str = "", root: str = "", schema: str = RESPONSE) -> str:
+    return (
+        f'<?xml version="1.0"?>{before}<Autodiscover xmlns="{REQUEST}"{root}><Request><EMailAddress>{address}</EMailAddress>'
+        f"<AcceptableResponseSchema>{schema}</AcceptableResponseSchema></Request></Autodiscover>"
+    )
+
+
+def entities(levels: int, times: int) -> str:
+    """Return declarations of entities that each hold the one before so many times."""
+    lines = ['<!ENTITY e0 "boom">']
+    lines += [f'<!ENTITY e{number} "{f"&e{number - 1};" * times}">' for number in range(1, levels)]
+    return f"<!DOCTYPE x [{''.join(lines)}]>"
+
+
+ATTACKS: dict[str, tuple[str | bytes, str]] = {
+    # what is sent, and what must be in the answer: an error's code, or the LoginName
+    "billion laughs": (body("&e9;@talk21.com", entities(10, 10)), "<ErrorCode>600<"),
+    "quadratic blow-up": (body("&e1;@talk21.com", '<!DOCTYPE x [<!ENTITY e1 "' + "a" * 20000 + '">]>').replace("&e1;", "&e1;" * 4000), "<ErrorCode>600<"),
+    "an entity that holds itself": (body("&a;", '<!DOCTYPE x [<!ENTITY a "&b;"><!ENTITY b "&a;">]>'), "<ErrorCode>600<"),
+    "an external entity, a file": (body("&x;", '<!DOCTYPE x [<!ENTITY x SYSTEM "file://FIFO">]>'), "<ErrorCode>600<"),
+    "an external entity, a URL": (body("&x;", '<!DOCTYPE x [<!ENTITY x SYSTEM "TRAP">]>'), "<ErrorCode>600<"),
+    "an external parameter entity": (body(before='<!DOCTYPE x [<!ENTITY % p SYSTEM "TRAP"> %p;]>'), "<ErrorCode>600<"),
+    "an external DTD": (body(before='<!DOCTYPE x SYSTEM "TRAP">'), "<ErrorCode>600<"),
+    "a public DTD that is a file": (body(before='<!DOCTYPE x PUBLIC "-//X//Y" "file://FIFO">'), "<ErrorCode>600<"),
+    "XInclude": (body('<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="file://FIFO" parse="text"/>'), "<ErrorCode>600<"),
+    "a schema's place": (body(root=' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="a TRAP"'), "<LoginName>fred@talk21.com<"),
+    "a stylesheet": (body(before='<?xml-stylesheet type="text/xsl" href="TRAP"?>'), "<LoginName>fred@talk21.com<"),
+    "a base": (body(root=' xml:base="TRAP"'), "<LoginName>fred@talk21.com<"),
+    "attributes without number": (body(root="".join(f' a{number}=""' for number in range(5000))), "<"),
+    "a million attributes": (body(root="".join(f' a{number}=""' for number in range(1_000_000))), "the body is larger"),
+    "namespaces without number": (body(root="".join(f' xmlns:n{number}="urn:{number}"' for number in range(2000))), "<"),
+    "depth": ("<a>" * 15000, "<ErrorCode>600<"),
+    "another namespace": (body().replace("/2006", "/2007"), "<ErrorCode>600<"),
+    "no namespace": (body().replace(f' xmlns="{REQUEST}"', ""), "<ErrorCode>600<"),
+    "a comment in the address": (body("fred<!-- x -->@talk21.com"), "<LoginName>fred@talk21.com<"),
+    "a comment about the address": (body("<!-- x -->"), "<ErrorCode>600<"),
+    "CDATA in the address": (body("<![CDATA[<fred>@talk21.com]]>"), "<LoginName>&lt;fred&gt;@talk21.com<"),
+    "markup in the address": (body("&lt;/LoginName&gt;&lt;x9&gt;@talk21.com"), "<LoginName>&lt;/LoginName&gt;&lt;x9&gt;@talk21.com<"),
+    "a quote in the address": (body('&quot;"@talk21.com'), "<LoginName>"),
+    "two addresses": (body("a@talk21.com</EMailAddress><EMailAddress>b@talk21.com"), "<ErrorCode>600<"),
+    "a control character": (body("fred&#1;@talk21.com"), "<ErrorCode>600<"),
+    "a line break": (body("fred&#10;X: y@talk21.com"), "<ErrorCode>600<"),
+    "UTF-16": (body().replace('"1.0"', '"1.0" encoding="utf-16"').encode("utf-16"), "<LoginName>fred@talk21.com<"),
+    "UTF-16 that calls itself UTF-8": (body().replace('"1.0"', '"1.0" encoding="utf-8"').encode("utf-16"), "<"),
+    "UTF-7": (body("+ADw-x9+AD4-@talk21.com").replace('"1.0"', '"1.0" encoding="utf-7"'), "<"),
+    "an encoding that nobody knows": (body().replace('"1.0"', '"1.0" encoding="x-mark"'), "<ErrorCode>600<"),
+    "EBCDIC": (body().encode("cp037"), "<ErrorCode>600<"),
+    "bytes that are no text": (body().encode() + b"\xff\xfe", "<ErrorCode>600<"),
+    "zeros": (b"\0" * 60000, "<ErrorCode>600<"),
+    "nothing": (b"", "<ErrorCode>600<"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_an_attack_by_xml_is_answered_soon_and_reads_nothing(
+    http: httpx.Client, trap: tuple[str, list[str]], fifo: Path, attack: str
+) -> None:
+    sent, wanted = ATTACKS[attack]
+    url, asked = trap
+    content = sent if isinstance(sent, bytes) else sent.replace("FIFO", str(fifo)).replace("TRAP", url).encode()
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        answer = http.post(OUTLOOK, content=content, headers={"Content-Type": "text/xml"})
+        times.append(time.perf_counter() - start)
+    assert answer.status_code in (200, 413)
+    assert wanted in answer.text
+    assert "<x9" not in answer.text
+    assert min(times) < 0.05
+    assert asked == []
+
+
+TEXT = st.text(max_size=60) | st.sampled_from(
+    [
+        "fred@talk21.com",
+        f"{MARK}@talk21.com",
+        MARK,
+        "%00",
+        "\r\nSet-Cookie: x",
+        "../../etc/passwd",
+        "a@b@c",
+        "@",
+        "%EMAILADDRESS%",
+        "\N{LATIN SMALL LIGATURE FI}@\N{FULLWIDTH LATIN SMALL LETTER T}alk21.com",
+    ]
+)
+FIELDS = st.sampled_from(
+    ["emailaddress", "EmailAddress", "Email", "name", "protocol", "Protocol", "domain", "RedirectCount", ""]
+)
+QUERIES = st.lists(st.tuples(FIELDS, TEXT), max_size=4)
+HEADERS = st.dictionaries(
+    st.sampled_from(
+        [
+            "Host",
+            "X-Forwarded-Proto",
+            "X-Forwarded-Host",
+            "X-Forwarded-For",
+            "Forwarded",
+            "If-None-Match",
+            "User-Agent",
+            "Content-Type",
+            "Authorization",
+            "Cookie",
+            "Accept",
+            "Range",
+            "Expect-CT",
+        ]
+    ),
+    st.sampled_from(
+        [
+            "autodiscover.talk21.com",
+            "evil.example",
+            "https",
+            "*",
+            '"',
+            "application/x-www-form-urlencoded",
+            "text/xml",
+            MARK,
+        ]
+    )
+    | st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40).map(str.strip),
+    max_size=5,
+)
+METHODS = st.sampled_from(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
+BODIES = (
+    st.binary(max_size=300)
+    | TEXT.map(str.encode)
+    | st.sampled_from([body().encode(), b"emailaddress=" + quote(MARK).encode() + b"%40talk21.com"])
+)
+
+
+@settings(max_examples=1500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(METHODS, st.sampled_from(PATHS), TEXT, QUERIES, HEADERS, BODIES)
+def test_whatever_is_asked_is_answered_and_never_with_a_failure_or_with_markup_of_the_asker(
+    server: Served,
+    method: str,
+    path: str,
+    more: str,
+    query: list[tuple[str, str]],
+    headers: dict[str, str],
+    content: bytes,
+) -> None:
+    more = quote(more.encode("utf-8", "surrogatepass")) if path.endswith("/") and path != "/" else ""
+    encoded = "&".join(f"{name}={quote(value.encode('utf-8', 'surrogatepass'))}" for name, value in query)
+    url = f"{server.url}{path}{more}{'?' if encoded else ''}{encoded}"
+    answer = server.http.request(method, url, headers=headers, content=content)
+    assert 200 <= answer.status_code < 500
+    assert "<x9" not in answer.text
+    assert "Set-Cookie" not in answer.headers
+    assert "evil.example" not in answer.headers.get("location", "")
+    if method != "HEAD" and answer.status_code != 304:
+        assert len(answer.content) == int(answer.headers["content-length"])
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=400) | st.lists(st.sampled_from([
+    b"GET ", b"POST ", b"/ ", b"/email.mobileconfig ", b"HTTP/1.1", b"\r\n", b"Host: x", b"Content-Length: 5", b"Content-Length: -1",
+    b"Transfer-Encoding: chunked", b"5\r\nhello\r\n0\r\n\r\n", b"Connection: close", b"\0", b"\xff", b" ", b":", b"FFFFFFFFFFFFFFFF\r\n",
+])).map(b"".join))  # fmt: skip
+def test_bytes_that_are_no_request_get_a_refusal_or_nothing_and_the_server_goes_on(server: Served, sent: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        connection.sendall(sent)
+        connection.shutdown(socket.SHUT_WR)
+        try:
+            answer = connection.recv(65536)
+        except OSError:
+            answer = b""
+    assert not answer.startswith(b"HTTP/1.1 5")
+    assert server.process.poll() is None
+
+
+PIECES = st.sampled_from(
+    ["<", ">", "&", "&amp;", "%EMAILADDRESS%", "%EMAIL", "%", "<domain>a.example</domain>", "<incomingServer type='imap'/>", "<!-- x -->",
+     "<![CDATA[x]]>", "<!DOCTYPE x>", "<?x y?>", " xmlns='urn:x'", " type='imap'", "\0", "é", "\u2028", "99999999999", "", "]]>", "<x:y/>"]
+) | st.text(max_size=10)  # fmt: skip
+
+
+@settings(max_examples=400)
+@given(st.lists(st.tuples(st.integers(0, len(Write.TEXT)), st.integers(0, 60), PIECES), min_size=1, max_size=4))
+def test_a_definition_is_right_and_can_be_served_or_all_that_is_wrong_is_told(
+    changes: list[tuple[int, int, str]],
+) -> None:
+    text = Write.TEXT
+    for place, length, piece in changes:
+        text = text[:place] + piece + text[place + length :]
+    mistakes = []
+    try:
+        loaded = definition.load(Path("provider.xml"), text.encode("utf-8", "surrogatepass"))
+        application(Settings((loaded,)))
+    except DefinitionError as error:
+        mistakes = error.mistakes or [""]
+    assert all(mistake.startswith("provider.xml:") for mistake in mistakes)
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=2000))
+def test_bytes_that_are_no_definition_are_told_so(content: bytes) -> None:
+    with pytest.raises(DefinitionError, match=r"^provider\.xml:"):
+        definition.load(Path("provider.xml"), content)
+
+
+def test_no_failure_was_logged_by_all_of_this(server: Served) -> None:
+    assert "Error" not in server.printed()
