@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from autoconfig.responses import plain_text
+
+_TOO_LARGE = "the head of the request is too large"
 _LAST_CALL = 1.0
 """Seconds for a new connection's request to come when the server ends."""
 
@@ -54,54 +58,41 @@ class LimitedConnection(HttpToolsProtocol):
         super().connection_made(transport)
         self._limits = self.config.limits
         self._head = 0
-        self._timer: asyncio.TimerHandle | None = None
+        """Bytes of a head that is not complete."""
+        self._came = 0
+        """Bytes that a head can have at most that is completed now."""
+        self._complete = False
+        """Whether what has just come completes a head, or comes after it."""
+        self._timer: asyncio.TimerHandle | None = self.loop.call_later(self._limits.head_timeout, self._too_slow)
         self._stuck: asyncio.TimerHandle | None = None
-        self._in_head = True
-        self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
-        self._head_is_complete()
+        self._stop_timer()
         self.resume_writing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come."""
-        self._head += len(data)
+        """Take what has come: most often one request, whole."""
+        self._complete = self._in_body()
+        self._came = self._head + len(data)
         super().data_received(data)
-        if self._in_head and not self.transport.is_closing():
+        if not self._complete and not self.transport.is_closing():
+            self._head = self._came
             if self._head > self._limits.max_head:
-                self._refuse(431, b"the head of the request is too large")
+                self._refuse(431, _TOO_LARGE)
             elif self._timer is None:
-                self._expect_head()
-
-    def on_message_begin(self) -> None:
-        """Begin a request."""
-        self._in_head = True
-        super().on_message_begin()
+                self._timer = self.loop.call_later(self._limits.head_timeout, self._too_slow)
 
     def on_headers_complete(self) -> None:
-        """Begin to answer, unless the head is too large after all: it may have come with other bytes at once."""
-        self._in_head = False
-        self._head_is_complete()
-        too_large = self._head > self._limits.max_head and (
-            len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > self._limits.max_head
-        )
+        """Begin to answer; a head that is too large after all, for all of it came at once, is refused."""
+        self._complete = True
         self._head = 0
-        if too_large:
-            self._refuse(431, b"the head of the request is too large")
-        else:
-            super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        """Take a part of the body; of a refused request, nothing."""
-        if not self.transport.is_closing():
-            super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """End a request; of a refused one there is nothing to end."""
-        if not self.transport.is_closing():
-            super().on_message_complete()
+        if self._timer is not None:
+            self._stop_timer()
+        if self._came > self._limits.max_head and self._head_size() > self._limits.max_head:
+            self.app = _refuse_head
+        super().on_headers_complete()
 
     def shutdown(self) -> None:
         """End with the server, but not before a request that may be on its way: who has just connected will ask."""
@@ -123,10 +114,14 @@ class LimitedConnection(HttpToolsProtocol):
             self._stuck = None
         super().resume_writing()
 
-    def _expect_head(self) -> None:
-        self._timer = self.loop.call_later(self._limits.head_timeout, self._too_slow)
+    def _in_body(self) -> bool:
+        # uvicorn has no cycle before the first request, whatever its types say.
+        return self.cycle is not None and self.cycle.more_body  # type: ignore[redundant-expr]
 
-    def _head_is_complete(self) -> None:
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -135,11 +130,17 @@ class LimitedConnection(HttpToolsProtocol):
         self._timer = None
         if not self.transport.is_closing():
             if self._head:
-                self._refuse(408, b"the head of the request took too long")
+                self._refuse(408, "the head of the request took too long")
             else:
                 self.transport.close()
 
-    def _refuse(self, status: int, text: bytes) -> None:
+    def _refuse(self, status: int, text: str) -> None:
+        """Answer a request whose head is not complete: no application can."""
         head = b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b\n"
-        self.transport.write(STATUS_LINE[status] + head % (len(text) + 1, text))
+        self.transport.write(STATUS_LINE[status] + head % (len(text) + 1, text.encode()))
         self.transport.close()
+
+
+async def _refuse_head(_scope: Scope, _receive: Receive, send: Send) -> None:
+    for message in plain_text(431, _TOO_LARGE, {"Connection": "close"}).messages():
+        await send(message)

@@ -14,7 +14,7 @@ from autoconfig.address import AddressError, MailAddress
 from autoconfig.definition import EMBEDDED
 from autoconfig.directory import NotServedError
 from autoconfig.protocols.autodiscover import AutodiscoverError
-from autoconfig.reload import BROKEN
+from autoconfig.running import BROKEN
 from autoconfig.sources import Options, Sources
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "BT_AUTOCONFIG"}

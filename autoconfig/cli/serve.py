@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from contextlib import ExitStack
+from dataclasses import fields
 from typing import Any
 
 import click
@@ -27,7 +28,7 @@ from autoconfig.cli.options import (
 from autoconfig.connections import LimitedConfig, Limits
 from autoconfig.logs import configuration
 from autoconfig.metrics import State, listen, shared
-from autoconfig.reload import Reloadable, Workers, reloadable
+from autoconfig.running import Reloadable, Workers, reloadable
 from autoconfig.sources import Options, Settings
 
 logger = logging.getLogger(__name__)
@@ -85,27 +86,24 @@ def _networks(_context: click.Context, _option: click.Parameter, value: str) -> 
 @option("--drain-time", type=click.FloatRange(0), default=0, show_default=True,
         help="Seconds from SIGTERM, when /readyz turns 503, to the end of listening.")  # fmt: skip
 @option("--grace-time", type=click.IntRange(1), default=20, show_default=True, help="Seconds for requests in flight.")
-def serve(host: str, port: int, workers: int, log_format: str, **given: Any) -> None:
+def serve(
+    host: str,
+    port: int,
+    workers: int,
+    trusted_proxies: str,
+    metrics_host: str,
+    metrics_port: int | None,
+    log_format: str,
+    grace_time: int,
+    **given: Any,
+) -> None:
     """Answer mail clients over HTTP, and people who open / in a browser.
 
     SIGHUP reads definitions, certificates and keys anew; when one of them is wrong, the old ones go on serving. SIGTERM
     ends the server when the requests in flight are answered.
     """
-    limits = Limits(
-        max_connections=given.pop("max_connections"),
-        max_head=given.pop("max_head"),
-        head_timeout=given.pop("head_timeout"),
-        keep_alive=given.pop("keep_alive"),
-    )
-    metrics_host, metrics_port = given.pop("metrics_host"), given.pop("metrics_port")
-    proxies, grace_time = given.pop("trusted_proxies"), given.pop("grace_time")
-    options = Options(
-        public_url=given.pop("public_url"),
-        body_timeout=given.pop("body_timeout"),
-        drain_time=given.pop("drain_time"),
-        access_log=given.pop("access_log"),
-        metrics=metrics_port is not None,
-    )
+    limits = Limits(**_taken(given, Limits))
+    options = Options(**_taken(given, Options), metrics=metrics_port is not None)
     sources = sources_of(**given, options=options)
     logging_ = configuration(log_format)
     logging.config.dictConfig(logging_)
@@ -121,7 +119,7 @@ def serve(host: str, port: int, workers: int, log_format: str, **given: Any) -> 
         log_config=logging_,
         access_log=False,  # it would print query strings, and so addresses
         server_header=False,
-        forwarded_allow_ips=proxies,
+        forwarded_allow_ips=trusted_proxies,
         timeout_graceful_shutdown=grace_time,
     )
     with ExitStack() as stack:
@@ -148,6 +146,11 @@ def serve(host: str, port: int, workers: int, log_format: str, **given: Any) -> 
             worker = functools.partial(reloadable, sources, contents)
             many = config(worker, workers=workers, timeout_worker_healthcheck=_WORKER_START)
             Workers(many, [listener], sources, state).run()
+
+
+def _taken(given: dict[str, Any], kind: type[Limits] | type[Options]) -> dict[str, Any]:
+    """Take the options out that are fields of a kind."""
+    return {field.name: given.pop(field.name) for field in fields(kind) if field.name in given}
 
 
 def _warn(settings: Settings, log_format: str) -> None:

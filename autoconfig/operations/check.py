@@ -14,7 +14,7 @@ from autoconfig.operations.dns import pacc_text, records
 from autoconfig.operations.local import Local
 from autoconfig.operations.mail import MailServer
 from autoconfig.operations.names import Names, srv_target
-from autoconfig.operations.report import Finding, FollowsError, Line, Problem, Report, Verdict, right
+from autoconfig.operations.report import Finding, FollowsError, Line, Problem, Report, Verdict, at_each, right
 from autoconfig.operations.web import Question, Reply, Web, expect
 from autoconfig.protocols import autodiscover, autodiscover_v2, mobileconfig, pacc
 
@@ -193,10 +193,10 @@ class Check:
     # The mail servers
 
     async def _mail_server(self, server: MailServer) -> Finding:
-        found = [
-            await mail.check(server, address, self._tls, self._timeout)
-            for address in await self._names.addresses(server.host)
-        ]
+        found = await at_each(
+            await self._names.addresses(server.host),
+            lambda address: mail.check(server, address, self._tls, self._timeout),
+        )
         return next((one for one in found if one.verdict is not Verdict.RIGHT), found[0])
 
     # As each client sees it

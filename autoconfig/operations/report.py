@@ -2,16 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
+
+T = TypeVar("T")
 
 
 class Verdict(Enum):
@@ -157,6 +159,21 @@ _SIGNS = {
     Verdict.UNKNOWN: ("?", "magenta"),
     Verdict.FOLLOWS: ("·", "dim"),
 }
+
+
+async def at_each(places: Sequence[str], check: Callable[[str], Awaitable[T]]) -> list[T]:
+    """Check something at each of some places, all at once; return what was found where it could be.
+
+    Raises the first Problem that is worse than that a place cannot be reached from here, or that when none can.
+    """
+    found = await asyncio.gather(*(check(place) for place in places), return_exceptions=True)
+    problems = [one for one in found if isinstance(one, BaseException)]
+    for problem in problems:
+        if not (isinstance(problem, Problem) and problem.finding.verdict is Verdict.UNKNOWN):
+            raise problem
+    if len(problems) == len(found):
+        raise problems[0]
+    return [one for one in found if not isinstance(one, BaseException)]
 
 
 async def _find(line: Line, check: Coroutine[Any, Any, Finding]) -> None:

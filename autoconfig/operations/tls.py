@@ -2,16 +2,20 @@
 
 import asyncio
 import datetime
+import errno
 import os
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from autoconfig.operations.report import Problem
+from autoconfig.operations.report import Problem, Verdict
 
 # OpenSSL's X509_V_ERR_… (x509_vfy.h)
 _EXPIRED, _SELF_SIGNED, _SELF_SIGNED_IN_CHAIN, _NO_ISSUER, _NO_ISSUER_HERE, _WRONG_NAME = 10, 18, 19, 20, 21, 62
+
+_NO_WAY = {errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
+"""It is this machine that cannot, most often for want of IPv6: that says nothing of the server."""
 
 _REASONS = {
     _EXPIRED: ("the certificate has expired", "renew it, and let the server load the new one"),
@@ -58,6 +62,9 @@ async def secured(
     try:
         reader, writer = await asyncio.open_connection(address, port)
     except OSError as error:
+        if error.errno in _NO_WAY:
+            remedy = "run the check where there is a way to it (IPv6?)"
+            raise Problem(f"there is no way from here to {address}", remedy, Verdict.UNKNOWN) from error
         reason = os.strerror(error.errno).lower() if error.errno else "fails"
         remedy = f"see that the server runs, and that firewalls let port {port} in"
         raise Problem(f"{address} port {port}: {reason}", remedy) from error

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import NamedTuple, Self
 from urllib.parse import urljoin, urlsplit
 
@@ -11,7 +12,7 @@ import httpx
 
 from autoconfig.operations import tls
 from autoconfig.operations.names import Names
-from autoconfig.operations.report import Finding, Problem, Verdict, right
+from autoconfig.operations.report import Finding, Problem, Verdict, at_each, right
 
 MAX_REDIRECTS = 5
 _MAX_BODY = 1024 * 1024
@@ -68,8 +69,7 @@ class Web:
         if self._at and self._at.scheme == "http":
             return right("asked at --url, without TLS")
         addresses = [self._at.hostname or ""] if self._at else await self._names.addresses(host)
-        found = await asyncio.gather(*(self._certificate(host, address) for address in addresses))
-        days = min(found)
+        days = min(await at_each(addresses, partial(self._certificate, host)))
         text = f"trusted, for {days} more days, on {', '.join(addresses)}"
         if days < _SOON:
             return Finding(Verdict.WARNING, text, "renew the certificate now")

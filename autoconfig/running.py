@@ -1,4 +1,4 @@
-"""Taking changed files into use while the server runs: on SIGHUP, and only when all of them are right."""
+"""The server while it runs: changed files taken into use on SIGHUP, an end in good order on SIGTERM, its workers."""
 
 import functools
 import gc
