@@ -243,9 +243,10 @@ class Check:
             values["mx"] = await self._exchangers_domain(domain)
         elif "{srv}" in look_up.url:
             found = await self._names.find(f"_autodiscover._tcp.{domain.name}", "SRV")
-            if not found or srv_target(found[0])[1] != 443:
+            host, port = srv_target(found[0].to_text()) if found else ("", 0)
+            if not host or port != 443:
                 raise _NothingThereError
-            values["srv"] = srv_target(found[0])[0]
+            values["srv"] = host
         url = look_up.url.format_map(values)
         if look_up.how == "redirect":
             reply = await self._web.ask(Question(url), follow=False)

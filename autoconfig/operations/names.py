@@ -77,7 +77,7 @@ async def check_autodiscover(names: Names, domain: str) -> Finding:
         raise Problem(f"there is no SRV record {name}", remedy)
     if len(found) > 1:
         raise Problem(f"there are {len(found)} SRV records; Outlook may take any", f"{remedy} and remove the others")
-    target, port = srv_target(found[0])
+    target, port = srv_target(found[0].to_text())
     if port != 443:
         raise Problem(f"it leads to port {port}; Outlook takes only 443", remedy)
     if not target:
@@ -89,26 +89,31 @@ async def check_autodiscover(names: Names, domain: str) -> Finding:
     return right(f"{target}:{port}")
 
 
-def srv_target(record: dns.rdata.Rdata) -> tuple[str, int]:
-    """Return the host and the port of an SRV record; the host is empty when it says that there is none."""
-    _priority, _weight, port, target = record.to_text().split()
+def srv_target(record: str) -> tuple[str, int]:
+    """Return the host and the port of an SRV record's text; the host is empty when it says that there is none."""
+    _priority, _weight, port, target = record.split()
     return target.rstrip(".").lower(), int(port)
 
 
 async def check_srv(names: Names, domain: str, wanted: Record) -> Finding:
-    """Check that an SRV record says what the definition does, and that no other contradicts it."""
+    """Check that an SRV record leads where the definition does, and that no other leads elsewhere.
+
+    Priority and weight are the operator's business.
+    """
     name = f"{wanted.name}.{domain}"
-    found = {record.to_text().lower() for record in await names.find(name, "SRV")}
+    found = {srv_target(record.to_text()): record.to_text() for record in await names.find(name, "SRV")}
     remedy = f"publish `{name}. SRV {wanted.data}`"
-    if wanted.data.lower() in found:
-        if extra := found - {wanted.data.lower()}:
-            raise Problem(f"there is also SRV {', '.join(sorted(extra))}", f"remove all but `SRV {wanted.data}`")
-        return right("not offered, and says so" if wanted.data == "0 0 0 ." else wanted.data)
+    if text := found.pop(srv_target(wanted.data), ""):
+        if found:
+            raise Problem(
+                f"there is also SRV {', '.join(sorted(found.values()))}", f"remove all but `SRV {wanted.data}`"
+            )
+        return right("not offered, and says so" if wanted.data == "0 0 0 ." else text)
     if not found:
         if wanted.data == "0 0 0 .":
             return Finding(Verdict.WARNING, "nothing says that this is not offered", remedy)
         raise Problem(f"there is no SRV record {name}", remedy)
-    raise Problem(f"it says {', '.join(sorted(found))}", f"{remedy} instead")
+    raise Problem(f"it says {', '.join(sorted(found.values()))}", f"{remedy} instead")
 
 
 async def check_text(names: Names, name: str, wanted: Iterable[str]) -> Finding:
