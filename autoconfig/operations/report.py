@@ -149,7 +149,7 @@ class Report:
         else:
             await self.finish()
             console.print(self.table(), soft_wrap=False)
-        console.print(f"\n{self.summary()}")
+        console.print(f"\n{self.summary()}", highlight=False)
 
 
 _SIGNS = {

@@ -47,5 +47,5 @@ def picture(lines: Iterable[dict[str, str]], file: Path) -> None:
         report.lines.append(Line(line["area"], line["subject"], finding))
     console = Console(record=True, width=150, file=io.StringIO(), force_terminal=True)
     console.print(report.table())
-    console.print(f"\n{report.summary()}")
+    console.print(f"\n{report.summary()}", highlight=False)
     file.write_text(console.export_svg(title="bt-autoconfig check --domain btinternet.com"))

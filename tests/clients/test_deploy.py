@@ -25,6 +25,13 @@ def fetch(lab: Network, host: str, scheme: str = "https") -> str:
     )
 
 
+def test_caddy_finds_nothing_wrong_with_its_configuration() -> None:
+    command = ["caddy", "validate", "--adapter", "caddyfile", "--config", str(DEPLOY / "Caddyfile")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "not formatted" not in done.stderr
+
+
 def no_secret(text: str) -> None:
     assert "fred" not in text
     assert PASSWORD not in text

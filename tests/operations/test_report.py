@@ -1,0 +1,119 @@
+import asyncio
+import json
+
+import pytest
+from rich.console import Console
+
+from autoconfig.operations.report import Finding, FollowsError, Line, Problem, Report, Verdict, at_each, right
+
+
+async def passes() -> Finding:
+    return right("fine")
+
+
+async def fails(verdict: Verdict = Verdict.WRONG) -> Finding:
+    raise Problem("broken", "mend it", verdict)
+
+
+async def builds_upon(line: Line) -> Finding:
+    await line.must_hold()
+    return right("fine")
+
+
+def report(*verdicts: Verdict) -> Report:
+    """Return the report of a check whose lines end so."""
+
+    async def run() -> Report:
+        made = Report()
+        for number, verdict in enumerate(verdicts):
+            made.add("area", f"line {number}", passes() if verdict is Verdict.RIGHT else fails(verdict))
+        await made.finish()
+        return made
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "status"),
+    [
+        ([], 0),
+        ([Verdict.RIGHT, Verdict.WARNING], 0),
+        ([Verdict.RIGHT, Verdict.UNKNOWN], 2),
+        ([Verdict.UNKNOWN, Verdict.WRONG], 1),
+    ],
+)
+def test_the_exit_status_tells_the_worst(verdicts: list[Verdict], status: int) -> None:
+    assert report(*verdicts).exit_status == status
+
+
+def test_what_builds_upon_a_line_that_fails_names_it() -> None:
+    async def run() -> list[Finding | None]:
+        made = Report()
+        first = made.add("DNS", "a.example", fails())
+        second = made.add("HTTPS", "a.example", builds_upon(first))
+        third = made.add("HTTPS", "https://a.example/", builds_upon(second))
+        fourth = made.add("mail", "b.example", builds_upon(made.add("DNS", "b.example", passes())))
+        await made.finish()
+        return [first.finding, second.finding, third.finding, fourth.finding]
+
+    assert asyncio.run(run()) == [
+        Finding(Verdict.WRONG, "broken", "mend it"),
+        Finding(Verdict.FOLLOWS, "not tried: see a.example"),
+        Finding(Verdict.FOLLOWS, "not tried: see a.example"),
+        right("fine"),
+    ]
+
+
+def test_json_has_every_line() -> None:
+    found = json.loads(report(Verdict.RIGHT, Verdict.WRONG).as_json())
+    assert found["exit_status"] == 1
+    assert found["lines"][1] == {
+        "area": "area", "subject": "line 1", "verdict": "wrong", "text": "broken", "remedy": "mend it",
+    }  # fmt: skip
+
+
+def test_on_a_terminal_lines_show_while_they_are_checked() -> None:
+    async def run(console: Console) -> None:
+        made = Report()
+        gate = asyncio.Event()
+
+        async def waits() -> Finding:
+            await gate.wait()
+            return right("fine")
+
+        made.add("area", "slow", waits())
+        asyncio.get_running_loop().call_later(0.3, gate.set)
+        await made.show(console)
+
+    console = Console(force_terminal=True, width=80, record=True)
+    with console.capture() as capture:
+        asyncio.run(run(console))
+    shown = capture.get()
+    assert "slow" in shown.partition("fine")[0]  # it was there before it was done
+    assert "1 right" in shown
+
+
+def test_a_place_that_cannot_be_reached_from_here_says_nothing_of_it() -> None:
+    """A machine without IPv6 checks what has IPv4 too."""
+
+    async def check(place: str) -> str:
+        if place == "2001:db8::1":
+            raise Problem("there is no way from here", verdict=Verdict.UNKNOWN)
+        if place == "192.0.2.9":
+            raise Problem("refused")
+        return place
+
+    def at(*places: str) -> list[str]:
+        return asyncio.run(at_each(places, check))
+
+    assert at("192.0.2.1", "2001:db8::1") == ["192.0.2.1"]
+    with pytest.raises(Problem, match="no way from here"):
+        at("2001:db8::1")
+    with pytest.raises(Problem, match="refused"):
+        at("192.0.2.1", "192.0.2.9", "2001:db8::1")
+
+
+def test_a_line_that_is_not_right_does_not_hold() -> None:
+    line = Line("DNS", "a.example", Finding(Verdict.UNKNOWN, "the resolver does not answer"))
+    with pytest.raises(FollowsError, match=r"a\.example"):
+        asyncio.run(line.must_hold())
