@@ -1,10 +1,13 @@
 """What a connection may cost: limits that uvicorn's own HTTP connection does not have.
 
-A head must come whole, small and soon; who does not read what he asked for is let go. Bodies are the front's business.
+A head must come whole, small and soon, and a body soon; who does not read what he asked for is let go. How large a body
+may be is the front's business.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -28,6 +31,8 @@ class Limits:
     """Bytes of request line and headers."""
     head_timeout: float = 10.0
     """Seconds from the connection, or from the first byte of a request, to the end of the request's head."""
+    body_timeout: float = 10.0
+    """Seconds from the first bytes of a request's body to the last."""
     keep_alive: int = 5
     """Seconds that a connection may rest between two requests."""
     write_timeout: float = 10.0
@@ -63,8 +68,10 @@ class LimitedConnection(HttpToolsProtocol):
         """Bytes that a head can have at most that is completed now."""
         self._complete = False
         """Whether what has just come completes a head, or comes after it."""
-        self._timer: asyncio.TimerHandle | None = self.loop.call_later(self._limits.head_timeout, self._too_slow)
+        self._timer: asyncio.TimerHandle | None = None
+        """What ends a request that does not come, its head or its body."""
         self._stuck: asyncio.TimerHandle | None = None
+        self._start_timer(self._limits.head_timeout, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
@@ -77,12 +84,10 @@ class LimitedConnection(HttpToolsProtocol):
         self._complete = self._in_body()
         self._came = self._head + len(data)
         super().data_received(data)
-        if not self._complete and not self.transport.is_closing():
-            self._head = self._came
-            if self._head > self._limits.max_head:
-                self._refuse(431, _TOO_LARGE)
-            elif self._timer is None:
-                self._timer = self.loop.call_later(self._limits.head_timeout, self._too_slow)
+        if not self._complete:
+            self._head_goes_on()
+        elif self._timer is None and self._in_body():
+            self._start_timer(self._limits.body_timeout, partial(self._body_is_late, self.cycle))
 
     def on_headers_complete(self) -> None:
         """Begin to answer; a head that is too large after all, for all of it came at once, is refused."""
@@ -114,6 +119,15 @@ class LimitedConnection(HttpToolsProtocol):
             self._stuck = None
         super().resume_writing()
 
+    def _head_goes_on(self) -> None:
+        self._head, first = self._came, not self._head
+        if self.transport.is_closing():
+            return
+        if self._head > self._limits.max_head:
+            self._refuse(431, _TOO_LARGE)
+        elif first:
+            self._start_timer(self._limits.head_timeout, self._head_is_late)
+
     def _in_body(self) -> bool:
         # uvicorn has no cycle before the first request, whatever its types say.
         return self.cycle is not None and self.cycle.more_body  # type: ignore[redundant-expr]
@@ -121,21 +135,29 @@ class LimitedConnection(HttpToolsProtocol):
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
+    def _start_timer(self, seconds: float, late: Callable[[], None]) -> None:
+        self._stop_timer()
+        self._timer = self.loop.call_later(seconds, late)
+
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _too_slow(self) -> None:
-        self._timer = None
-        if not self.transport.is_closing():
-            if self._head:
-                self._refuse(408, "the head of the request took too long")
-            else:
-                self.transport.close()
+    def _head_is_late(self) -> None:
+        if self._head:
+            self._refuse(408, "the head of the request took too long")
+        else:
+            self.transport.close()
+
+    def _body_is_late(self, awaited: object) -> None:
+        if awaited is self.cycle and self.cycle.more_body and not self.cycle.response_started:
+            self._refuse(408, "the body of the request took too long")
 
     def _refuse(self, status: int, text: str) -> None:
-        """Answer a request whose head is not complete: no application can."""
+        """Answer a request that is not complete: no application can. What waits for it hears that nobody is there."""
+        if self.transport.is_closing():
+            return
         head = b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b\n"
         self.transport.write(STATUS_LINE[status] + head % (len(text) + 1, text.encode()))
         self.transport.close()

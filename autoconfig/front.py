@@ -5,7 +5,6 @@ and what stands there answers: that is how nearly all requests go. Paths in othe
 paths and wrong methods take the way through Starlette's router.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
@@ -31,13 +30,11 @@ class Front:
         self,
         responders: Mapping[tuple[str, str], Responder],
         app: ASGIApp,
-        body_timeout: float,
         max_body: int = MAX_BODY,
     ) -> None:
         self._responders = responders
         self._app = app
         self._max_body = max_body
-        self._body_timeout = body_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -64,21 +61,20 @@ class Front:
         await send(end)
 
     async def _read_body(self, asked: Asked, receive: Receive) -> bytes:
-        """Return the whole body. A refusal leaves the rest of it unread, so the connection is closed."""
+        """Return the whole body; that it comes soon, the connection sees to.
+
+        A refusal leaves the rest of it unread, so the connection is closed.
+        """
         self._check_size(asked.body_length or 0)
         body = b""
-        try:
-            async with asyncio.timeout(self._body_timeout):
-                while True:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise _GoneError
-                    body += bytes(message.get("body", b""))
-                    self._check_size(len(body))
-                    if not message.get("more_body", False):
-                        return body
-        except TimeoutError as error:
-            raise HTTPException(408, f"the body took longer than {self._body_timeout:g} seconds", _CLOSE) from error
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _GoneError
+            body += bytes(message.get("body", b""))
+            self._check_size(len(body))
+            if not message.get("more_body", False):
+                return body
 
     def _check_size(self, size: int) -> None:
         if size > self._max_body:

@@ -79,7 +79,7 @@ def application(
     by_heart = {(method, way.path): way.responder for way in ways for method in way.methods if "{" not in way.path}
     # Redirecting to another spelling of a path would send clients to whatever Host they claim.
     router = Router([way.route() for way in ways], redirect_slashes=False)
-    front = Front(by_heart, router, options.body_timeout)
+    front = Front(by_heart, router)
     return (
         Observer(front, partial(_route_of, {way.path: way.name for way in ways}, router), report) if report else front
     )

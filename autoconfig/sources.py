@@ -16,8 +16,6 @@ class Options:
 
     public_url: str | None = None
     """Where people reach this server, for links to it, when that is none of the definitions' hosts."""
-    body_timeout: float = 10.0
-    """Seconds from a request's head to the end of its body."""
     drain_time: float = 0.0
     """Seconds from SIGTERM to the end of listening, for load balancers to look elsewhere."""
     access_log: bool = False
