@@ -81,12 +81,14 @@ class LimitedConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what has come: most often one request, whole."""
-        self._complete = self._in_body()
+        cycle = self.cycle
+        # uvicorn has no cycle before the first request, whatever its types say.
+        self._complete = cycle is not None and cycle.more_body  # type: ignore[redundant-expr]
         self._came = self._head + len(data)
-        super().data_received(data)
+        HttpToolsProtocol.data_received(self, data)
         if not self._complete:
             self._head_goes_on()
-        elif self._timer is None and self._in_body():
+        elif self.cycle.more_body and self._timer is None:
             self._start_timer(self._limits.body_timeout, partial(self._body_is_late, self.cycle))
 
     def on_headers_complete(self) -> None:
@@ -97,7 +99,7 @@ class LimitedConnection(HttpToolsProtocol):
             self._stop_timer()
         if self._came > self._limits.max_head and self._head_size() > self._limits.max_head:
             self.app = _refuse_head
-        super().on_headers_complete()
+        HttpToolsProtocol.on_headers_complete(self)
 
     def shutdown(self) -> None:
         """End with the server, but not before a request that may be on its way: who has just connected will ask."""
@@ -127,10 +129,6 @@ class LimitedConnection(HttpToolsProtocol):
             self._refuse(431, _TOO_LARGE)
         elif first:
             self._start_timer(self._limits.head_timeout, self._head_is_late)
-
-    def _in_body(self) -> bool:
-        # uvicorn has no cycle before the first request, whatever its types say.
-        return self.cycle is not None and self.cycle.more_body  # type: ignore[redundant-expr]
 
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)

@@ -8,8 +8,8 @@ import re
 import ssl
 from dataclasses import dataclass
 
-from autoconfig.operations.report import Finding, Problem, Verdict, right
-from autoconfig.operations.tls import days_left, secured, trusted
+from autoconfig.operations.report import Finding, Problem, Verdict
+from autoconfig.operations.tls import days_left, secured, trusted, unless_soon
 
 _PASSWORD = {
     "imap": re.compile(r"AUTH=(PLAIN|LOGIN)\b"),
@@ -133,14 +133,8 @@ def _judge(server: MailServer, offered: str, writer: asyncio.StreamWriter, prefi
     if encryption is None:
         return Finding(Verdict.WARNING, f"{prefix}no encryption, as the definition says", "offer TLS")
     days = days_left(encryption.getpeercert())
-    text = f"{prefix}{encryption.version()}, certificate for {days} more days, {', '.join(server.authentication)}"
-    if days < _SOON:
-        return Finding(Verdict.WARNING, text, "renew the certificate now")
-    return right(text)
-
-
-_SOON = 14
-"""Days before its end from which on a certificate that has not been renewed is told."""
+    methods = ", ".join(server.authentication)
+    return unless_soon(days, f"{prefix}{encryption.version()}, certificate for {days} more days, {methods}")
 
 
 def _offers(type_: str, method: str, offered: str) -> bool:

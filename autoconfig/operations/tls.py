@@ -9,13 +9,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from autoconfig.operations.report import Problem, Verdict
+from autoconfig.operations.report import Finding, Problem, Verdict, right
 
 # OpenSSL's X509_V_ERR_… (x509_vfy.h)
 _EXPIRED, _SELF_SIGNED, _SELF_SIGNED_IN_CHAIN, _NO_ISSUER, _NO_ISSUER_HERE, _WRONG_NAME = 10, 18, 19, 20, 21, 62
 
 _NO_WAY = {errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 """It is this machine that cannot, most often for want of IPv6: that says nothing of the server."""
+
+_SOON = 14
+"""Days before its end from which on a certificate that has not been renewed is told."""
 
 _REASONS = {
     _EXPIRED: ("the certificate has expired", "renew it, and let the server load the new one"),
@@ -76,6 +79,13 @@ async def secured(
             writer.close()
             raise
     return reader, writer
+
+
+def unless_soon(days: int, text: str) -> Finding:
+    """Return that all is right, unless a certificate that has so many days left should have been renewed by now."""
+    if days < _SOON:
+        return Finding(Verdict.WARNING, text, "renew the certificate now")
+    return right(text)
 
 
 def days_left(certificate: Mapping[str, Any]) -> int:

@@ -15,9 +15,6 @@ from autoconfig.operations.names import Names
 from autoconfig.operations.report import Finding, Problem, Verdict, at_each, right
 
 MAX_REDIRECTS = 5
-_MAX_BODY = 1024 * 1024
-_SOON = 14
-"""Days before its end from which on a certificate that has not been renewed is told."""
 
 
 class Reply(NamedTuple):
@@ -70,10 +67,7 @@ class Web:
             return right("asked at --url, without TLS")
         addresses = [self._at.hostname or ""] if self._at else await self._names.addresses(host)
         days = min(await at_each(addresses, partial(self._certificate, host)))
-        text = f"trusted, for {days} more days, on {', '.join(addresses)}"
-        if days < _SOON:
-            return Finding(Verdict.WARNING, text, "renew the certificate now")
-        return right(text)
+        return tls.unless_soon(days, f"trusted, for {days} more days, on {', '.join(addresses)}")
 
     async def _certificate(self, host: str, address: str) -> int:
         try:
@@ -98,7 +92,7 @@ class Web:
             urls.append(question.url)
             answer = await self._ask_once(question)
             if not follow or answer.status_code not in (301, 302, 303, 307, 308) or "location" not in answer.headers:
-                return Reply(answer.status_code, answer.headers, answer.content[:_MAX_BODY], tuple(urls))
+                return Reply(answer.status_code, answer.headers, answer.content, tuple(urls))
             question = question._replace(url=urljoin(question.url, answer.headers["location"]))
             if question.url in urls or len(urls) > MAX_REDIRECTS:
                 raise Problem("it redirects in a loop", "see that the web server passes on Host and X-Forwarded-Proto")

@@ -56,6 +56,28 @@ def test_a_server_can_be_checked_before_it_is_in_the_dns(deployment: Deployment)
     assert verdict.status == 0
 
 
+def test_a_domain_without_a_web_site_is_all_right(deployment: Deployment) -> None:
+    deployment.change_zone("@ A 192.0.2.1\n", "")
+    deployment.start()
+    verdict = deployment.check()
+    assert verdict.of("warning", "wrong", "unknown", "follows") == []
+    clients = {line["subject"]: line["text"] for line in verdict.lines if line["area"] == "clients"}
+    assert clients[f"Outlook, classic, {DOMAIN}"].endswith(
+        "https://autodiscover.btinternet.com/autodiscover/autodiscover.xml"
+    )
+
+
+def test_certificates_that_soon_end_are_told_in_time(deployment: Deployment, authority: Authority) -> None:
+    deployment.certificates["autoconfig.btinternet.com"] = authority.issue("autoconfig.btinternet.com", days=5)
+    chain, key = authority.issue(MAIL_HOST, days=3)
+    deployment.mail |= {"submission_certificate": chain, "submission_key": key}
+    deployment.start()
+    verdict = deployment.check()
+    assert verdict.status == 0
+    assert [subject for subject, _ in verdict.of("warning")] == ["autoconfig.btinternet.com", SMTP]
+    assert {line["remedy"] for line in verdict.lines if line["verdict"] == "warning"} == {"renew the certificate now"}
+
+
 def test_without_a_resolver_nothing_can_be_said(deployment: Deployment) -> None:
     deployment.start()
     verdict = deployment.check("--resolver", CLOSED, timeout=0.5)
