@@ -1,5 +1,6 @@
 """What tests are made with: the server as its users start it, and definition files."""
 
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from autoconfig import directory as directory_module
 from autoconfig.definition import Definition
@@ -102,3 +104,24 @@ class Write:
         file = self._folder / name
         file.write_text(text)
         return file
+
+
+class LeftOut:
+    """Tests that need more than this machine has: left out with one line that says how to have them.
+
+    `variable` is that of the environment that says that they must not be left out: they fail then.
+    """
+
+    def __init__(self, what: str, reason: str, variable: str, files: str = "test_*.py") -> None:
+        self._what, self._reason = what, reason
+        self._required = bool(os.environ.get(variable))
+        self.files = [files] if reason and not self._required else []
+
+    def tell(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Tell what is left out, at the end of a run."""
+        if self.files:
+            terminalreporter.write_line(f"left out: {self._what} ({self._reason})", yellow=True)
+
+    def fail_if_required(self) -> None:
+        if self._reason:
+            pytest.fail(self._reason)

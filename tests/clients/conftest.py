@@ -18,7 +18,7 @@ from tests.clients.mail import MailServers
 from tests.clients.network import Network, network
 from tests.clients.record import Recorder
 from tests.clients.tls import Authority, Front
-from tests.support import COMMAND
+from tests.support import COMMAND, LeftOut
 
 PROGRAMS = {
     "caddy": "caddy",
@@ -77,12 +77,14 @@ def missing() -> str:
     return f"not installed: {' '.join(packages)}; `make test-clients` installs them (Debian)" if packages else ""
 
 
-@pytest.fixture(scope="session", autouse=True)
+_LEFT_OUT = LeftOut("tests/clients", missing(), "REQUIRE_CLIENTS")
+collect_ignore_glob = _LEFT_OUT.files
+pytest_terminal_summary = _LEFT_OUT.tell
+
+
+@pytest.fixture(scope="package", autouse=True)
 def _complete() -> None:
-    if reason := missing():
-        if os.environ.get("REQUIRE_CLIENTS"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    _LEFT_OUT.fail_if_required()
 
 
 @pytest.fixture

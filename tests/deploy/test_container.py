@@ -4,7 +4,6 @@ Where no registry of images can be reached, a Debian made by debootstrap stands 
 """
 
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,19 +16,6 @@ PROJECT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}
 IMAGE = "localhost/bt-autoconfig-test"
 BASE = "localhost/bt-autoconfig-test-base"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _complete() -> None:
-    missing = [program for program in ("buildah", "debootstrap") if not shutil.which(program)]
-    reason = f"not installed: {', '.join(missing)}; `make test-deploy` installs them (root, Debian)" if missing else ""
-    reason = reason or ("building needs root: sudo make test-deploy" if os.geteuid() else "")
-    if reason:
-        if os.environ.get("REQUIRE_DEPLOY"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    if not os.environ.get("REQUIRE_DEPLOY"):
-        pytest.skip("takes minutes: `make test-deploy` builds the container image")
 
 
 def buildah(*arguments: str | Path, timeout: float = 900) -> str:

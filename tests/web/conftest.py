@@ -1,6 +1,5 @@
 """A real browser, and what holds for whatever it is shown."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.support import Served
+from tests.support import LeftOut, Served
 from tests.web import browser as browser_module
 from tests.web.browser import HOST
 
@@ -16,12 +15,14 @@ FRED = "fred.bloggs@btinternet.com"
 Open = Callable[..., Page]
 
 
+_LEFT_OUT = LeftOut("tests/web", browser_module.missing(), "REQUIRE_WEB")
+collect_ignore_glob = _LEFT_OUT.files
+pytest_terminal_summary = _LEFT_OUT.tell
+
+
 @pytest.fixture(scope="package", autouse=True)
 def _complete() -> None:
-    if reason := browser_module.missing():
-        if os.environ.get("REQUIRE_WEB"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    _LEFT_OUT.fail_if_required()
 
 
 @pytest.fixture(scope="package")
