@@ -131,7 +131,8 @@ def test_trusted_proxies_that_are_no_addresses_are_refused(wrong: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("trusted", "believed"), [("127.0.0.1", True), ("127.0.0.0/8", True), ("*", True), ("192.0.2.1", False)]
+    ("trusted", "believed"),
+    [("127.0.0.1", True), ("127.0.0.0/8", True), ("*", True), ("192.0.2.1", False), ("", False)],
 )
 def test_only_trusted_proxies_say_that_a_request_came_over_https(trusted: str, believed: bool) -> None:
     """Outlook's GET over http is redirected; over https it is answered."""

@@ -45,7 +45,7 @@ _MOST_WARNINGS = 20
 def _networks(_context: click.Context, _option: click.Parameter, value: str) -> str:
     for one in value.split(","):
         try:
-            if one.strip() != "*":
+            if one.strip() not in ("", "*"):
                 ipaddress.ip_network(one.strip())
         except ValueError as error:
             raise click.BadParameter(f"{one} is neither an IP address nor a network") from error
@@ -70,7 +70,7 @@ def _networks(_context: click.Context, _option: click.Parameter, value: str) -> 
     show_default=True,
     callback=_networks,
     metavar="LIST",
-    help="Who may say by X-Forwarded-Proto that a request came over https: IP addresses and networks, or *.",
+    help="Who may say by X-Forwarded-Proto that a request came over https: IP addresses and networks, * for all.",
 )
 @option(
     "--metrics-port", type=click.IntRange(0, 65535), help="Figures for Prometheus, at /metrics of a port of its own."

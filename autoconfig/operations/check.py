@@ -113,7 +113,8 @@ class Check:
         for prefix in _hosts(document):
             host = f"{prefix}{domain.name}"
             self._hosts[host] = add(host, names.check_host(self._names, host))
-        add(f"_autodiscover._tcp.{domain.name}", names.check_autodiscover(self._names, domain.name))
+        name = f"_autodiscover._tcp.{domain.name}"
+        self._hosts[name] = add(name, names.check_autodiscover(self._names, domain.name))
         for record in records(domain.definition, domain.name, "host.invalid"):
             if record.type == "SRV" and record.name != "_autodiscover._tcp":
                 add(f"{record.name}.{domain.name}", names.check_srv(self._names, domain.name, record))
@@ -139,6 +140,8 @@ class Check:
                 add(subject, self._documents(domain, prefix + domain.name, questions))
         add(f"http://autoconfig.{domain.name}{_AUTOCONFIG}", self._over_http(domain))
         add(f"http://autodiscover.{domain.name}{autodiscover.PATH}", self._redirect(domain))
+        if self._in_dns:
+            add(f"{autodiscover.PATH} by _autodiscover._tcp.{domain.name}", self._by_srv(domain))
         add(f"https://{domain.name}", self._web_site(domain))
 
     async def _certificate(self, host: str) -> Finding:
@@ -170,6 +173,19 @@ class Check:
             return right(f"redirects to {location}")
         remedy = "answer http on this host with a redirect to the same URL over https, from this server or another"
         raise Problem(f"it answers {reply.status} {location}".rstrip(), remedy)
+
+    async def _by_srv(self, domain: Domain) -> Finding:
+        """Outlook's last look-up: the host in the SRV record needs a certificate too, and answers like the others."""
+        name = f"_autodiscover._tcp.{domain.name}"
+        await self._host_must_hold(name)
+        host, _ = srv_target((await self._names.find(name, "SRV"))[0].to_text())
+        if host in self._certificates:
+            await self._certificates[host].must_hold()
+            return right(f"{host}, as above")
+        question = Question(f"https://{host}{autodiscover.PATH}", domain.outlook())
+        finding = await self._web.certificate(host)
+        found = expect(await self._web.ask(question), await domain.local.ask(question))
+        return found if finding.verdict is Verdict.RIGHT else finding
 
     async def _web_site(self, domain: Domain) -> Finding:
         """Clients ask at the domain itself too. What is there may know nothing, but must not mislead them."""

@@ -15,7 +15,7 @@ from tests.clients.tls import Authority
 from tests.support import COMMAND
 
 DOMAIN = "btinternet.com"
-HOSTS = [f"{prefix}{DOMAIN}" for prefix in CLIENT_HOSTS]
+HOSTS = [*(f"{prefix}{DOMAIN}" for prefix in CLIENT_HOSTS), f"web.{DOMAIN}"]
 CLOSED, SILENT = "192.0.2.2", "192.0.2.3"
 """Addresses where nothing listens, and where connections are taken but nothing is ever said."""
 _LISTEN = "import socket, time; taken = socket.create_server(('{}', 443), backlog=9); time.sleep(600)"

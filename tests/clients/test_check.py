@@ -129,6 +129,7 @@ FAULTS: dict[str, tuple[Callable[[Deployment], None], str, str]] = {
     "Autodiscover SRV to another port": (broken(zone=(f"0 0 443 {TARGET}", f"0 0 8443 {TARGET}")), "_autodiscover._tcp.btinternet.com", "it leads to port 8443"),
     "Autodiscover SRV to nowhere": (broken(zone=(f"0 0 443 {TARGET}", "0 0 443 gone.btinternet.com.")), "_autodiscover._tcp.btinternet.com", "it leads to gone.btinternet.com has no address"),
     "a stale second Autodiscover SRV": (broken(zone=("; Outlook, when", "_autodiscover._tcp SRV 0 0 443 old.example.\n; ")), "_autodiscover._tcp.btinternet.com", "there are 2 SRV records"),
+    "a host in the SRV record without a certificate": (broken(certificate=lambda ca: {"web.btinternet.com": ca.issue("www.btinternet.com")}), "/autodiscover/autodiscover.xml by _autodiscover._tcp.btinternet.com", "the certificate is not for web.btinternet.com"),
     "no IMAP SRV": (broken(zone=(line_of("_imaps._tcp", "SRV"), "; ")), "_imaps._tcp.btinternet.com", "there is no SRV record"),
     "IMAP SRV to another host": (broken(zone=("993 mail.btinternet.com.", "993 old.btinternet.com.")), "_imaps._tcp.btinternet.com", "it says 0 1 993 old.btinternet.com."),
     "an extra submission SRV": (broken(zone=("; clients that", "_submissions._tcp SRV 5 1 465 old.btinternet.com.\n; ")), "_submissions._tcp.btinternet.com", "there is also SRV 5 1 465 old.btinternet.com."),

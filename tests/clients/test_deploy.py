@@ -64,7 +64,7 @@ def test_caddy_gets_a_certificate_for_each_of_the_definitions_own_names_and_for_
 
 def test_nginx_serves_and_writes_no_query_down(lab: Network, authority: Authority) -> None:
     deployment = Deployment(lab, authority)
-    chain, key = authority.issue(*web_names(DOMAIN))
+    chain, key = authority.issue(*web_names(DOMAIN), f"web.{DOMAIN}")
     site = (DEPLOY / "nginx.conf").read_text()
     for old, new in (
         ("/etc/ssl/bt-autoconfig/fullchain.pem", chain), ("/etc/ssl/bt-autoconfig/privkey.pem", key), ("/var/log/nginx", lab.folder),
