@@ -134,13 +134,14 @@ class Check:
             host = f"{prefix}{domain.name}"
             self._certificates[prefix + domain.name] = add(host, self._certificate(host))
         for prefix, questions in domain.questions():
-            if (await domain.local.ask(questions[0])).status == 200:
+            if _is_document(await domain.local.ask(questions[0])):
                 url, query, _ = questions[0].url.partition("?")
                 subject = f"{url}{' (POST)' if questions[0].body else ' (with an address)' if query else ''}"
                 add(subject, self._documents(domain, prefix + domain.name, questions))
         add(f"http://autoconfig.{domain.name}{_AUTOCONFIG}", self._over_http(domain))
         add(f"http://autodiscover.{domain.name}{autodiscover.PATH}", self._redirect(domain))
-        if self._in_dns:
+        outlook = Question(domain.url("autodiscover.", autodiscover.PATH), domain.outlook())
+        if self._in_dns and _is_document(await domain.local.ask(outlook)):
             add(f"{autodiscover.PATH} by _autodiscover._tcp.{domain.name}", self._by_srv(domain))
         add(f"https://{domain.name}", self._web_site(domain))
 
@@ -291,6 +292,11 @@ class _NothingThereError(Exception):
 def _hosts(pacc_document: bytes) -> list[str]:
     """Return the prefixes of the hosts that must be there: PACC's only when there is something to say in it."""
     return [prefix for prefix in CLIENT_HOSTS if prefix and (pacc_document or prefix != "ua-auto-config.")]
+
+
+def _is_document(reply: Reply) -> bool:
+    """Tell whether an answer of this program is a document, and no refusal: Autodiscover's have status 200 as well."""
+    return reply.status == 200 and b"<ErrorCode>" not in reply.body
 
 
 def _has_settings(reply: Reply, domain: Domain) -> bool:

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.support import COMMAND, Served
+from tests.support import COMMAND, Served, Write, serving
 
 
 def check(server: Served, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -18,6 +18,18 @@ def test_the_web_side_is_right_wherever_the_server_is_asked(server: Served) -> N
     verdicts = {line["verdict"] for line in report["lines"] if line["area"] == "HTTPS"}
     assert verdicts == {"right"}
     assert len([line for line in report["lines"] if line["area"] == "HTTPS"]) == 3 * 11
+
+
+def test_what_a_definition_does_not_offer_is_not_missed(write: Write) -> None:
+    """A provider with OAuth2 alone has nothing for Outlook or for Apple's profiles."""
+    definition = write({"password-cleartext": "OAuth2", "password-encrypted": "OAuth2"})
+    with serving("--definition", definition) as served:
+        report = json.loads(check(served, "--json", "--definition", str(definition)).stdout)
+    lines = [line for line in report["lines"] if line["area"] == "HTTPS"]
+    assert {line["verdict"] for line in lines} == {"right"}
+    assert not [line for line in lines if "(POST)" in line["subject"] or "mobileconfig" in line["subject"]]
+    (outlook,) = [line for line in report["lines"] if line["subject"] == "Outlook, classic, example.com"]
+    assert outlook["text"] == "can use nothing of what the definition says"
 
 
 def test_what_cannot_be_checked_is_not_called_wrong(server: Served) -> None:
