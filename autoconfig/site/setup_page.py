@@ -72,9 +72,10 @@ _EDITION = hashlib.sha256(b"".join(part.content for part in PARTS)).hexdigest()[
 
 
 class _Page(NamedTuple):
-    """One provider's page."""
+    """One provider's page, and what else has to be known of it: of many definitions, nothing more is kept."""
 
-    definition: Definition
+    name: str
+    domains: tuple[str, ...]
     document: Document
 
     def fill(
@@ -98,11 +99,11 @@ class _Page(NamedTuple):
 
     def which_addresses(self, typed: str) -> str:
         """Say which addresses the page is for, and which of their domains may have been meant."""
-        *most, last = (f"@{one}" for one in self.definition.domains)
+        *most, last = (f"@{one}" for one in self.domains)
         endings = f"{', '.join(most)} or {last}" if most else last
-        meant = get_close_matches(typed.rpartition("@")[2].lower(), self.definition.domains, 1, cutoff=0.8)
+        meant = get_close_matches(typed.rpartition("@")[2].lower(), self.domains, 1, cutoff=0.8)
         question = f" Did you mean @{meant[0]}?" if meant else ""
-        return f"{self.definition.display_name} addresses end in {endings}.{question}"
+        return f"{self.name} addresses end in {endings}.{question}"
 
 
 class SetupPage:
@@ -119,7 +120,8 @@ class SetupPage:
 
         def page(definition: Definition) -> _Page:
             offers = {"profile": profiles.available(definition), "signed": profiles.signed}
-            return _Page(definition, template.required_document(definition, _HOLES, edition=_EDITION, **offers))
+            document = template.required_document(definition, _HOLES, edition=_EDITION, **offers)
+            return _Page(definition.display_name, definition.domains, document)
 
         self._pages = definitions.each(page)
         self._public_url = public_url and public_url.rstrip("/")
@@ -136,24 +138,24 @@ class SetupPage:
             status, problem = 400, f"This address {error}. {page.which_addresses(typed)}"
         except NotServedError:
             address, status, problem = None, 404, page.which_addresses(typed)
-        url = self.public_url(page.definition, domain, asked) + mobileconfig.PATH
+        url = self._public_url_of(page, domain, asked) + mobileconfig.PATH
         body = page.fill(url, _platform(asked.agent), address, domain, typed, problem)
         if not typed:
             return SettledAnswer(body, "text/html", _FOR_ALL)
         return Answer(Kind("text/html", _PERSONAL, status), body)
 
-    def public_url(self, definition: Definition, domain: str, asked: Asked) -> str:
-        """Return where a definition's settings are to be had from outside: scheme and host.
+    def _public_url_of(self, page: _Page, domain: str, asked: Asked) -> str:
+        """Return where a provider's settings are to be had from outside: scheme and host.
 
-        A host that the request names is believed only when it is one of the definition's own: anybody can send any.
+        A host that the request names is believed only when it is one of the provider's own: anybody can send any.
         Failing that it is the URL that the operator has given, but at that place only the first definition's settings
         are to be had without an address. The last resort is where Thunderbird would look.
         """
-        if self._pages.domain_of(asked.host) in definition.domains:
+        if self._pages.domain_of(asked.host) in page.domains:
             return f"{asked.scheme}://{asked.host.partition(b':')[0].rstrip(b'.').decode().lower()}"
-        if self._public_url and definition is self._pages.first.definition:
+        if self._public_url and page is self._pages.first:
             return self._public_url
-        return f"https://autoconfig.{domain if domain in definition.domains else definition.domains[0]}"
+        return f"https://autoconfig.{domain if domain in page.domains else page.domains[0]}"
 
 
 def part(part: Part) -> Callable[[Asked], Answer]:
