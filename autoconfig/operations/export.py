@@ -82,6 +82,11 @@ def _replace(file: Path, content: bytes) -> None:
     """Write a file whole: who reads it meanwhile gets the old one or the new."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as new:
-        new.write(content)
-    Path(new.name).chmod(0o644)
-    Path(new.name).replace(file)
+        try:
+            new.write(content)
+            new.flush()
+            Path(new.name).chmod(0o644)
+            Path(new.name).replace(file)
+        except OSError:
+            Path(new.name).unlink(missing_ok=True)
+            raise
