@@ -17,6 +17,7 @@ from autoconfig.responses import Answer, plain_text
 
 MAX_BODY = 64 * 1024
 """Bytes of a request's body. Outlook's requests have about 400."""
+
 logger = logging.getLogger(__name__)
 
 Responder = Callable[[Asked], Answer]
@@ -26,12 +27,7 @@ Responder = Callable[[Asked], Answer]
 class Front:
     """ASGI application: `responders` by method and path, `app` for everything else."""
 
-    def __init__(
-        self,
-        responders: Mapping[tuple[str, str], Responder],
-        app: ASGIApp,
-        max_body: int = MAX_BODY,
-    ) -> None:
+    def __init__(self, responders: Mapping[tuple[str, str], Responder], app: ASGIApp, max_body: int = MAX_BODY) -> None:
         self._responders = responders
         self._app = app
         self._max_body = max_body

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from autoconfig.observe import Seen
+from autoconfig.signing import Signer
 from autoconfig.sources import Settings
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -29,14 +30,13 @@ class State:
     reloaded: float = field(default_factory=time.time)
     """When the sources were last read, right or wrong: seconds since 1970."""
     failed: bool = False
-    days_left: Callable[[], int] | None = None
-    """Days until the signing certificate ends, when there is one."""
+    signer: Signer | None = None
 
     def took(self, settings: Settings) -> None:
         """Note that settings have been taken into use."""
         self.definitions = len(settings.definitions)
         self.domains = sum(len(one.domains) for one in settings.definitions)
-        self.days_left = (lambda signer: lambda: signer.days_left)(settings.signer) if settings.signer else None
+        self.signer = settings.signer
         self.reloaded, self.failed = time.time(), False
 
     def refused(self) -> None:
@@ -89,9 +89,9 @@ def listen(host: str, port: int, state: State) -> int:
             yield GaugeMetricFamily(
                 "bt_autoconfig_last_reload_failed", "Whether what was read then was wrong", float(state.failed)
             )
-            if state.days_left:
+            if state.signer:
                 yield GaugeMetricFamily(
-                    "bt_autoconfig_signing_certificate_days", "Days until it expires", state.days_left()
+                    "bt_autoconfig_signing_certificate_days", "Days until it expires", state.signer.days_left
                 )
 
     registry = CollectorRegistry() if _FOLDER in os.environ else REGISTRY

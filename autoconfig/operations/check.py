@@ -195,7 +195,9 @@ class Check:
             question = Question(domain.url("", path), body)
             try:
                 reply = await self._web.ask(question)
-            except Problem:
+            except Problem as problem:
+                if problem.finding.verdict is Verdict.UNKNOWN:
+                    raise
                 continue
             wanted = await domain.local.ask(question)
             misleading = reply.status == 200 and reply.body != wanted.body and _has_settings(reply, domain)

@@ -13,6 +13,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from autoconfig.front import place_of
+
 T = TypeVar("T")
 
 
@@ -183,6 +185,8 @@ async def _find(line: Line, check: Coroutine[Any, Any, Finding]) -> None:
         line.finding = problem.finding
     except FollowsError as error:
         line.finding = Finding(Verdict.FOLLOWS, f"not tried: see {error}")
+    except Exception as error:  # one line that fails must not take the others with it
+        line.finding = Finding(Verdict.UNKNOWN, f"the check itself failed: {place_of(error)}", "please report this")
 
 
 def right(text: str) -> Finding:

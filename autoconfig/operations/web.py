@@ -93,7 +93,7 @@ class Web:
             answer = await self._ask_once(question)
             if not follow or answer.status_code not in (301, 302, 303, 307, 308) or "location" not in answer.headers:
                 return Reply(answer.status_code, answer.headers, answer.content, tuple(urls))
-            question = question._replace(url=urljoin(question.url, answer.headers["location"]))
+            question = question._replace(url=_redirected(question.url, answer.headers["location"]))
             if question.url in urls or len(urls) > MAX_REDIRECTS:
                 raise Problem("it redirects in a loop", "see that the web server passes on Host and X-Forwarded-Proto")
 
@@ -146,6 +146,17 @@ class Web:
     def _no_answer(self, address: str) -> Problem:
         remedy = "see that the web server there runs, and that firewalls let it be asked"
         return Problem(f"{address} does not answer within {self._timeout:g} seconds", remedy)
+
+
+def _redirected(url: str, location: str) -> str:
+    """Return where a redirect leads. Raises Problem when that is no web address."""
+    try:
+        target = urljoin(url, location)
+        if httpx.URL(target).scheme in ("http", "https") and urlsplit(target).hostname:
+            return target
+    except (ValueError, httpx.InvalidURL):
+        pass
+    raise Problem("it redirects to something that is no web address", "see what answers there")
 
 
 def expect(reply: Reply, wanted: Reply) -> Finding:

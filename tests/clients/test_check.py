@@ -150,6 +150,7 @@ FAULTS: dict[str, tuple[Callable[[Deployment], None], str, str]] = {
     "Autodiscover that asks for passwords": (broken(site=("https://autodiscover.btinternet.com", "respond /autodiscover/autodiscover.xml 401")), "https://autodiscover.btinternet.com/autodiscover/autodiscover.xml (POST)", "it asks for a password"),
     "a JSON look-up that is refused": (broken(site=("https://autodiscover.btinternet.com", "respond /autodiscover/autodiscover.json 400")), "https://autodiscover.btinternet.com/autodiscover/autodiscover.json (with an address)", "it answers 400"),
     "a redirect loop": (broken(site=("https://autoconfig.btinternet.com", "redir /mail/* {uri}")), AUTOCONFIG, "it redirects in a loop"),
+    "a redirect to no web address": (broken(site=("https://autoconfig.btinternet.com", "redir /mail/* mailto:x@y")), AUTOCONFIG, "it redirects to something that is no web address"),
     "no redirect for Outlook": (broken(site=("http://autodiscover.btinternet.com", "respond 404")), "http://autodiscover.btinternet.com/autodiscover/autodiscover.xml", "it answers 404"),
     "Outlook redirected elsewhere": (broken(site=("http://autodiscover.btinternet.com", "redir https://www.btinternet.com/")), "http://autodiscover.btinternet.com/autodiscover/autodiscover.xml", "it answers 302 https://www.btinternet.com/"),
     "nothing over http": (broken(site=("http://autoconfig.btinternet.com", "respond 404")), "http://autoconfig.btinternet.com/mail/config-v1.1.xml", "it answers 404"),

@@ -64,6 +64,22 @@ def test_what_builds_upon_a_line_that_fails_names_it() -> None:
     ]
 
 
+def test_a_check_that_breaks_is_a_line_and_no_end_of_the_others() -> None:
+    async def breaks() -> Finding:
+        raise KeyError("surprise")
+
+    async def run() -> Report:
+        made = Report()
+        made.add("area", "breaks", breaks())
+        made.add("area", "passes", passes())
+        await made.finish()
+        return made
+
+    found = asyncio.run(run())
+    assert [line.finding and line.finding.verdict for line in found.lines] == [Verdict.UNKNOWN, Verdict.RIGHT]
+    assert found.exit_status == 2
+
+
 def test_json_has_every_line() -> None:
     found = json.loads(report(Verdict.RIGHT, Verdict.WRONG).as_json())
     assert found["exit_status"] == 1
