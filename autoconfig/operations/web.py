@@ -132,6 +132,8 @@ class Web:
         except httpx.TimeoutException as error:
             self._silent.add(origin)
             raise self._no_answer(address) from error
+        except httpx.InvalidURL as error:  # httpx looks at a redirect even when it is not to follow it
+            raise _to_nowhere() from error
         except httpx.HTTPError as error:
             if isinstance(error.__context__, ssl.SSLError):
                 with tls.trusted(host):
@@ -156,7 +158,11 @@ def _redirected(url: str, location: str) -> str:
             return target
     except (ValueError, httpx.InvalidURL):
         pass
-    raise Problem("it redirects to something that is no web address", "see what answers there")
+    raise _to_nowhere()
+
+
+def _to_nowhere() -> Problem:
+    return Problem("it redirects to something that is no web address", "see what answers there")
 
 
 def expect(reply: Reply, wanted: Reply) -> Finding:
