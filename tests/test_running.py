@@ -59,14 +59,15 @@ def test_no_request_fails_while_definitions_are_reloaded(write: Write, workers: 
         asking = [threading.Thread(target=ask, args=(f"{served.url}{PATH}",)) for _ in range(2)]
         for thread in asking:
             thread.start()
-        for number in range(1, 4):
-            write({"Example Mail": f"Number {number}"})
+        number = 0
+        while number < 3 or len(statuses) < 50:  # a reload may take no longer than some requests
+            number += 1
+            write({"Example Mail": f"Number {number}."})
             served.process.send_signal(signal.SIGHUP)
-            assert becomes(served, f"Number {number}", settings)
+            assert becomes(served, f"Number {number}.", settings)
         done.set()
         for thread in asking:
             thread.join()
-    assert len(statuses) > 20
     assert set(statuses) == {200}
 
 
