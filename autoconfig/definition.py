@@ -40,9 +40,9 @@ METHODS = PASSWORD_METHODS | {"OAuth2", "GSSAPI", "TLS-client-cert", "client-IP-
 class DefinitionError(Exception):
     """A definition that cannot be served; `mistakes` has one line for each thing wrong, `FILE:LINE: what is wrong`."""
 
-    def __init__(self, mistakes: list[str]) -> None:
-        super().__init__("\n".join(mistakes))
-        self.mistakes = mistakes
+    def __init__(self, errors: list[str]) -> None:
+        super().__init__("\n".join(errors))
+        self.errors = errors
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Definition:
         return f"{self.source}:{next(lines, 1)}"
 
     @cached_property
-    def hosts_others(self) -> bool:
+    def hosts_customer_domains(self) -> bool:
         """Whether the provider hosts other people's domains.
 
         It says so by a domain with purpose mx: clients then look for an address's settings where its mail goes, so any
@@ -165,12 +165,12 @@ def load(source: Path, content: bytes) -> Definition:
     """Read the content of a definition file. Raises DefinitionError with all that is wrong with it."""
     root = _parse(source, content)
     grammar = _grammar()
-    mistakes = grammar.mistakes(root)
-    if not mistakes:
+    errors = grammar.errors(root)
+    if not errors:
         _collapse_white_space(root)
-        mistakes = sorted(_contradictions(root))
-    if mistakes:
-        raise DefinitionError([f"{source}:{line}: {text}" for line, text in mistakes])
+        errors = sorted(_contradictions(root))
+    if errors:
+        raise DefinitionError([f"{source}:{line}: {text}" for line, text in errors])
     _write_names_in_ascii(root)
     warnings = sorted([*grammar.unknown(root), *_unknown_methods(root)])
     return Definition(source, root, tuple(f"{source}:{line}: {text}" for line, text in warnings))

@@ -28,18 +28,18 @@ def read(sources: Iterable[Path]) -> Files:
     Raises DefinitionError with all that cannot be read.
     """
     files: Files = []
-    mistakes: list[str] = []
+    errors: list[str] = []
     for source in sources:
         paths = sorted(source.glob("*.xml")) if source.is_dir() else [source]
         if not paths:
-            mistakes.append(f"{source}: there is no .xml file in this folder")
+            errors.append(f"{source}: there is no .xml file in this folder")
         for path in paths:
             try:
                 files.append((path, path.read_bytes()))
             except OSError as error:
-                mistakes.append(f"{path}: cannot be read: {error.strerror}")
-    if mistakes:
-        raise DefinitionError(mistakes)
+                errors.append(f"{path}: cannot be read: {error.strerror}")
+    if errors:
+        raise DefinitionError(errors)
     return files
 
 
@@ -49,15 +49,15 @@ def load(files: Files) -> tuple[Definition, ...]:
     Raises DefinitionError with all that is wrong with any of them: when one cannot be served, none is.
     """
     definitions: list[Definition] = []
-    mistakes: list[str] = []
+    errors: list[str] = []
     for path, content in files:
         try:
             definitions.append(definition.load(path, content))
         except DefinitionError as error:
-            mistakes += error.mistakes
-    mistakes += _conflicts(definitions)
-    if mistakes:
-        raise DefinitionError(mistakes)
+            errors += error.errors
+    errors += _conflicts(definitions)
+    if errors:
+        raise DefinitionError(errors)
     return tuple(definitions)
 
 
@@ -78,8 +78,8 @@ class _Index:
         self.hosts = {f"{prefix}{domain}".encode(): domain for prefix in CLIENT_HOSTS[1:] for domain in self.domains}
         # A host that is a domain itself, autoconfig.example say, is that domain's.
         self.hosts |= {domain.encode(): domain for domain in self.domains}
-        self.hosting = {domain for one in definitions if one.hosts_others for domain in one.domains}
-        self.first_hosting = next((one.domains[0] for one in definitions if one.hosts_others), None)
+        self.hosting = {domain for one in definitions if one.hosts_customer_domains for domain in one.domains}
+        self.first_hosting = next((one.domains[0] for one in definitions if one.hosts_customer_domains), None)
         self.first = definitions[0].domains[0]
 
 
@@ -134,8 +134,8 @@ class Directory(Generic[T]):
             return domain
         if self._index.first_hosting is None:
             raise NotServedError("the domain of this address is not served here")
-        asked = self.domain_of(host)
-        return asked if asked in self._index.hosting else self._index.first_hosting
+        domain_asked = self.domain_of(host)
+        return domain_asked if domain_asked in self._index.hosting else self._index.first_hosting
 
 
 def directory(definitions: Sequence[Definition]) -> Directory[Definition]:

@@ -12,15 +12,15 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from autoconfig.directory import NotServedError
-from autoconfig.requests import Asked, head_of
-from autoconfig.responses import Answer, plain_text
+from autoconfig.requests import Request, read_head
+from autoconfig.responses import Response, plain_text
 
 MAX_BODY = 64 * 1024
 """Bytes of a request's body. Outlook's requests have about 400."""
 
 logger = logging.getLogger(__name__)
 
-Responder = Callable[[Asked], Answer]
+Responder = Callable[[Request], Response]
 """What a protocol is: from what is asked to what is answered. Raises HTTPException or NotServedError to refuse."""
 
 
@@ -34,34 +34,34 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        asked = head_of(scope)
+        request = read_head(scope)
         try:
-            if asked.body_length != 0:
-                asked = asked._replace(body=await self._read_body(asked, receive))
-            responder = self._responders.get((asked.method, scope["path"]))
+            if request.body_length != 0:
+                request = request._replace(body=await self._read_body(request, receive))
+            responder = self._responders.get((request.method, scope["path"]))
             if responder is None:
                 # Where there is an app to catch it, the router raises that it knows no such path or method.
-                scope.update({_ASKED: asked, "app": self})
+                scope.update({_REQUEST: request, "app": self})
                 await self._app(scope, receive, send)
                 return
-            answer = responder(asked)
+            response = responder(request)
         except (HTTPException, NotServedError) as error:
-            answer = refusal(error)
+            response = refusal(error)
         except _GoneError:
             return
         except Exception as error:
             logger.error("%s", place_of(error))
-            answer = plain_text(500, "Internal Server Error")
-        start, end = answer.messages(asked.known)
+            response = plain_text(500, "Internal Server Error")
+        start, end = response.messages(request.known)
         await send(start)
         await send(end)
 
-    async def _read_body(self, asked: Asked, receive: Receive) -> bytes:
+    async def _read_body(self, request: Request, receive: Receive) -> bytes:
         """Return the whole body; that it comes soon, the connection sees to.
 
         A refusal leaves the rest of it unread, so the connection is closed.
         """
-        self._check_size(asked.body_length or 0)
+        self._check_size(request.body_length or 0)
         body = b""
         while True:
             message = await receive()
@@ -77,7 +77,7 @@ class Front:
             raise HTTPException(413, f"the body is larger than {self._max_body} bytes", _CLOSE)
 
 
-_ASKED = "autoconfig.asked"
+_REQUEST = "autoconfig.request"
 _CLOSE = {"Connection": "close"}
 
 
@@ -93,12 +93,12 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the front has read it
         """Answer a request."""
-        asked: Asked = scope[_ASKED]._replace(path=scope["path_params"])
-        for message in self.responder(asked).messages(asked.known):
+        request: Request = scope[_REQUEST]._replace(path=scope["path_params"])
+        for message in self.responder(request).messages(request.known):
             await send(message)
 
 
-def refusal(error: Exception) -> Answer:
+def refusal(error: Exception) -> Response:
     """Return the answer that an HTTPException or a NotServedError stands for."""
     if isinstance(error, HTTPException):
         return plain_text(error.status_code, error.detail, error.headers)

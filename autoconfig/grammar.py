@@ -31,7 +31,7 @@ class Grammar:
         self._tree = etree.fromstring(rng)
         self._relaxng = etree.RelaxNG(self._tree)
 
-    def mistakes(self, root: etree._Element) -> list[Remark]:
+    def errors(self, root: etree._Element) -> list[Remark]:
         """Return all that keeps a document from fitting, in its own order; nothing when it fits."""
         if self._relaxng.validate(root):
             return []

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from autoconfig.observe import Seen
+from autoconfig.observe import RequestRecord
 from autoconfig.signing import Signer
 from autoconfig.sources import Settings
 
@@ -32,7 +32,7 @@ class State:
     failed: bool = False
     signer: Signer | None = None
 
-    def took(self, settings: Settings) -> None:
+    def applied(self, settings: Settings) -> None:
         """Note that settings have been taken into use."""
         self.definitions = len(settings.definitions)
         self.domains = sum(len(one.domains) for one in settings.definitions)
@@ -56,7 +56,7 @@ def shared() -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def counter() -> Callable[[Seen], None]:
+def counter() -> Callable[[RequestRecord], None]:
     """Return what counts a request."""
     from prometheus_client import Counter, Histogram  # reads _FOLDER when it is imported
 
@@ -65,9 +65,9 @@ def counter() -> Callable[[Seen], None]:
     )
     latency = Histogram("bt_autoconfig_request_seconds", "Time to answer", ["route"], buckets=_SECONDS)
 
-    def count(seen: Seen) -> None:
-        requests.labels(seen.route, seen.client, seen.outcome).inc()
-        latency.labels(seen.route).observe(seen.seconds)
+    def count(record: RequestRecord) -> None:
+        requests.labels(record.route, record.client, record.outcome).inc()
+        latency.labels(record.route).observe(record.seconds)
 
     return count
 

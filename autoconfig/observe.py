@@ -31,7 +31,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"
 logger = logging.getLogger("autoconfig.access")
 
 
-class Seen(NamedTuple):
+class RequestRecord(NamedTuple):
     """A request that has been answered: `outcome` is ok, refused or failed, `seconds` what it took."""
 
     method: str
@@ -48,7 +48,7 @@ class Observer:
     `route_of` names the route of a path; it knows a few names and makes none of what it is given.
     """
 
-    def __init__(self, app: ASGIApp, route_of: Callable[[str], str], report: Callable[[Seen], None]) -> None:
+    def __init__(self, app: ASGIApp, route_of: Callable[[str], str], report: Callable[[RequestRecord], None]) -> None:
         self._app = app
         self._route_of = route_of
         self._report = report
@@ -69,7 +69,7 @@ class Observer:
         finally:
             if status:
                 self._report(
-                    Seen(
+                    RequestRecord(
                         scope["method"] if scope["method"] in _METHODS else "other",
                         self._route_of(scope["path"]),
                         _family(next((value for name, value in scope["headers"] if name == b"user-agent"), b"")),
@@ -86,18 +86,18 @@ def _family(agent: bytes) -> str:
     return next((name for name, pattern in _FAMILIES if pattern.search(agent[:512])), "other")
 
 
-def log(seen: Seen) -> None:
+def log(record: RequestRecord) -> None:
     """Write a log line."""
-    milliseconds = round(seen.seconds * 1000, 3)
+    milliseconds = round(record.seconds * 1000, 3)
     logger.info(
         "%s %s %s %s %s ms",
-        *(seen.method, seen.route, seen.status, seen.client, milliseconds),
+        *(record.method, record.route, record.status, record.client, milliseconds),
         extra={
             "fields": {
-                "method": seen.method,
-                "route": seen.route,
-                "status": seen.status,
-                "client": seen.client,
+                "method": record.method,
+                "route": record.route,
+                "status": record.status,
+                "client": record.client,
                 "ms": milliseconds,
             }
         },

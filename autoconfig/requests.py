@@ -11,7 +11,7 @@ from autoconfig.address import UNPRINTABLE, AddressError, MailAddress
 FORM = b"application/x-www-form-urlencoded"
 
 
-class Asked(NamedTuple):
+class Request(NamedTuple):
     """A request, as far as any protocol looks at it. `Authorization` is no part of it: there may be passwords there."""
 
     method: str
@@ -32,7 +32,7 @@ class Asked(NamedTuple):
     """What stands in the path where its route has a parameter."""
 
 
-def head_of(scope: Scope) -> Asked:
+def read_head(scope: Scope) -> Request:
     """Read the head of a request, in one pass over its headers."""
     host = known = agent = b""
     content_type = FORM
@@ -50,7 +50,9 @@ def head_of(scope: Scope) -> Asked:
             body_length = int(value) if value.isdigit() else None
         elif name == b"transfer-encoding":
             body_length = None
-    return Asked(scope["method"], scope["scheme"], scope["query_string"], host, known, content_type, body_length, agent)
+    return Request(
+        scope["method"], scope["scheme"], scope["query_string"], host, known, content_type, body_length, agent
+    )
 
 
 class Fields:
@@ -64,16 +66,16 @@ class Fields:
         self._form = form
 
     @classmethod
-    def of(cls, asked: Asked) -> "Fields":
+    def of(cls, request: Request) -> "Fields":
         """Read the fields of a POSTed form, or else of the query string.
 
         Raises HTTPException 415 when what is POSTed is no application/x-www-form-urlencoded.
         """
-        if asked.method != "POST":
-            return cls(asked.query)
-        if asked.content_type.partition(b";")[0].strip().lower() != FORM:
+        if request.method != "POST":
+            return cls(request.query)
+        if request.content_type.partition(b";")[0].strip().lower() != FORM:
             raise HTTPException(415, f"the body is not {FORM.decode()}")
-        return cls(asked.body, form=True)
+        return cls(request.body, form=True)
 
     def text(self, name: str, plus: bytes = b" ") -> str | None:
         """Return a field's text, None when it is missing or empty; `plus` is what an unencoded + in it stands for."""

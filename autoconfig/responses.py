@@ -8,7 +8,7 @@ from starlette.types import Message
 Messages = tuple[Message, Message]
 
 
-class Kind:
+class ResponseKind:
     """What answers of one kind have in common.
 
     `media_type` is that of the body; text is UTF-8. `headers` must say what caches may do with it, Cache-Control.
@@ -25,10 +25,10 @@ class Kind:
         self.headers = _encoded({"Content-Type": media_type, "X-Content-Type-Options": "nosniff", **headers})
 
 
-class Answer:
+class Response:
     """An answer to a request."""
 
-    def __init__(self, kind: Kind, body: bytes) -> None:
+    def __init__(self, kind: ResponseKind, body: bytes) -> None:
         headers = [*kind.headers, (b"content-length", b"%d" % len(body))]
         self._messages: Messages = (
             {"type": "http.response.start", "status": kind.status, "headers": headers, "refused": kind.refusal},
@@ -40,13 +40,13 @@ class Answer:
         return self._messages
 
 
-class SettledAnswer(Answer):
+class StaticResponse(Response):
     """An answer that is settled at start, for all who ask: it has an entity tag, and a 304 twin (RFC 9110, 13.1.2)."""
 
     def __init__(self, body: bytes, media_type: str, headers: Mapping[str, str]) -> None:
         etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         headers = {"ETag": etag, **headers}
-        super().__init__(Kind(media_type, headers), body)
+        super().__init__(ResponseKind(media_type, headers), body)
         self._etag = etag.encode()
         self._not_modified: Messages = (
             {"type": "http.response.start", "status": 304, "headers": _encoded(headers)},
@@ -61,13 +61,13 @@ class SettledAnswer(Answer):
         return self._messages
 
 
-def plain_text(status: int, text: str, headers: Mapping[str, str] | None = None) -> Answer:
+def plain_text(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return an error for a person or a log to read: one line of text, nothing of the request in it.
 
     So any web page may read it, and no cache keeps it.
     """
     open_to_all = {"Cache-Control": "no-store", "Access-Control-Allow-Origin": "*"}
-    return Answer(Kind("text/plain", open_to_all | dict(headers or {}), status), f"{text}\n".encode())
+    return Response(ResponseKind("text/plain", open_to_all | dict(headers or {}), status), f"{text}\n".encode())
 
 
 def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

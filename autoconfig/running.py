@@ -20,13 +20,13 @@ from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from autoconfig.definition import DefinitionError
 from autoconfig.metrics import State, counter
-from autoconfig.observe import Seen, log
+from autoconfig.observe import RequestRecord, log
 from autoconfig.server import application
 from autoconfig.signing import SigningError
 from autoconfig.sources import Contents, Options, Settings, Sources
 from autoconfig.templates import TemplateError
 
-BROKEN = (DefinitionError, SigningError, TemplateError)
+CONFIGURATION_ERRORS = (DefinitionError, SigningError, TemplateError)
 """What is raised when something cannot be served."""
 
 logger = logging.getLogger(__name__)
@@ -71,8 +71,8 @@ class Reloadable:
 
     def _take(self, settings: Settings) -> None:
         self._app = application(settings, ready=lambda: not self._draining, report=self._report)
-        self._state.took(settings)
-        _settle()
+        self._state.applied(settings)
+        _freeze()
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass a request on."""
@@ -86,9 +86,9 @@ class Reloadable:
         try:
             settings = self._sources.read().load()
             self._take(settings)
-        except BROKEN as error:
+        except CONFIGURATION_ERRORS as error:
             self._state.refused()
-            _tell(error)
+            _log_errors(error)
         else:
             logger.warning("reloaded")
             for warning in settings.signing_warnings():
@@ -107,13 +107,13 @@ def _closing(send: Send) -> Send:
     return closing
 
 
-def _reporter(options: Options) -> Callable[[Seen], None] | None:
+def _reporter(options: Options) -> Callable[[RequestRecord], None] | None:
     """Return what takes note of each answer, None when nobody wants to know."""
     reports = [*([counter()] if options.metrics else []), *([log] if options.access_log else [])]
 
-    def report(seen: Seen) -> None:
+    def report(record: RequestRecord) -> None:
         for one in reports:
-            one(seen)
+            one(record)
 
     return report if reports else None
 
@@ -173,18 +173,18 @@ class Workers(Multiprocess):
             contents = self._sources.read()
             settings = contents.load()
             application(settings)
-        except BROKEN as error:
+        except CONFIGURATION_ERRORS as error:
             self._state.refused()
-            _tell(error)
+            _log_errors(error)
             return
-        self._state.took(settings)
+        self._state.applied(settings)
         self.config.app = functools.partial(reloadable, self._sources, contents)
         for process in self.processes:
             if process.pid is not None:
                 os.kill(process.pid, signal.SIGHUP)
 
 
-def _settle() -> None:
+def _freeze() -> None:
     """Take what has been made at start out of the garbage collector's rounds: it stays.
 
     What a reload has made superfluous goes first.
@@ -194,6 +194,6 @@ def _settle() -> None:
     gc.freeze()
 
 
-def _tell(error: Exception) -> None:
+def _log_errors(error: Exception) -> None:
     for line in str(error).splitlines():
         logger.error("not reloaded, what was served goes on: %s", line)

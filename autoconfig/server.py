@@ -13,23 +13,23 @@ from autoconfig.address import ascii_domain
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError, directory
 from autoconfig.front import Endpoint, Front, Responder
-from autoconfig.observe import Observer, Seen
+from autoconfig.observe import Observer, RequestRecord
 from autoconfig.protocols import autodiscover, autodiscover_v2, mobileconfig, pacc
 from autoconfig.protocols.autoconfig import Autoconfig, Database
 from autoconfig.protocols.autodiscover import Autodiscover
 from autoconfig.protocols.autodiscover_v2 import AutodiscoverV2
 from autoconfig.protocols.mobileconfig import Mobileconfig
 from autoconfig.protocols.pacc import Pacc
-from autoconfig.requests import Asked, Fields
-from autoconfig.responses import Answer, Kind, plain_text
+from autoconfig.requests import Fields, Request
+from autoconfig.responses import Response, ResponseKind, plain_text
 from autoconfig.site import setup_page
 from autoconfig.site.setup_page import SetupPage
 from autoconfig.sources import Settings
 
-_OK = Answer(Kind("text/plain", {"Cache-Control": "no-store"}), b"ok\n")
+_OK = Response(ResponseKind("text/plain", {"Cache-Control": "no-store"}), b"ok\n")
 
 
-class _Way(NamedTuple):
+class _Endpoint(NamedTuple):
     """A line of the table of routes; `name` is what figures and logs call it."""
 
     name: str
@@ -47,7 +47,10 @@ class _Way(NamedTuple):
 
 
 def application(
-    settings: Settings, *, ready: Callable[[], bool] = lambda: True, report: Callable[[Seen], None] | None = None
+    settings: Settings,
+    *,
+    ready: Callable[[], bool] = lambda: True,
+    report: Callable[[RequestRecord], None] | None = None,
 ) -> ASGIApp:
     """Make the application that serves some settings; `ready` says whether it should be given requests.
 
@@ -59,29 +62,36 @@ def application(
     outlook, outlook_json = Autodiscover(definitions), AutodiscoverV2(definitions)
     apple = Mobileconfig(definitions, settings.signer)
     people = SetupPage(definitions, apple, options.public_url)
-    ways = [
-        _Way("autoconfig", "/mail/config-v1.1.xml", thunderbird.respond),
-        _Way("autoconfig", "/.well-known/autoconfig/mail/config-v1.1.xml", thunderbird.respond),
-        _Way("autoconfig", "/.well-known/mail-v1.xml", thunderbird.respond),  # as later drafts call it
-        _Way("autoconfig", "/v1.1/mail/config-v1.1.xml", thunderbird.respond),  # Android Nine
-        _Way("database", "/v1.1/{domain}", Database(thunderbird).respond),
-        _Way("autodiscover", autodiscover.PATH, outlook.respond, ("GET", "HEAD", "POST"), any_case=True),
-        _Way("autodiscover.json", autodiscover_v2.PATH, outlook_json.respond, any_case=True),
-        _Way("autodiscover.json", f"{autodiscover_v2.PATH}/v1.0/{{address}}", outlook_json.respond, any_case=True),
-        _Way("mobileconfig", mobileconfig.PATH, apple.respond, ("GET", "HEAD", "POST")),
-        _Way("pacc", pacc.PATH, Pacc(definitions).respond),
-        _Way("setup page", setup_page.PATH, people.respond, ("GET", "HEAD", "POST")),
-        *(_Way("setup page", part.path, setup_page.part(part)) for part in setup_page.PARTS),
-        _Way("health", "/healthz", _healthz),
-        _Way("health", "/readyz", partial(_readyz, ready)),
-        _Way("tls", "/tls/ask", partial(_tls_ask, _hosts(definitions, options.public_url))),
+    endpoints = [
+        _Endpoint("autoconfig", "/mail/config-v1.1.xml", thunderbird.respond),
+        _Endpoint("autoconfig", "/.well-known/autoconfig/mail/config-v1.1.xml", thunderbird.respond),
+        _Endpoint("autoconfig", "/.well-known/mail-v1.xml", thunderbird.respond),  # as later drafts call it
+        _Endpoint("autoconfig", "/v1.1/mail/config-v1.1.xml", thunderbird.respond),  # Android Nine
+        _Endpoint("database", "/v1.1/{domain}", Database(thunderbird).respond),
+        _Endpoint("autodiscover", autodiscover.PATH, outlook.respond, ("GET", "HEAD", "POST"), any_case=True),
+        _Endpoint("autodiscover.json", autodiscover_v2.PATH, outlook_json.respond, any_case=True),
+        _Endpoint("autodiscover.json", f"{autodiscover_v2.PATH}/v1.0/{{address}}", outlook_json.respond, any_case=True),
+        _Endpoint("mobileconfig", mobileconfig.PATH, apple.respond, ("GET", "HEAD", "POST")),
+        _Endpoint("pacc", pacc.PATH, Pacc(definitions).respond),
+        _Endpoint("setup page", setup_page.PATH, people.respond, ("GET", "HEAD", "POST")),
+        *(_Endpoint("setup page", asset.path, setup_page.asset(asset)) for asset in setup_page.ASSETS),
+        _Endpoint("health", "/healthz", _healthz),
+        _Endpoint("health", "/readyz", partial(_readyz, ready)),
+        _Endpoint("tls", "/tls/ask", partial(_tls_ask, _hosts(definitions, options.public_url))),
     ]
-    by_heart = {(method, way.path): way.responder for way in ways for method in way.methods if "{" not in way.path}
+    responders_by_path = {
+        (method, endpoint.path): endpoint.responder
+        for endpoint in endpoints
+        for method in endpoint.methods
+        if "{" not in endpoint.path
+    }
     # Redirecting to another spelling of a path would send clients to whatever Host they claim.
-    router = Router([way.route() for way in ways], redirect_slashes=False)
-    front = Front(by_heart, router)
+    router = Router([endpoint.route() for endpoint in endpoints], redirect_slashes=False)
+    front = Front(responders_by_path, router)
     return (
-        Observer(front, partial(_route_of, {way.path: way.name for way in ways}, router), report) if report else front
+        Observer(front, partial(_route_of, {endpoint.path: endpoint.name for endpoint in endpoints}, router), report)
+        if report
+        else front
     )
 
 
@@ -93,20 +103,20 @@ def _route_of(names: dict[str, str], router: Router, path: str) -> str:
     return next((route.name for route in routes if route.path_regex.match(path)), "unknown")
 
 
-def _healthz(_: Asked) -> Answer:
+def _healthz(_: Request) -> Response:
     """Tell that the process lives."""
     return _OK
 
 
-def _readyz(ready: Callable[[], bool], _: Asked) -> Answer:
+def _readyz(ready: Callable[[], bool], _: Request) -> Response:
     """Tell a load balancer whether to send requests here: not when the server is about to end."""
     return _OK if ready() else plain_text(503, "shutting down")
 
 
-def _tls_ask(owned: Callable[[str], bool], asked: Asked) -> Answer:
+def _tls_ask(owned: Callable[[str], bool], request: Request) -> Response:
     """Tell Caddy whether to get a certificate for a name: only when clients of a definition ask it."""
     try:
-        name = ascii_domain(Fields(asked.query).text("domain") or "")
+        name = ascii_domain(Fields(request.query).text("domain") or "")
     except ValueError:
         name = ""
     if owned(name):

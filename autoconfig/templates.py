@@ -27,13 +27,13 @@ class Document:
     other per cent sign is text.
     """
 
-    def __init__(self, source: bytes, holes: Collection[str]) -> None:
-        parts = re.split(rb"%(" + "|".join(holes).encode() + rb")%", source) if holes else [source]
-        self.holes = frozenset(hole.decode() for hole in parts[1::2])
+    def __init__(self, source: bytes, placeholders: Collection[str]) -> None:
+        parts = re.split(rb"%(" + "|".join(placeholders).encode() + rb")%", source) if placeholders else [source]
+        self.placeholders = frozenset(placeholder.decode() for placeholder in parts[1::2])
         """The names of the holes that there are."""
         # A format for the % operator: the fastest way that Python has to put bytes into bytes.
         parts[::2] = [text.replace(b"%", b"%%") for text in parts[::2]]
-        parts[1::2] = [b"%%(%b)b" % hole for hole in parts[1::2]]
+        parts[1::2] = [b"%%(%b)b" % placeholder for placeholder in parts[1::2]]
         self._format = b"".join(parts)
 
     def fill(self, values: Mapping[str, str]) -> bytes:
@@ -41,20 +41,20 @@ class Document:
 
         Raises KeyError when a hole of this document gets no text.
         """
-        return self._format % {hole.encode(): _escape(values[hole]) for hole in self.holes}
+        return self._format % {placeholder.encode(): _escape(values[placeholder]) for placeholder in self.placeholders}
 
 
 def _escape(text: str) -> bytes:
     return escape(UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)).encode()
 
 
-ADDRESS_HOLES = frozenset({"EMAILADDRESS", "EMAILLOCALPART", "EMAILDOMAIN"})
+ADDRESS_PLACEHOLDERS = frozenset({"EMAILADDRESS", "EMAILLOCALPART", "EMAILDOMAIN"})
 """The format's own placeholders (draft-ietf-mailmaint-autoconfig-06, section 3.8)."""
-DOMAIN_HOLES = frozenset({"EMAILDOMAIN"})
+DOMAIN_PLACEHOLDERS = frozenset({"EMAILDOMAIN"})
 """Those of them that need no address."""
 
 
-def address_holes(address: MailAddress | None, domain: str) -> dict[str, str]:
+def placeholder_values(address: MailAddress | None, domain: str) -> dict[str, str]:
     """Return what fills the placeholders for an address on a domain, or for anybody there."""
     if address is None:
         return {"EMAILDOMAIN": domain}
@@ -80,7 +80,7 @@ class Template:
             raise self._error(error) from error
 
     def document(
-        self, definition: Definition, holes: Collection[str] = (), **parameters: str | bool
+        self, definition: Definition, placeholders: Collection[str] = (), **parameters: str | bool
     ) -> Document | None:
         """Run the stylesheet over a definition; return None when it has nothing to say of this one.
 
@@ -94,13 +94,13 @@ class Template:
             result = self._transform(definition.root, **arguments)
         except etree.XSLTApplyError as error:
             raise self._error(error) from error
-        return None if result.getroot() is None else Document(bytes(result), holes)  # type: ignore[call-overload]
+        return None if result.getroot() is None else Document(bytes(result), placeholders)  # type: ignore[call-overload]
 
     def required_document(
-        self, definition: Definition, holes: Collection[str] = (), **parameters: str | bool
+        self, definition: Definition, placeholders: Collection[str] = (), **parameters: str | bool
     ) -> Document:
         """Run a stylesheet that has something to say of every definition. Raises TemplateError."""
-        document = self.document(definition, holes, **parameters)
+        document = self.document(definition, placeholders, **parameters)
         if document is None:
             raise TemplateError(f"xml_templates/{self._name}:1: makes no document")
         return document

@@ -12,10 +12,10 @@ def load(file: Path) -> Definition:
     return definition.load(file, file.read_bytes())
 
 
-def mistakes(file: Path) -> list[str]:
+def errors(file: Path) -> list[str]:
     with pytest.raises(DefinitionError) as refusal:
         load(file)
-    return [mistake.removeprefix(f"{file}:") for mistake in refusal.value.mistakes]
+    return [mistake.removeprefix(f"{file}:") for mistake in refusal.value.errors]
 
 
 def test_bt_offers_imap_first_then_pop3_and_smtp_each_over_implicit_tls_with_the_whole_address() -> None:
@@ -105,19 +105,19 @@ SERVER = "must have one hostname, one port, one socketType, at least one authent
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_its_line_and_the_way_out(write: Write, old: str, new: str, mistake: str) -> None:
-    (found,) = mistakes(write({old: new}))
+    (found,) = errors(write({old: new}))
     assert found.startswith(mistake)
 
 
 def test_all_mistakes_are_told_at_once(write: Write) -> None:
-    found = mistakes(write({">143<": ">x<", ">plain<": ">PLAIN<", "<displayName>Example Mail</displayName>": ""}))
+    found = errors(write({">143<": ">x<", ">plain<": ">PLAIN<", "<displayName>Example Mail</displayName>": ""}))
     assert [re.match(r"\d+", mistake)[0] for mistake in found] == ["3", "9", "17"]  # type: ignore[index]
 
 
 def test_mail_that_can_be_read_but_not_sent_is_a_mistake(write: Write) -> None:
     text = Write.TEXT
     sending = text[text.index("    <outgoingServer") : text.index("  </emailProvider>")]
-    assert mistakes(write({sending: ""})) == ["14: there is no outgoingServer of type smtp to send mail with"]
+    assert errors(write({sending: ""})) == ["14: there is no outgoingServer of type smtp to send mail with"]
 
 
 @pytest.mark.parametrize(
@@ -158,4 +158,4 @@ def test_what_the_format_knows_of_other_services_passes_without_a_warning(write:
 
 def test_nothing_is_fetched_or_expanded_while_a_definition_is_read(write: Write) -> None:
     file = write({"<clientConfig": '<!DOCTYPE a SYSTEM "http://127.0.0.1:1/a.dtd"><clientConfig'})
-    assert mistakes(file) == ["1: a DOCTYPE has no place in a definition; leave it out"]
+    assert errors(file) == ["1: a DOCTYPE has no place in a definition; leave it out"]

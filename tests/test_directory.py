@@ -20,10 +20,10 @@ def at(domain: str) -> MailAddress:
     return MailAddress("fred", domain)
 
 
-def mistakes(*sources: Path) -> list[str]:
+def errors(*sources: Path) -> list[str]:
     with pytest.raises(DefinitionError) as refusal:
         load(read(sources))
-    return refusal.value.mistakes
+    return refusal.value.errors
 
 
 def test_the_domain_of_an_address_picks_the_definition(two: list[Path]) -> None:
@@ -75,12 +75,12 @@ def test_a_folder_stands_for_the_definitions_in_it(two: list[Path]) -> None:
 
 
 def test_a_folder_without_definitions_is_a_mistake(tmp_path: Path) -> None:
-    assert mistakes(tmp_path) == [f"{tmp_path}: there is no .xml file in this folder"]
+    assert errors(tmp_path) == [f"{tmp_path}: there is no .xml file in this folder"]
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "missing.xml"
-    assert mistakes(missing) == [f"{missing}: cannot be read: No such file or directory"]
+    assert errors(missing) == [f"{missing}: cannot be read: No such file or directory"]
 
 
 def test_a_domain_in_two_definitions_is_a_mistake_that_names_both_places(write: Write) -> None:
@@ -88,9 +88,9 @@ def test_a_domain_in_two_definitions_is_a_mistake_that_names_both_places(write: 
         write(),
         write({"Example Mail": "Another Mail", "example.com</domain>": "EXAMPLE.org</domain>"}, "b.xml"),
     )
-    assert mistakes(first, second) == [f"{second}:5: domain example.net stands in {first}:5 already"]
+    assert errors(first, second) == [f"{second}:5: domain example.net stands in {first}:5 already"]
 
 
 def test_the_mistakes_of_all_files_are_told_at_once(write: Write) -> None:
     first, second = write({">143<": ">0<"}), write({">143<": ">0<"} | ANOTHER, "b.xml")
-    assert [mistake.partition(":")[0] for mistake in mistakes(first, second)] == [str(first), str(second)]
+    assert [mistake.partition(":")[0] for mistake in errors(first, second)] == [str(first), str(second)]

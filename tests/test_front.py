@@ -4,12 +4,12 @@ import pytest
 from starlette.types import Message
 
 from autoconfig.front import Front
-from autoconfig.requests import Asked
-from autoconfig.responses import Answer, Kind
+from autoconfig.requests import Request
+from autoconfig.responses import Response, ResponseKind
 
 
-def echo(asked: Asked) -> Answer:
-    return Answer(Kind("text/plain", {}), asked.body)
+def echo(asked: Request) -> Response:
+    return Response(ResponseKind("text/plain", {}), asked.body)
 
 
 async def router(*_: object) -> None:

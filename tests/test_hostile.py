@@ -262,13 +262,13 @@ def test_a_definition_is_right_and_can_be_served_or_all_that_is_wrong_is_told(
     text = Write.TEXT
     for place, length, piece in changes:
         text = text[:place] + piece + text[place + length :]
-    mistakes = []
+    errors = []
     try:
         loaded = definition.load(Path("provider.xml"), text.encode("utf-8", "surrogatepass"))
         application(Settings((loaded,)))
     except DefinitionError as error:
-        mistakes = error.mistakes or [""]
-    assert all(mistake.startswith("provider.xml:") for mistake in mistakes)
+        errors = error.errors or [""]
+    assert all(mistake.startswith("provider.xml:") for mistake in errors)
 
 
 @settings(max_examples=200)

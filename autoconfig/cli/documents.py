@@ -64,7 +64,7 @@ def validate(sources: tuple[Path, ...]) -> None:
         settings = Sources(sources or (EMBEDDED,)).read().load()
     for definition in settings.definitions:
         click.echo(f"{definition.source}: right")
-        others = " and on domains that it hosts" if definition.hosts_others else ""
+        others = " and on domains that it hosts" if definition.hosts_customer_domains else ""
         click.echo(f"  {definition.display_name}, for addresses on {', '.join(definition.domains)}{others}")
         for server in definition.servers:
             methods = " or ".join(server.authentication)

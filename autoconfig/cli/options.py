@@ -14,7 +14,7 @@ from autoconfig.address import AddressError, MailAddress
 from autoconfig.definition import EMBEDDED
 from autoconfig.directory import NotServedError
 from autoconfig.protocols.autodiscover import AutodiscoverError
-from autoconfig.running import BROKEN
+from autoconfig.running import CONFIGURATION_ERRORS
 from autoconfig.sources import Options, Sources
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "BT_AUTOCONFIG"}
@@ -95,5 +95,5 @@ def explained() -> Iterator[None]:
     """Tell what cannot be served, instead of a traceback."""
     try:
         yield
-    except (*BROKEN, NotServedError, AutodiscoverError) as error:
+    except (*CONFIGURATION_ERRORS, NotServedError, AutodiscoverError) as error:
         raise Refusal(str(error)) from error

@@ -102,8 +102,8 @@ def serve(
     SIGHUP reads definitions, certificates and keys anew; when one of them is wrong, the old ones go on serving. SIGTERM
     ends the server when the requests in flight are answered.
     """
-    limits = Limits(**_taken(given, Limits))
-    options = Options(**_taken(given, Options), metrics=metrics_port is not None)
+    limits = Limits(**_pop_fields(given, Limits))
+    options = Options(**_pop_fields(given, Options), metrics=metrics_port is not None)
     sources = sources_of(**given, options=options)
     logging_ = configuration(log_format)
     logging.config.dictConfig(logging_)
@@ -148,7 +148,7 @@ def serve(
             Workers(many, [listener], sources, state).run()
 
 
-def _taken(given: dict[str, Any], kind: type[Limits] | type[Options]) -> dict[str, Any]:
+def _pop_fields(given: dict[str, Any], kind: type[Limits] | type[Options]) -> dict[str, Any]:
     """Take the options out that are fields of a kind."""
     return {field.name: given.pop(field.name) for field in fields(kind) if field.name in given}
 

@@ -162,7 +162,7 @@ def _pacc(document: bytes, address: MailAddress) -> Account | None:
 _ISP = "https://autoconfig.{domain}/mail/config-v1.1.xml"
 _WELL_KNOWN = "https://{domain}/.well-known/autoconfig/mail/config-v1.1.xml"
 _BY_MX = "https://autoconfig.{mx}/mail/config-v1.1.xml?emailaddress={address}"
-_ASKED = "?emailaddress={address}"
+_ADDRESS_QUERY = "?emailaddress={address}"
 _OUTLOOK = "https://{domain}/autodiscover/autodiscover.xml"
 _OUTLOOK_HOST = "https://autodiscover.{domain}/autodiscover/autodiscover.xml"
 
@@ -177,10 +177,10 @@ CLIENTS = (
     Client(
         "Thunderbird",
         (
-            LookUp(_ISP + _ASKED),
-            LookUp(_WELL_KNOWN + _ASKED),
-            LookUp(_http(_ISP) + _ASKED),
-            LookUp(_http(_WELL_KNOWN) + _ASKED),
+            LookUp(_ISP + _ADDRESS_QUERY),
+            LookUp(_WELL_KNOWN + _ADDRESS_QUERY),
+            LookUp(_http(_ISP) + _ADDRESS_QUERY),
+            LookUp(_http(_WELL_KNOWN) + _ADDRESS_QUERY),
             LookUp(_BY_MX),
             LookUp(_OUTLOOK_HOST, "post"),
             LookUp(_OUTLOOK, "post"),
@@ -205,7 +205,7 @@ CLIENTS = (
     ),
     Client(
         "Delta Chat",
-        (LookUp(_ISP + _ASKED), LookUp(_WELL_KNOWN), LookUp(_OUTLOOK), LookUp(_OUTLOOK_HOST)),
+        (LookUp(_ISP + _ADDRESS_QUERY), LookUp(_WELL_KNOWN), LookUp(_OUTLOOK), LookUp(_OUTLOOK_HOST)),
         {"clientConfig": _autoconfig(("imap",)), "Autodiscover": _autodiscover(str)},
     ),
     Client(

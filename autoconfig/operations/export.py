@@ -19,7 +19,7 @@ _AT_AUTOCONFIG = (
     *("/mail/config-v1.1.xml", "/v1.1/mail/config-v1.1.xml", "/v1.1/{domain}"),
     *_AT_DOMAIN,
     *(mobileconfig.PATH, setup_page.PATH),
-    *(part.path for part in setup_page.PARTS),
+    *(part.path for part in setup_page.ASSETS),
 )
 _PATHS = {"": _AT_DOMAIN, "autoconfig.": _AT_AUTOCONFIG, "ua-auto-config.": (pacc.PATH,)}
 """What is asked of each host of a domain and is the same for all who ask."""

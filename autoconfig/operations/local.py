@@ -25,5 +25,5 @@ class Local:
         """Return the answer to a question."""
         headers = {"Host": urlsplit(question.url).hostname or ""}
         method = "GET" if question.body is None else "POST"
-        answer = await self._client.request(method, question.url, content=question.body, headers=headers)
-        return Reply(answer.status_code, answer.headers, answer.content, (question.url,))
+        response = await self._client.request(method, question.url, content=question.body, headers=headers)
+        return Reply(response.status_code, response.headers, response.content, (question.url,))

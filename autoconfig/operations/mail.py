@@ -106,8 +106,8 @@ async def _capabilities(server: MailServer, talk: _Talk) -> str:
         case "pop3":
             return await talk.ask("CAPA", r"(\.$|-ERR)")
         case _:
-            answer = await talk.ask("EHLO bt-autoconfig.invalid", r"\d{3} ")
-            return re.sub(r"^\d{3}[ -]", "", answer, flags=re.MULTILINE)
+            response = await talk.ask("EHLO bt-autoconfig.invalid", r"\d{3} ")
+            return re.sub(r"^\d{3}[ -]", "", response, flags=re.MULTILINE)
 
 
 async def _start_tls(server: MailServer, talk: _Talk, context: ssl.SSLContext) -> None:

@@ -50,14 +50,14 @@ class Names:
 
     async def _ask(self, name: str, type_: str) -> tuple[str, list[dns.rdata.Rdata]]:
         try:
-            answer = await self._resolver.resolve(f"{name}.", type_, raise_on_no_answer=False)
+            response = await self._resolver.resolve(f"{name}.", type_, raise_on_no_answer=False)
         except dns.resolver.NXDOMAIN:
             return name, []
         except (dns.exception.DNSException, OSError) as error:
             reason = "does not answer in time" if isinstance(error, dns.exception.Timeout) else "fails"
             remedy = "ask another with --resolver, or look after the zone's name servers"
             raise Problem(f"the resolver {reason} for {name} {type_}", remedy, Verdict.UNKNOWN) from error
-        return answer.canonical_name.to_text(omit_final_dot=True), list(answer.rrset or ())
+        return response.canonical_name.to_text(omit_final_dot=True), list(response.rrset or ())
 
 
 async def check_host(names: Names, host: str) -> Finding:

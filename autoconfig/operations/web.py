@@ -90,10 +90,14 @@ class Web:
         urls: list[str] = []
         while True:
             urls.append(question.url)
-            answer = await self._ask_once(question)
-            if not follow or answer.status_code not in (301, 302, 303, 307, 308) or "location" not in answer.headers:
-                return Reply(answer.status_code, answer.headers, answer.content, tuple(urls))
-            question = question._replace(url=_redirected(question.url, answer.headers["location"]))
+            response = await self._ask_once(question)
+            if (
+                not follow
+                or response.status_code not in (301, 302, 303, 307, 308)
+                or "location" not in response.headers
+            ):
+                return Reply(response.status_code, response.headers, response.content, tuple(urls))
+            question = question._replace(url=_redirected(question.url, response.headers["location"]))
             if question.url in urls or len(urls) > MAX_REDIRECTS:
                 raise Problem("it redirects in a loop", "see that the web server passes on Host and X-Forwarded-Proto")
 

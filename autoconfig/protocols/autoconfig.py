@@ -6,8 +6,8 @@ from functools import partial
 from autoconfig.address import MailAddress, ascii_domain
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
-from autoconfig.requests import Asked, Fields
-from autoconfig.responses import Answer, SettledAnswer
+from autoconfig.requests import Fields, Request
+from autoconfig.responses import Response, StaticResponse
 from autoconfig.templates import Template
 
 # Nearly every query is one of these. Then the address is surely right, and nothing of it but the domain matters.
@@ -21,22 +21,22 @@ class _File:
         # Clients need not fill placeholders outside username; the domain is no secret and no person's.
         in_host_names = any("%EMAILDOMAIN%" in server.hostname for server in definition.servers)
         self._document = template.required_document(definition, ("EMAILDOMAIN",) if in_host_names else ())
-        self._answers = None if in_host_names else _answers(self._document.fill({}))
+        self._responses = None if in_host_names else _responses(self._document.fill({}))
 
     def render(self, domain: str) -> bytes:
         return self._document.fill({"EMAILDOMAIN": domain})
 
-    def answer(self, domain: str, *, personal: bool) -> SettledAnswer:
-        return (self._answers or _answers(self.render(domain)))[personal]
+    def response(self, domain: str, *, personal: bool) -> StaticResponse:
+        return (self._responses or _responses(self.render(domain)))[personal]
 
 
-def _answers(body: bytes) -> tuple[SettledAnswer, SettledAnswer]:
+def _responses(body: bytes) -> tuple[StaticResponse, StaticResponse]:
     """Return the answers to a URL without and with an address: the latter stays out of caches that others share."""
     # Web clients ask too, from any origin; there is nothing private in the file.
     headers = {"Access-Control-Allow-Origin": "*"}
     return (
-        SettledAnswer(body, "text/xml", headers | {"Cache-Control": "public, max-age=3600"}),
-        SettledAnswer(body, "text/xml", headers | {"Cache-Control": "private, max-age=3600"}),
+        StaticResponse(body, "text/xml", headers | {"Cache-Control": "public, max-age=3600"}),
+        StaticResponse(body, "text/xml", headers | {"Cache-Control": "private, max-age=3600"}),
     )
 
 
@@ -55,13 +55,13 @@ class Autoconfig:
         file, domain = self.files.find(address)
         return file.render(domain)
 
-    def respond(self, asked: Asked) -> Answer:
+    def respond(self, request: Request) -> Response:
         """Answer a request."""
-        if (plain := _PLAIN_QUERY.fullmatch(asked.query)) and (own := self.files.own(plain[1].decode())):
-            return own.answer(plain[1].decode(), personal=True)
-        address = Fields(asked.query).address()
-        file, domain = self.files.find(address, asked.host)
-        return file.answer(domain, personal=address is not None)
+        if (plain := _PLAIN_QUERY.fullmatch(request.query)) and (own := self.files.own(plain[1].decode())):
+            return own.response(plain[1].decode(), personal=True)
+        address = Fields(request.query).address()
+        file, domain = self.files.find(address, request.host)
+        return file.response(domain, personal=address is not None)
 
 
 class Database:
@@ -70,13 +70,13 @@ class Database:
     def __init__(self, autoconfig: Autoconfig) -> None:
         self._files = autoconfig.files
 
-    def respond(self, asked: Asked) -> Answer:
+    def respond(self, request: Request) -> Response:
         """Answer a request."""
         try:
-            domain = ascii_domain(asked.path["domain"])
+            domain = ascii_domain(request.path["domain"])
         except ValueError as error:
             raise NotServedError("this is not a domain name") from error
         file = self._files.own(domain)
         if file is None:
             raise NotServedError("this domain is not served here")
-        return file.answer(domain, personal=False)
+        return file.response(domain, personal=False)

@@ -11,9 +11,9 @@ from lxml import etree
 from autoconfig.address import AddressError, MailAddress
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
-from autoconfig.requests import Asked
-from autoconfig.responses import Answer, Kind
-from autoconfig.templates import ADDRESS_HOLES, DOMAIN_HOLES, Template, address_holes
+from autoconfig.requests import Request
+from autoconfig.responses import Response, ResponseKind
+from autoconfig.templates import ADDRESS_PLACEHOLDERS, DOMAIN_PLACEHOLDERS, Template, placeholder_values
 
 PATH = "/autodiscover/autodiscover.xml"
 
@@ -35,10 +35,10 @@ _TELLING_STARTS = {
 }
 
 
-_PERSONAL = Kind("text/xml", {"Cache-Control": "no-store"})
-_REFUSAL = Kind("text/xml", {"Cache-Control": "no-store"}, refusal=True)
+_PERSONAL = ResponseKind("text/xml", {"Cache-Control": "no-store"})
+_REFUSAL = ResponseKind("text/xml", {"Cache-Control": "no-store"}, refusal=True)
 """Errors too are answered with 200, or Outlook would not read them."""
-_GENERAL = Kind("text/xml", {"Cache-Control": "public, max-age=3600"})
+_GENERAL = ResponseKind("text/xml", {"Cache-Control": "public, max-age=3600"})
 
 
 class AutodiscoverError(Exception):
@@ -58,8 +58,8 @@ class Autodiscover:
 
     def __init__(self, definitions: Directory[Definition]) -> None:
         self._settings = definitions.each(partial(_Settings, Template.named("autodiscover.xsl")))
-        holes = ("TIME", "ID", "ERRORCODE", "MESSAGE")
-        self._error = Template.named("autodiscover_error.xsl").required_document(definitions.first, holes)
+        placeholders = ("TIME", "ID", "ERRORCODE", "MESSAGE")
+        self._error = Template.named("autodiscover_error.xsl").required_document(definitions.first, placeholders)
         # The specification wants a number of the server; this one is of the provider, the same on all of its machines.
         self._id = str(zlib.crc32(definitions.first.id.encode()))
 
@@ -75,41 +75,41 @@ class Autodiscover:
             raise AutodiscoverError(500, f"{error}.") from error
         return settings.render(address, domain)
 
-    def respond(self, asked: Asked) -> Answer:
+    def respond(self, request: Request) -> Response:
         """Answer a request."""
-        if domain := self._redirected(asked):
+        if domain := self._redirected(request):
             location = f"https://autodiscover.{domain}{PATH}"
-            return Answer(Kind("text/plain", {"Location": location, "Cache-Control": "no-store"}, 302), b"")
+            return Response(ResponseKind("text/plain", {"Location": location, "Cache-Control": "no-store"}, 302), b"")
         try:
-            if asked.method == "POST":
-                return Answer(_PERSONAL, self.render(read_request(asked.body), asked.host))
+            if request.method == "POST":
+                return Response(_PERSONAL, self.render(read_request(request.body), request.host))
             # So ask Delta Chat, and Outlook when its POST has failed.
-            return Answer(_GENERAL, self.render(None, asked.host))
+            return Response(_GENERAL, self.render(None, request.host))
         except AutodiscoverError as error:
             # Seven digits after the point, as .NET writes them.
             time = f"{datetime.now(UTC):%H:%M:%S.%f}0"
-            holes = {"TIME": time, "ID": self._id, "ERRORCODE": str(error.code), "MESSAGE": str(error)}
-            return Answer(_REFUSAL, self._error.fill(holes))
+            placeholders = {"TIME": time, "ID": self._id, "ERRORCODE": str(error.code), "MESSAGE": str(error)}
+            return Response(_REFUSAL, self._error.fill(placeholders))
 
-    def _redirected(self, asked: Asked) -> str | None:
+    def _redirected(self, request: Request) -> str | None:
         """Return the domain to whose host Outlook is redirected, from plain http on an autodiscover host of ours."""
-        if asked.scheme != "http" or not asked.host.lower().startswith(b"autodiscover."):
+        if request.scheme != "http" or not request.host.lower().startswith(b"autodiscover."):
             return None
-        return self._settings.domain_of(asked.host)
+        return self._settings.domain_of(request.host)
 
 
 class _Settings:
     """One provider's settings, with and without an address."""
 
     def __init__(self, template: Template, definition: Definition) -> None:
-        self._personal = template.document(definition, ADDRESS_HOLES, loginname=True)
-        self._general = template.document(definition, DOMAIN_HOLES)
+        self._personal = template.document(definition, ADDRESS_PLACEHOLDERS, loginname=True)
+        self._general = template.document(definition, DOMAIN_PLACEHOLDERS)
 
     def render(self, address: MailAddress | None, domain: str) -> bytes:
         document = self._personal if address else self._general
         if document is None:
             raise AutodiscoverError(500, "No server of this provider takes what Outlook can send.")
-        return document.fill(address_holes(address, domain))
+        return document.fill(placeholder_values(address, domain))
 
 
 def read_request(body: bytes) -> MailAddress:

@@ -8,8 +8,8 @@ from autoconfig.address import AddressError, MailAddress
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
 from autoconfig.protocols import autodiscover
-from autoconfig.requests import Asked, Fields
-from autoconfig.responses import Answer, Kind
+from autoconfig.requests import Fields, Request
+from autoconfig.responses import Response, ResponseKind
 
 PATH = "/autodiscover/autodiscover.json"
 
@@ -25,15 +25,15 @@ class AutodiscoverV2:
         # Only where domains belong: the definitions themselves are no longer needed once documents are made of them.
         self._directory = definitions.each(lambda definition: definition.id)
 
-    def respond(self, asked: Asked) -> Answer:
+    def respond(self, request: Request) -> Response:
         """Answer a request."""
-        fields = Fields(asked.query)
+        fields = Fields(request.query)
         try:
-            in_path = asked.path.get("address")
+            in_path = request.path.get("address")
             address = MailAddress.parse(in_path) if in_path else fields.address("email")
             protocol = fields.text("protocol")
-            _, domain = self._directory.find(address, asked.host)
-            home = self._directory.home(domain, asked.host)
+            _, domain = self._directory.find(address, request.host)
+            home = self._directory.home(domain, request.host)
         except AddressError as error:
             return _error(400, "InvalidUserId", f"The address {error}.")
         except HTTPException as error:
@@ -47,10 +47,10 @@ class AutodiscoverV2:
         return _json(200, {"Protocol": "AutodiscoverV1", "Url": f"https://autodiscover.{home}{autodiscover.PATH}"})
 
 
-def _json(status: int, content: dict[str, str]) -> Answer:
+def _json(status: int, content: dict[str, str]) -> Response:
     body = json.dumps(content).encode()
-    return Answer(Kind("application/json", {"Cache-Control": "no-store"}, status), body)
+    return Response(ResponseKind("application/json", {"Cache-Control": "no-store"}, status), body)
 
 
-def _error(status: int, code: str, message: str) -> Answer:
+def _error(status: int, code: str, message: str) -> Response:
     return _json(status, {"ErrorCode": code, "ErrorMessage": message})

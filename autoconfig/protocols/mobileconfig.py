@@ -10,10 +10,10 @@ from starlette.exceptions import HTTPException
 from autoconfig.address import MailAddress
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
-from autoconfig.requests import Asked, Fields
-from autoconfig.responses import Answer, Kind
+from autoconfig.requests import Fields, Request
+from autoconfig.responses import Response, ResponseKind
 from autoconfig.signing import Signer
-from autoconfig.templates import ADDRESS_HOLES, DOMAIN_HOLES, Template, address_holes
+from autoconfig.templates import ADDRESS_PLACEHOLDERS, DOMAIN_PLACEHOLDERS, Template, placeholder_values
 
 PATH = "/email.mobileconfig"
 PROTOCOLS = ("imap", "pop3")
@@ -22,7 +22,7 @@ MAX_NAME = 256
 
 _UUIDS = frozenset({"PROFILEUUID", "IMAPUUID", "POP3UUID", "CALDAVUUID", "CARDDAVUUID"})
 """The holes for identifiers that are the same for the same account every time: a profile replaces its predecessor."""
-_HOLES = _UUIDS | {"REALNAME"}
+_PLACEHOLDERS = _UUIDS | {"REALNAME"}
 
 
 class _Profiles:
@@ -32,7 +32,7 @@ class _Profiles:
         self._uuid = uuid5(NAMESPACE_DNS, definition.id)
         file_name = re.sub(r"[^A-Za-z0-9.-]", "", definition.id) + ".mobileconfig"
         self.personal, self.general = (
-            Kind(
+            ResponseKind(
                 "application/x-apple-aspen-config",
                 {"Content-Disposition": f'attachment; filename="{file_name}"', "Cache-Control": caching},
             )
@@ -42,7 +42,7 @@ class _Profiles:
         self._documents = {
             (protocol, address, name): template.document(
                 definition,
-                _HOLES | (ADDRESS_HOLES if address else DOMAIN_HOLES),
+                _PLACEHOLDERS | (ADDRESS_PLACEHOLDERS if address else DOMAIN_PLACEHOLDERS),
                 protocol=protocol,
                 emailaddress=address,
                 name=name,
@@ -59,8 +59,11 @@ class _Profiles:
         if document is None:
             raise NotServedError(f"this provider has no {protocol} settings that Apple devices can use")
         account = str(address).lower() if address else ""
-        uuids = {hole: str(uuid5(self._uuid, f"{hole} {account}")).upper() for hole in document.holes & _UUIDS}
-        return document.fill(address_holes(address, domain) | {"REALNAME": name or ""} | uuids)
+        uuids = {
+            placeholder: str(uuid5(self._uuid, f"{placeholder} {account}")).upper()
+            for placeholder in document.placeholders & _UUIDS
+        }
+        return document.fill(placeholder_values(address, domain) | {"REALNAME": name or ""} | uuids)
 
 
 class Mobileconfig:
@@ -94,17 +97,17 @@ class Mobileconfig:
         profiles, domain = self._profiles.find(address)
         return self._signed(profiles.render(address, domain, name, protocol))
 
-    def respond(self, asked: Asked) -> Answer:
+    def respond(self, request: Request) -> Response:
         """Answer a request."""
-        fields = Fields.of(asked)
+        fields = Fields.of(request)
         address = fields.address()
         name = fields.line("name", MAX_NAME)
         protocol = fields.text("protocol")
         if protocol not in (None, *PROTOCOLS):
             raise HTTPException(400, f"protocol is not {' or '.join(PROTOCOLS)}")
-        profiles, domain = self._profiles.find(address, asked.host)
+        profiles, domain = self._profiles.find(address, request.host)
         body = self._signed(profiles.render(address, domain, name, protocol))
-        return Answer(profiles.personal if address or name else profiles.general, body)
+        return Response(profiles.personal if address or name else profiles.general, body)
 
     def _signed(self, profile: bytes) -> bytes:
         return self._signer.sign(profile) if self._signer else profile

@@ -5,8 +5,8 @@ from typing import Any
 
 from autoconfig.definition import PASSWORD_METHODS, Definition
 from autoconfig.directory import Directory, NotServedError
-from autoconfig.requests import Asked
-from autoconfig.responses import Answer, SettledAnswer
+from autoconfig.requests import Request
+from autoconfig.responses import Response, StaticResponse
 
 PATH = "/.well-known/user-agent-configuration.json"
 
@@ -26,19 +26,19 @@ class _Configuration:
             self._bodies = dict.fromkeys(definition.domains, _body(definition, definition.domains[0]))
         headers = {"Cache-Control": "public, max-age=3600", "Access-Control-Allow-Origin": "*"}
         # Domains whose configurations are the same share one answer.
-        answers = {
-            body: SettledAnswer(body, "application/json", headers) for body in set(self._bodies.values()) if body
+        responses = {
+            body: StaticResponse(body, "application/json", headers) for body in set(self._bodies.values()) if body
         }
-        self._answers = {domain: answers[body] for domain, body in self._bodies.items() if body}
+        self._responses = {domain: responses[body] for domain, body in self._bodies.items() if body}
 
     def render(self, domain: str) -> bytes:
         if body := self._bodies[domain]:
             return body
         raise NotServedError("nothing that this provider offers can be said in PACC")
 
-    def answer(self, domain: str) -> SettledAnswer:
+    def response(self, domain: str) -> StaticResponse:
         self.render(domain)
-        return self._answers[domain]
+        return self._responses[domain]
 
 
 class Pacc:
@@ -55,10 +55,10 @@ class Pacc:
         configuration, domain = self._configurations.find(None, (domain or "").encode())
         return configuration.render(domain)
 
-    def respond(self, asked: Asked) -> Answer:
+    def respond(self, request: Request) -> Response:
         """Answer a request."""
-        configuration, domain = self._configurations.find(None, asked.host)
-        return configuration.answer(domain)
+        configuration, domain = self._configurations.find(None, request.host)
+        return configuration.response(domain)
 
 
 def _body(definition: Definition, domain: str) -> bytes | None:

@@ -21,9 +21,9 @@ from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
 from autoconfig.protocols import mobileconfig
 from autoconfig.protocols.mobileconfig import Mobileconfig
-from autoconfig.requests import Asked, Fields
-from autoconfig.responses import Answer, Kind, SettledAnswer
-from autoconfig.templates import ADDRESS_HOLES, Document, Template, address_holes
+from autoconfig.requests import Fields, Request
+from autoconfig.responses import Response, ResponseKind, StaticResponse
+from autoconfig.templates import ADDRESS_PLACEHOLDERS, Document, Template, placeholder_values
 
 PATH = "/"
 
@@ -32,14 +32,14 @@ _HEADERS = {
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
-_FOR_ALL = _HEADERS | {"Cache-Control": "public, max-age=3600", "Vary": "User-Agent"}
+_SHARED = _HEADERS | {"Cache-Control": "public, max-age=3600", "Vary": "User-Agent"}
 _PERSONAL = _HEADERS | {"Cache-Control": "no-store"}
 
-_HOLES = ADDRESS_HOLES | {
+_PLACEHOLDERS = ADDRESS_PLACEHOLDERS | {
     *("ERROR", "PROBLEM", "INVALID", "TYPED", "GIVEN"),
     *("PLATFORM", "PROFILEURL", "QRPATH", "QRSIZE"),
 }
-_ANYBODY = {"EMAILADDRESS": "your e-mail address", "EMAILLOCALPART": "what is before the @ of your address"}
+_GENERIC = {"EMAILADDRESS": "your e-mail address", "EMAILLOCALPART": "what is before the @ of your address"}
 """What stands for a username as long as nobody has given an address."""
 
 _PLATFORMS = (
@@ -51,7 +51,7 @@ _PLATFORMS = (
 """What is suggested to whom, by the User-Agent header. The names are those of the page's sections."""
 
 
-class Part(NamedTuple):
+class Asset(NamedTuple):
     """A file that the page needs."""
 
     path: str
@@ -59,16 +59,16 @@ class Part(NamedTuple):
     content: bytes
 
 
-def _part(name: str, media_type: str) -> Part:
-    return Part(f"/site/{name}", media_type, files("autoconfig.site").joinpath(name).read_bytes())
+def _asset(name: str, media_type: str) -> Asset:
+    return Asset(f"/site/{name}", media_type, files("autoconfig.site").joinpath(name).read_bytes())
 
 
-PARTS = (
-    _part("setup.css", "text/css"),
-    _part("setup.js", "text/javascript"),
-    _part("icon.svg", "image/svg+xml"),
+ASSETS = (
+    _asset("setup.css", "text/css"),
+    _asset("setup.js", "text/javascript"),
+    _asset("icon.svg", "image/svg+xml"),
 )
-_EDITION = hashlib.sha256(b"".join(part.content for part in PARTS)).hexdigest()[:12]
+_EDITION = hashlib.sha256(b"".join(asset.content for asset in ASSETS)).hexdigest()[:12]
 
 
 class _Page(NamedTuple):
@@ -83,7 +83,7 @@ class _Page(NamedTuple):
     ) -> bytes:
         code = qr_code(profile_url)
         return self.document.fill(
-            (_ANYBODY | address_holes(address, domain))
+            (_GENERIC | placeholder_values(address, domain))
             | {
                 "ERROR": "Error: " if problem else "",
                 "PROBLEM": problem,
@@ -120,52 +120,52 @@ class SetupPage:
 
         def page(definition: Definition) -> _Page:
             offers = {"profile": profiles.available(definition), "signed": profiles.signed}
-            document = template.required_document(definition, _HOLES, edition=_EDITION, **offers)
+            document = template.required_document(definition, _PLACEHOLDERS, edition=_EDITION, **offers)
             return _Page(definition.display_name, definition.domains, document)
 
         self._pages = definitions.each(page)
         self._public_url = public_url and public_url.rstrip("/")
 
-    def respond(self, asked: Asked) -> Answer:
+    def respond(self, request: Request) -> Response:
         """Answer a request. A POST that is no form is refused; whatever else a person gets wrong, the page explains."""
-        typed = (Fields.of(asked).text("emailaddress") or "") if asked.method == "POST" else ""
+        typed = (Fields.of(request).text("emailaddress") or "") if request.method == "POST" else ""
         address, status, problem = None, 200, ""
-        page, domain = self._pages.find(None, asked.host)
+        page, domain = self._pages.find(None, request.host)
         try:
             address = MailAddress.parse(typed) if typed else None
-            page, domain = self._pages.find(address, asked.host)
+            page, domain = self._pages.find(address, request.host)
         except AddressError as error:
             status, problem = 400, f"This address {error}. {page.which_addresses(typed)}"
         except NotServedError:
             address, status, problem = None, 404, page.which_addresses(typed)
-        url = self._public_url_of(page, domain, asked) + mobileconfig.PATH
-        body = page.fill(url, _platform(asked.agent), address, domain, typed, problem)
+        url = self._public_url_of(page, domain, request) + mobileconfig.PATH
+        body = page.fill(url, _platform(request.agent), address, domain, typed, problem)
         if not typed:
-            return SettledAnswer(body, "text/html", _FOR_ALL)
-        return Answer(Kind("text/html", _PERSONAL, status), body)
+            return StaticResponse(body, "text/html", _SHARED)
+        return Response(ResponseKind("text/html", _PERSONAL, status), body)
 
-    def _public_url_of(self, page: _Page, domain: str, asked: Asked) -> str:
+    def _public_url_of(self, page: _Page, domain: str, request: Request) -> str:
         """Return where a provider's settings are to be had from outside: scheme and host.
 
         A host that the request names is believed only when it is one of the provider's own: anybody can send any.
         Failing that it is the URL that the operator has given, but at that place only the first definition's settings
         are to be had without an address. The last resort is where Thunderbird would look.
         """
-        if self._pages.domain_of(asked.host) in page.domains:
-            return f"{asked.scheme}://{asked.host.partition(b':')[0].rstrip(b'.').decode().lower()}"
+        if self._pages.domain_of(request.host) in page.domains:
+            return f"{request.scheme}://{request.host.partition(b':')[0].rstrip(b'.').decode().lower()}"
         if self._public_url and page is self._pages.first:
             return self._public_url
         return f"https://autoconfig.{domain if domain in page.domains else page.domains[0]}"
 
 
-def part(part: Part) -> Callable[[Asked], Answer]:
+def asset(asset: Asset) -> Callable[[Request], Response]:
     """Return what answers requests for a part of the page."""
-    answer = SettledAnswer(part.content, part.media_type, {"Cache-Control": "public, max-age=86400"})
-    return partial(_settled, answer)
+    response = StaticResponse(asset.content, asset.media_type, {"Cache-Control": "public, max-age=86400"})
+    return partial(_static, response)
 
 
-def _settled(answer: Answer, _: Asked) -> Answer:
-    return answer
+def _static(response: Response, _: Request) -> Response:
+    return response
 
 
 def _platform(agent: bytes) -> str:

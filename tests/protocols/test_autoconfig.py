@@ -10,11 +10,11 @@ from starlette.exceptions import HTTPException
 from autoconfig.definition import EMBEDDED
 from autoconfig.directory import NotServedError
 from autoconfig.protocols.autoconfig import Autoconfig
-from autoconfig.requests import Asked
+from autoconfig.requests import Request
 from tests.support import Write, load, serving
 
 EXAMPLE = Autoconfig(load(Path(__file__).parents[1] / "example.xml"))
-ASKED = Asked("GET", "http", b"", b"", b"", b"", 0)
+ASKED = Request("GET", "http", b"", b"", b"", b"", 0)
 PATHS = [
     "/mail/config-v1.1.xml",
     "/.well-known/autoconfig/mail/config-v1.1.xml",

@@ -14,12 +14,12 @@ from lxml.html import document_fromstring
 from autoconfig.definition import EMBEDDED
 from autoconfig.directory import directory
 from autoconfig.protocols.mobileconfig import Mobileconfig
-from autoconfig.requests import Asked
+from autoconfig.requests import Request
 from autoconfig.site.setup_page import SetupPage
 from autoconfig.sources import Sources
 from tests.support import SERVICES, Served, Write, serving
 
-ASKED = Asked("GET", "https", b"", b"", b"", b"application/x-www-form-urlencoded", 0)
+ASKED = Request("GET", "https", b"", b"", b"", b"application/x-www-form-urlencoded", 0)
 OTHER = {"example.com": "other.example", "example.net": "net.other.example", "Example Mail": "Other Mail"}
 
 
