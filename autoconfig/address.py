@@ -17,6 +17,11 @@ _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _MAX_DOMAIN_LENGTH = 253
 
 
+PLAIN_LOCAL = rb"[A-Za-z0-9._+-]{1,64}"
+PLAIN_DOMAIN = rb"[a-z0-9.-]{1,253}"
+"""Patterns for bytes that nearly all addresses fit. With a domain that is known, such an address is valid."""
+
+
 class AddressError(ValueError):
     """An address that cannot be used. Its text says why and holds nothing of the address."""
 

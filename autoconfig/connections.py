@@ -1,166 +1,415 @@
-"""What a connection may cost: limits that uvicorn's own HTTP connection does not have.
+"""HTTP/1.1 connections (RFC 9112): the framing of requests and responses.
 
-A head must come whole, small and soon, and a body soon; who does not read what he asked for is let go. How large a body
-may be is the front's business.
+A connection reads one request at a time and writes its response, in one piece, before it reads the next one. httptools
+parses heads and chunked bodies. Where a message ends is decided here, in one way only: a head ends at the first empty
+line, a body after Content-Length bytes or where httptools says that the last chunk ends; after a chunked body the
+connection is closed. So no byte of one message is ever taken for a part of another. `Upgrade` is ignored.
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+import re
+from collections.abc import Awaitable
+from enum import Enum, auto
+from math import inf
+from urllib.parse import unquote
 
-import uvicorn
-from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+import httptools
+from starlette.exceptions import HTTPException
 
-from autoconfig.responses import plain_text
+from autoconfig.connection_pool import ConnectionPool
+from autoconfig.front import Handler, refusal
+from autoconfig.requests import CLOSE, Request, check_size, read_head
+from autoconfig.responses import Response, plain_text, status_line
 
-_TOO_LARGE = "the head of the request is too large"
-_LAST_CALL = 1.0
-"""Seconds for a new connection's request to come when the server ends."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Bounds of what one client may take: connections, bytes and seconds."""
-
-    max_connections: int = 1000
-    """Of one worker, at the same time; who comes above it gets 503."""
-    max_head: int = 16 * 1024
-    """Bytes of request line and headers."""
-    head_timeout: float = 10.0
-    """Seconds from the connection, or from the first byte of a request, to the end of the request's head."""
-    body_timeout: float = 10.0
-    """Seconds from the first bytes of a request's body to the last."""
-    keep_alive: int = 5
-    """Seconds that a connection may rest between two requests."""
-    write_timeout: float = 10.0
-    """Seconds for which a client may not read what it is sent."""
+_BATCH = 16
+"""Requests of one connection that get their responses before it is another connection's turn."""
+_LINGER = 2.0
+"""Seconds for a client to read the last response; what it still sends meanwhile is discarded."""
+_MAX_DISCARDED = 1024 * 1024
+_LAST_REQUEST = 1.0
+"""Seconds for a request that may be on its way when the server shuts down."""
+_HEAD_END = b"\r\n\r\n"
+_CLOSE_LINE = b"connection: close\r\n"
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_ABSOLUTE = re.compile(rb"https?://([^/?]*)(/[^?]*)?(?:\?(.*))?", re.IGNORECASE)
+"""A request target in absolute form (RFC 9112, section 3.2.2): authority, path, query."""
+_METHODS = {method.encode(): method for method in ("GET", "HEAD", "POST")}
 
 
-class LimitedConfig(uvicorn.Config):
-    """uvicorn's configuration, with limits."""
+class _State(Enum):
+    """What a connection is waiting for."""
 
-    def __init__(self, app: Any, limits: Limits, **options: Any) -> None:
-        super().__init__(
-            app,
-            http=LimitedConnection,
-            limit_concurrency=limits.max_connections,
-            timeout_keep_alive=limits.keep_alive,
-            **options,
-        )
-        self.limits = limits
+    REQUEST = auto()
+    HEAD = auto()
+    """The rest of a request's head."""
+    BODY = auto()
+    RESPONSE = auto()
+    """A response that takes time."""
+    READER = auto()
+    """A client that does not read its responses."""
+    END = auto()
+    """A client that has its last response."""
 
 
-class LimitedConnection(HttpToolsProtocol):
-    """uvicorn's HTTP connection within limits. A request that comes whole only has its bytes counted."""
+class Connection(asyncio.Protocol):
+    """A connection: parses requests, and writes the responses of `handler`."""
 
-    config: LimitedConfig
+    def __init__(self, handler: Handler, pool: ConnectionPool, loop: asyncio.AbstractEventLoop) -> None:
+        self._handler, self._pool, self._loop = handler, pool, loop
+        self._limits = pool.limits
+        self._transport: asyncio.Transport
+        self.client, self._trusted, self._scheme = "", False, "http"
+        self.since, self.deadline = 0.0, inf
+        self._state = _State.REQUEST
+        self._input: bytes | bytearray = b""
+        """What has been received and not been read."""
+        self._at = 0
+        """How far it has been read."""
+        self._scanned = 0
+        """How far it has been searched for the end of a head."""
+        self._request: Request | None = None
+        """A request whose body is still to come."""
+        self._chunks: _ChunkedBody | None = None
+        self._client_closes = False
+        """Whether the client sends nothing after this request."""
+        self._closing = False
+        """Whether the next response is the last one."""
+        self._discarded = 0
+        self._task: asyncio.Task[None] | None = None
+        self._parser = httptools.HttpRequestParser(self)
+        self._target = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+
+    # The transport calls these.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin: a head is due."""
-        super().connection_made(transport)
-        self._limits = self.config.limits
-        self._head = 0
-        """Bytes of a head that is not complete."""
-        self._came = 0
-        """Bytes that a head can have at most that is completed now."""
-        self._complete = False
-        """Whether what has just come completes a head, or comes after it."""
-        self._timer: asyncio.TimerHandle | None = None
-        """What ends a request that does not come, its head or its body."""
-        self._stuck: asyncio.TimerHandle | None = None
-        self._start_timer(self._limits.head_timeout, self._head_is_late)
+        """Begin: a request is due."""
+        self._transport = transport
+        peer = transport.get_extra_info("peername")
+        self.client, self._trusted = self._pool.identify(peer[0] if isinstance(peer, tuple) else "")
+        if transport.get_extra_info("sslcontext"):
+            self._scheme = "https"
+        self.since = self._loop.time()
+        self.deadline = self.since + self._limits.head_timeout
+        if not self._pool.add(self):
+            self._refuse(plain_text(503, "too many connections", CLOSE | {"Retry-After": "1"}))
+            transport.close()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """End."""
-        self._stop_timer()
-        self.resume_writing()
-        super().connection_lost(exc)
+        self._state = _State.END
+        self._pool.discard(self)
+        if self._task is not None:
+            self._task.cancel()
 
     def data_received(self, data: bytes) -> None:
         """Take what has come: most often one request, whole."""
-        cycle = self.cycle
-        # uvicorn has no cycle before the first request, whatever its types say.
-        self._complete = cycle is not None and cycle.more_body  # type: ignore[redundant-expr]
-        self._came = self._head + len(data)
-        HttpToolsProtocol.data_received(self, data)
-        if not self._complete:
-            self._head_goes_on()
-        elif self.cycle.more_body and self._timer is None:
-            self._start_timer(self._limits.body_timeout, partial(self._body_is_late, self.cycle))
-
-    def on_headers_complete(self) -> None:
-        """Begin to answer; a head that is too large after all, for all of it came at once, is refused."""
-        self._complete = True
-        self._head = 0
-        if self._timer is not None:
-            self._stop_timer()
-        if self._came > self._limits.max_head and self._head_size() > self._limits.max_head:
-            self.app = _refuse_head
-        HttpToolsProtocol.on_headers_complete(self)
-
-    def shutdown(self) -> None:
-        """End with the server, but not before a request that may be on its way: who has just connected will ask."""
-        if self.cycle is None and not self.transport.is_closing():
-            self.loop.call_later(_LAST_CALL, super().shutdown)
+        if self._state is _State.END:
+            self._discarded += len(data)
+            if self._discarded > _MAX_DISCARDED:
+                self._transport.abort()
+            return
+        if self._input:
+            self._input += data
         else:
-            super().shutdown()
+            self._input = data
+        if self._state not in (_State.RESPONSE, _State.READER):
+            self._read()
 
     def pause_writing(self) -> None:
-        """The client does not read: it has a while to begin."""
-        super().pause_writing()
-        if self._stuck is None:
-            self._stuck = self.loop.call_later(self._limits.write_timeout, self.transport.abort)
+        """Read nothing more of a client that does not read."""
+        if self._state is not _State.END:
+            self._wait(_State.READER, self._limits.write_timeout)
+            self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """The client reads again."""
-        if self._stuck is not None:
-            self._stuck.cancel()
-            self._stuck = None
-        super().resume_writing()
+        """Go on."""
+        if self._state is _State.READER:
+            self._wait(_State.REQUEST, self._limits.keep_alive)
+            self._resume()
 
-    def _head_goes_on(self) -> None:
-        self._head, first = self._came, not self._head
-        if self.transport.is_closing():
-            return
-        if self._head > self._limits.max_head:
-            self._refuse(431, _TOO_LARGE)
-        elif first:
-            self._start_timer(self._limits.head_timeout, self._head_is_late)
+    # The pool calls these.
 
-    def _head_size(self) -> int:
-        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+    def expire(self) -> None:
+        """Act on the deadline of what this connection is waiting for."""
+        match self._state:
+            case _State.REQUEST if self._closing:
+                self._end(linger=True)
+            case _State.REQUEST:
+                self._transport.close()
+            case _State.HEAD:
+                self._refuse(plain_text(408, "the request headers took too long", CLOSE))
+            case _State.BODY:
+                self._refuse(plain_text(408, "the body of the request took too long", CLOSE))
+            case _:
+                self._transport.abort()
 
-    def _start_timer(self, seconds: float, late: Callable[[], None]) -> None:
-        self._stop_timer()
-        self._timer = self.loop.call_later(seconds, late)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _head_is_late(self) -> None:
-        if self._head:
-            self._refuse(408, "the head of the request took too long")
+    def evict(self) -> bool:
+        """Close the connection to make room, unless a response is being made."""
+        if self._state is _State.RESPONSE:
+            return False
+        self._state = _State.END
+        if self._transport.get_write_buffer_size():
+            self._transport.abort()
         else:
-            self.transport.close()
+            self._transport.close()
+        return True
 
-    def _body_is_late(self, awaited: object) -> None:
-        if awaited is self.cycle and self.cycle.more_body and not self.cycle.response_started:
-            self._refuse(408, "the body of the request took too long")
+    # The server calls this.
 
-    def _refuse(self, status: int, text: str) -> None:
-        """Answer a request that is not complete: no application can. What waits for it hears that nobody is there."""
-        if self.transport.is_closing():
-            return
-        head = b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b\n"
-        self.transport.write(STATUS_LINE[status] + head % (len(text) + 1, text.encode()))
-        self.transport.close()
+    def shutdown(self) -> None:
+        """Close the connection after a response, or after a second without a request: one may be on its way."""
+        self._closing = True
+        if self._state is _State.REQUEST:
+            self.deadline = min(self.deadline, self._loop.time() + _LAST_REQUEST)
+
+    # The parser calls these.
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the request target."""
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Note whether the client sends nothing after this request; later the parser no longer knows."""
+        self._client_closes = not self._parser.should_keep_alive()
+
+    # Reading
+
+    def _read(self) -> None:
+        """Read requests and respond to them, one after the other."""
+        for _ in range(_BATCH):
+            request = self._request or self._read_head()
+            if request is None or not (request.body_length == 0 or (request := self._read_body(request))):
+                return
+            self._respond(request)
+            if self._state is not _State.REQUEST or not self._input:
+                return
+        self._transport.pause_reading()
+        self._loop.call_soon(self._resume)
+
+    def _resume(self) -> None:
+        if self._state is _State.REQUEST and not self._transport.is_closing():
+            self._transport.resume_reading()
+            if self._input:
+                self._read()
+
+    def _read_head(self) -> Request | None:
+        """Return a request whose head has come, None when it has not or is invalid."""
+        data, start = self._input, self._at
+        while start < len(data) and data[start] in b"\r\n":
+            start += 1  # empty lines before a request are ignored (RFC 9112, section 2.2)
+        end = data.find(_HEAD_END, max(start, self._scanned)) + len(_HEAD_END)
+        if end < len(_HEAD_END):
+            self._keep(data[start:])
+            if len(self._input) > self._limits.max_head:
+                self._refuse_head()
+            elif self._input:
+                self._scanned = max(0, len(self._input) - 3)
+                if self._state is not _State.HEAD:
+                    self._wait(_State.HEAD, self._limits.head_timeout)
+            return None
+        if end - start > self._limits.max_head:
+            self._refuse_head()
+            return None
+        head = data if end - start == len(data) else data[start:end]
+        if end == len(data):
+            self._input, self._at = b"", 0
+        else:
+            self._at = end
+        self._scanned = 0
+        try:
+            return self._parse_head(bytes(head))
+        except HTTPException as error:
+            self._refuse(refusal(error))
+        except httptools.HttpParserError:
+            self._refuse(plain_text(400, "this is not an HTTP request", CLOSE))
+        return None
+
+    def _parse_head(self, head: bytes) -> Request:
+        """Return a request without its body. Raises HTTPException or HttpParserError."""
+        self._target, self._headers = b"", []
+        parser = self._parser
+        try:
+            parser.feed_data(head)
+            reusable = True
+        except httptools.HttpParserUpgrade:
+            reusable = False
+        version = parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            raise HTTPException(505, "the HTTP version is not 1.1", CLOSE)
+        method = parser.get_method()
+        request = read_head(
+            _METHODS.get(method) or method.decode(),
+            self._scheme,
+            *self._parse_target(),
+            self._headers,
+            version,
+            behind_proxy=self._trusted,
+        )
+        if request.body_length != 0 or not reusable:
+            # It would go on with a body that it is not given.
+            self._parser = httptools.HttpRequestParser(self)
+        self._client_closes = self._client_closes or version == "1.0"
+        return request
+
+    def _parse_target(self) -> tuple[str, bytes]:
+        """Return path and query. A host in the target takes the place of the Host header (RFC 9112, section 3.2.2)."""
+        target = self._target
+        if not target.isascii() or b"#" in target:
+            raise HTTPException(400, "the request target is not a URL", CLOSE)
+        if target.startswith(b"/"):
+            path, _, query = target.partition(b"?")
+        elif absolute := _ABSOLUTE.fullmatch(target):
+            path, query = absolute[2] or b"/", absolute[3] or b""
+            self._headers = [(b"host", absolute[1]) if one[0] == b"host" else one for one in self._headers]
+        elif target == b"*":
+            path, query = target, b""
+        else:
+            raise HTTPException(400, "the request target is not a path", CLOSE)
+        text = path.decode("ascii")
+        return unquote(text) if "%" in text else text, query
+
+    def _read_body(self, request: Request) -> Request | None:
+        """Return a request with its body, None when that has not come or is too large."""
+        begun = self._request is not None
+        self._request = request
+        try:
+            body = self._read_chunks() if request.body_length is None else self._read_bytes(request.body_length)
+        except HTTPException as error:
+            self._refuse(refusal(error))
+            return None
+        if body is not None:
+            if self._chunks is not None:
+                self._closing = True  # what has come behind a chunked body is lost
+            self._request = self._chunks = None
+            return request._replace(body=body)
+        if not begun:
+            self._wait(_State.BODY, self._limits.body_timeout)
+            if any(name == b"expect" and value.lower() == b"100-continue" for name, value in self._headers):
+                self._transport.write(_CONTINUE)
+        return None
+
+    def _read_bytes(self, length: int) -> bytes | None:
+        data, end = self._input, self._at + length
+        if len(data) < end:
+            self._keep(data[self._at :])
+            return None
+        body = bytes(data[self._at : end])
+        if end == len(data):
+            self._input, self._at = b"", 0
+        else:
+            self._at = end
+        return body
+
+    def _read_chunks(self) -> bytes | None:
+        self._chunks = self._chunks or _ChunkedBody(self._limits.max_head)
+        data, self._input, self._at = bytes(self._input[self._at :]), b"", 0
+        return self._chunks.feed(data)
+
+    def _keep(self, data: bytes | bytearray) -> None:
+        """Keep what has been received until more comes; a bytearray grows at little cost."""
+        self._input, self._at = data if isinstance(data, bytearray) else bytearray(data), 0
+
+    # Writing
+
+    def _respond(self, request: Request) -> None:
+        response = self._handler.respond(request)
+        if isinstance(response, Response):
+            self._send(response, body=request.method != "HEAD")
+        else:
+            self._wait(_State.RESPONSE, inf)
+            self._transport.pause_reading()
+            self._task = self._loop.create_task(self._respond_later(response, body=request.method != "HEAD"))
+
+    async def _respond_later(self, pending: Awaitable[Response], *, body: bool) -> None:
+        response = await pending
+        self._task = None
+        self._send(response, body=body)
+        if self._state is _State.REQUEST:
+            self._resume()
+
+    def _send(self, response: Response, *, body: bool = True) -> None:
+        closes = response.closes or self._client_closes or self._closing or self._handler.draining
+        self._transport.write(
+            b"%b%b%b%b"
+            % (
+                status_line(response.status),
+                self._pool.date,
+                _CLOSE_LINE if closes and not response.closes else b"",
+                response.after_date() if body else response.header_lines() + b"\r\n",
+            )
+        )
+        now = self.since = self._loop.time()
+        if closes:
+            self._end(linger=not self._client_closes or response.closes or bool(self._input))
+        elif self._state is not _State.READER:
+            self._state = _State.REQUEST
+            self.deadline = now + self._limits.keep_alive
+        self._pool.touch(self)
+
+    def _refuse(self, response: Response) -> None:
+        """Respond to what is no whole request; nothing that follows it can be read."""
+        self._send(self._handler.refuse(response))
+
+    def _refuse_head(self) -> None:
+        self._refuse(plain_text(431, "the request headers are too large", CLOSE))
+
+    def _end(self, *, linger: bool) -> None:
+        """Close the connection.
+
+        A client that is still sending would lose the response with a reset connection, so it may go on for a while.
+        """
+        self._wait(_State.END, _LINGER)
+        self._input, self._at = b"", 0
+        if linger and self._transport.can_write_eof():
+            self._transport.write_eof()
+            self._transport.resume_reading()
+        else:
+            self._transport.close()
+
+    def _wait(self, state: _State, seconds: float) -> None:
+        self._state = state
+        self.deadline = self._loop.time() + seconds
 
 
-async def _refuse_head(_scope: Scope, _receive: Receive, send: Send) -> None:
-    for message in plain_text(431, _TOO_LARGE, {"Connection": "close"}).messages():
-        await send(message)
+class _ChunkedBody:
+    """A chunked body (RFC 9112, section 7.1), whose chunk sizes, extensions and trailers have `max_framing` bytes."""
+
+    # What the real head says of upgrades would keep the parser from reading a body.
+    _HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    def __init__(self, max_framing: int) -> None:
+        self._max_framing = max_framing
+        self._received = 0
+        self._body = bytearray()
+        self._complete = False
+        self._parser = httptools.HttpRequestParser(self)
+        self._parser.feed_data(self._HEAD)
+
+    def feed(self, data: bytes) -> bytes | None:
+        """Return the body when `data` completes it. Raises HTTPException 400, 413 or 431."""
+        self._received += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if not self._complete:
+                raise HTTPException(400, "the chunks of the body are invalid", CLOSE) from error
+        check_size(len(self._body))
+        if self._complete:
+            return bytes(self._body)
+        if self._received - len(self._body) > self._max_framing:
+            raise HTTPException(431, "the chunk sizes, extensions and trailers are too large", CLOSE)
+        return None
+
+    def on_body(self, data: bytes) -> None:
+        """Take a part of the body; what comes after its end is another message's."""
+        if not self._complete:
+            self._body += data
+
+    def on_message_complete(self) -> None:
+        """Note that the last chunk and the trailers have come."""
+        self._complete = True

@@ -1,112 +1,206 @@
-"""What every request passes first, and where most end.
+"""The path of a request through the server.
 
-The head is read once; the body comes in whole and small, or not at all. Then the path is looked up in a dictionary,
-and what stands there answers: that is how nearly all requests go. Paths in other spellings or with parameters, unknown
-paths and wrong methods take the way through Starlette's router.
+A connection (connections.py), or any ASGI server, reads a request and calls `Front.respond`. That looks the path up in
+a dictionary, and the responder that it finds there makes the response: nearly all requests go this way. Paths in
+another letter case or with parameters, unknown paths and wrong methods are matched one by one with Starlette's path
+patterns. A response that takes time, a signed profile, is returned as something to await.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple, Protocol
 
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import compile_path
+from starlette.types import Receive, Scope, Send
 
 from autoconfig.directory import NotServedError
-from autoconfig.requests import Request, read_head
+from autoconfig.observe import RequestRecord, record
+from autoconfig.requests import Request, check_size, read_head
 from autoconfig.responses import Response, plain_text
-
-MAX_BODY = 64 * 1024
-"""Bytes of a request's body. Outlook's requests have about 400."""
 
 logger = logging.getLogger(__name__)
 
-Responder = Callable[[Request], Response]
-"""What a protocol is: from what is asked to what is answered. Raises HTTPException or NotServedError to refuse."""
+Responder = Callable[[Request], Response | Awaitable[Response]]
+"""A protocol's function from a request to its response. Raises HTTPException or NotServedError to refuse."""
+Report = Callable[[RequestRecord], None]
+
+
+class Endpoint(NamedTuple):
+    """A row of the table of routes; `name` is what metrics and logs call it."""
+
+    name: str
+    path: str
+    responder: Responder
+    methods: tuple[str, ...] = ("GET", "HEAD")
+    any_case: bool = False
+    """Whether clients ask for it in other letter cases too: /Autodiscover/, /AutoDiscover/."""
+
+    def pattern(self) -> re.Pattern[str]:
+        """Return what matches its path, with a group for each parameter."""
+        pattern, _, _ = compile_path(self.path)
+        return re.compile(pattern.pattern, re.IGNORECASE if self.any_case else 0)
+
+
+class Handler(Protocol):
+    """What a connection needs of an application."""
+
+    draining: bool
+    """Whether the server is about to shut down, so that no connection should be kept."""
+
+    def respond(self, request: Request) -> Response | Awaitable[Response]:
+        """Return the response to a request, or something to await when it takes time. Raises nothing."""
+
+    def refuse(self, response: Response) -> Response:
+        """Return a response to something that is no whole request, after it is reported."""
+
+    def evicted(self) -> None:
+        """Report that a connection has been closed to make room for another one."""
 
 
 class Front:
-    """ASGI application: `responders` by method and path, `app` for everything else."""
+    """The application: handler of our connections, and ASGI application under any other server.
 
-    def __init__(self, responders: Mapping[tuple[str, str], Responder], app: ASGIApp, max_body: int = MAX_BODY) -> None:
-        self._responders = responders
-        self._app = app
-        self._max_body = max_body
+    Every response is reported to `report`, if there is one.
+    """
+
+    draining = False
+
+    def __init__(self, endpoints: Sequence[Endpoint], report: Report | None = None) -> None:
+        self._table = {
+            (method, endpoint.path): endpoint
+            for endpoint in endpoints
+            for method in endpoint.methods
+            if "{" not in endpoint.path
+        }
+        self._patterns = [(endpoint.pattern(), endpoint) for endpoint in endpoints]
+        self._report = report
+
+    def respond(self, request: Request) -> Response | Awaitable[Response]:
+        """Return the response to a request, or something to await when it takes time."""
+        if self._report is None:
+            return self._find_response(request)[1]
+        start = time.perf_counter()
+        route, response = self._find_response(request)
+        if isinstance(response, Response):
+            self._report(record(request, route, response, start))
+            return response
+        return self._reported(self._report, response, request, route, start)
+
+    def refuse(self, response: Response) -> Response:
+        """Report and return a response to something that is no whole request."""
+        if self._report is not None:
+            self._report(RequestRecord("other", "connection", "none", response.status, "refused", 0))
+        return response
+
+    def evicted(self) -> None:
+        """Report that a connection has been closed to make room for another one."""
+        if self._report is not None:
+            self._report(RequestRecord("other", "connection", "none", 0, "evicted", 0))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        request = read_head(scope)
+        """Respond to a request of an ASGI server."""
         try:
+            # Mounted below a path, only what follows it is ours.
+            path = scope["path"].removeprefix(scope.get("root_path", ""))
+            version = scope.get("http_version", "1.1")
+            query, headers = scope["query_string"], scope["headers"]
+            request = read_head(scope["method"], scope["scheme"], path, query, headers, version)
             if request.body_length != 0:
-                request = request._replace(body=await self._read_body(request, receive))
-            responder = self._responders.get((request.method, scope["path"]))
-            if responder is None:
-                # Where there is an app to catch it, the router raises that it knows no such path or method.
-                scope.update({_REQUEST: request, "app": self})
-                await self._app(scope, receive, send)
-                return
-            response = responder(request)
-        except (HTTPException, NotServedError) as error:
-            response = refusal(error)
-        except _GoneError:
+                request = request._replace(body=await _read_body(receive))
+        except HTTPException as error:
+            response = self.refuse(refusal(error))
+        except _ClientGoneError:
             return
-        except Exception as error:
-            logger.error("%s", place_of(error))
-            response = plain_text(500, "Internal Server Error")
-        start, end = response.messages(request.known)
-        await send(start)
-        await send(end)
-
-    async def _read_body(self, request: Request, receive: Receive) -> bytes:
-        """Return the whole body; that it comes soon, the connection sees to.
-
-        A refusal leaves the rest of it unread, so the connection is closed.
-        """
-        self._check_size(request.body_length or 0)
-        body = b""
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise _GoneError
-            body += bytes(message.get("body", b""))
-            self._check_size(len(body))
-            if not message.get("more_body", False):
-                return body
-
-    def _check_size(self, size: int) -> None:
-        if size > self._max_body:
-            raise HTTPException(413, f"the body is larger than {self._max_body} bytes", _CLOSE)
-
-
-_REQUEST = "autoconfig.request"
-_CLOSE = {"Connection": "close"}
-
-
-class _GoneError(Exception):
-    """The client has gone in the middle; nobody waits for an answer."""
-
-
-class Endpoint:
-    """ASGI application for a route of Starlette's, behind the front: a responder."""
-
-    def __init__(self, responder: Responder) -> None:
-        self.responder = responder
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the front has read it
-        """Answer a request."""
-        request: Request = scope[_REQUEST]._replace(path=scope["path_params"])
-        for message in self.responder(request).messages(request.known):
+        else:
+            found = self.respond(request)
+            response = found if isinstance(found, Response) else await found
+        for message in response.messages():
             await send(message)
 
+    def _find_response(self, request: Request) -> tuple[str, Response | Awaitable[Response]]:
+        """Return the name of the route and the response."""
+        route = "unknown"
+        try:
+            endpoint = self._table.get((request.method, request.path))
+            if endpoint is None:
+                endpoint, parameters = self._match(request.path)
+                request = request._replace(parameters=parameters)
+            route = endpoint.name
+            if request.method not in endpoint.methods:
+                allowed = ", ".join(endpoint.methods)
+                raise HTTPException(405, f"this path takes {allowed}", {"Allow": allowed})
+            response = endpoint.responder(request)
+            if not isinstance(response, Response):
+                return route, _awaited(response, request)
+            if request.if_none_match and request.method != "POST":
+                response = response.for_client_with(request.if_none_match)
+        except Exception as error:
+            response = _response_to(error)
+        return route, response
 
-def refusal(error: Exception) -> Response:
-    """Return the answer that an HTTPException or a NotServedError stands for."""
+    def _match(self, path: str) -> tuple[Endpoint, dict[str, str]]:
+        """Return the endpoint of a path that the table does not have, and its parameters. Raises HTTPException 404."""
+        for pattern, endpoint in self._patterns:
+            if match := pattern.match(path):
+                return endpoint, match.groupdict()
+        raise HTTPException(404, "there is nothing at this path")
+
+    @staticmethod
+    async def _reported(
+        report: Report, pending: Awaitable[Response], request: Request, route: str, start: float
+    ) -> Response:
+        response = await pending
+        report(record(request, route, response, start))
+        return response
+
+
+async def _awaited(pending: Awaitable[Response], request: Request) -> Response:
+    """Wait for a response that takes time."""
+    try:
+        response = await pending
+    except Exception as error:
+        return _response_to(error)
+    if request.if_none_match and request.method != "POST":
+        return response.for_client_with(request.if_none_match)
+    return response
+
+
+async def _read_body(receive: Receive) -> bytes:
+    """Return the whole body of a request. Raises HTTPException 413 when it is too large."""
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _ClientGoneError
+        body += bytes(message.get("body", b""))
+        check_size(len(body))
+        if not message.get("more_body", False):
+            return body
+
+
+class _ClientGoneError(Exception):
+    """The client has disconnected before its request was complete."""
+
+
+def _response_to(error: Exception) -> Response:
+    if isinstance(error, (HTTPException, NotServedError)):
+        return refusal(error)
+    logger.error("%s", place_of(error))
+    return plain_text(500, "Internal Server Error")
+
+
+def refusal(error: HTTPException | NotServedError) -> Response:
+    """Return the response that an error stands for."""
     if isinstance(error, HTTPException):
         return plain_text(error.status_code, error.detail, error.headers)
     return plain_text(404, str(error))
 
 
 def place_of(error: BaseException) -> str:
-    """Return an error's kind and place, nothing of its own words: they may be a request's."""
+    """Return an error's kind and place without its message, which may quote a request."""
     place = error.__traceback__
     while place and place.tb_next:
         place = place.tb_next

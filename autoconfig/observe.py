@@ -7,10 +7,10 @@ and IP addresses have no way in.
 import logging
 import re
 import time
-from collections.abc import Callable
 from typing import NamedTuple
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from autoconfig.requests import Request
+from autoconfig.responses import Response
 
 _FAMILIES = (
     ("Thunderbird for Android", re.compile(rb"Thunderbird.*Android|K-9|com\.fsck\.k9|Android.*Thunderbird")),
@@ -42,42 +42,17 @@ class RequestRecord(NamedTuple):
     seconds: float
 
 
-class Observer:
-    """ASGI application: another one, each of whose answers is reported to `report`.
-
-    `route_of` names the route of a path; it knows a few names and makes none of what it is given.
-    """
-
-    def __init__(self, app: ASGIApp, route_of: Callable[[str], str], report: Callable[[RequestRecord], None]) -> None:
-        self._app = app
-        self._route_of = route_of
-        self._report = report
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and report its answer."""
-        start = time.perf_counter()
-        status, refused = 0, False
-
-        async def watching(message: Message) -> None:
-            nonlocal status, refused
-            if message["type"] == "http.response.start":
-                status, refused = message["status"], message.get("refused", False)
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watching)
-        finally:
-            if status:
-                self._report(
-                    RequestRecord(
-                        scope["method"] if scope["method"] in _METHODS else "other",
-                        self._route_of(scope["path"]),
-                        _family(next((value for name, value in scope["headers"] if name == b"user-agent"), b"")),
-                        status,
-                        "failed" if status >= 500 else "refused" if refused or status >= 400 else "ok",
-                        time.perf_counter() - start,
-                    )
-                )
+def record(request: Request, route: str, response: Response, start: float) -> RequestRecord:
+    """Describe a request that has its response; `start` is when it came, by time.perf_counter."""
+    status = response.status
+    return RequestRecord(
+        request.method if request.method in _METHODS else "other",
+        route,
+        _family(request.user_agent),
+        status,
+        "failed" if status >= 500 else "refused" if response.refused else "ok",
+        time.perf_counter() - start,
+    )
 
 
 def _family(agent: bytes) -> str:

@@ -1,18 +1,28 @@
-"""What clients ask: the head and the body of a request, and the fields of its query string or form."""
+"""Requests: the head and the body of a request, and the fields of its query string or form."""
 
+import re
+from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from starlette.exceptions import HTTPException
-from starlette.types import Scope
 
 from autoconfig.address import UNPRINTABLE, AddressError, MailAddress
 
 FORM = b"application/x-www-form-urlencoded"
+MAX_BODY = 64 * 1024
+"""Bytes of a request's body. Outlook's requests have about 400."""
+CLOSE = {"Connection": "close"}
+"""Headers of a response after which nothing more can be read from the connection."""
+
+# RFC 3986, sections 3.2.2 and 3.2.3: host and port; the Host header has them (RFC 9112, section 3.2).
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
+_MAX_LENGTH_DIGITS = 15
 
 
 class Request(NamedTuple):
-    """A request, as far as any protocol looks at it. `Authorization` is no part of it: there may be passwords there."""
+    """A request, as far as any protocol looks at it. `Authorization` is no part of it: it may hold passwords."""
 
     method: str
     scheme: str
@@ -20,39 +30,103 @@ class Request(NamedTuple):
     query: bytes
     host: bytes
     """The Host header, whatever it claims; empty when there is none."""
-    known: bytes
-    """The If-None-Match header."""
+    if_none_match: bytes
     content_type: bytes
     body_length: int | None
-    """Bytes of body that are announced, None when a body is but not its length."""
-    agent: bytes = b""
-    """The User-Agent header."""
+    """Announced bytes of body, None when a body of unknown length is announced."""
+    user_agent: bytes = b""
     body: bytes = b""
-    path: dict[str, Any] = {}  # noqa: RUF012 - never written to
-    """What stands in the path where its route has a parameter."""
+    path: str = "/"
+    """The path, percent-encoding decoded."""
+    parameters: dict[str, Any] = {}  # noqa: RUF012 - never written to
+    """What the path has where its route has parameters."""
 
 
-def read_head(scope: Scope) -> Request:
-    """Read the head of a request, in one pass over its headers."""
-    host = known = agent = b""
-    content_type = FORM
-    body_length: int | None = 0
-    for name, value in scope["headers"]:
-        if name == b"host":
-            host = value
-        elif name == b"user-agent":
-            agent = value
-        elif name == b"if-none-match":
-            known = value
-        elif name == b"content-type":
-            content_type = value
-        elif name == b"content-length":
-            body_length = int(value) if value.isdigit() else None
-        elif name == b"transfer-encoding":
-            body_length = None
+def read_head(
+    method: str,
+    scheme: str,
+    path: str,
+    query: bytes,
+    headers: Sequence[tuple[bytes, bytes]],
+    version: str = "1.1",
+    *,
+    behind_proxy: bool = False,
+) -> Request:
+    """Read the head of a request; names in `headers` are in lower case, `version` is that of HTTP.
+
+    `behind_proxy` tells whether X-Forwarded-Proto comes from a trusted proxy.
+
+    Raises HTTPException 400 when it has no Host header or more than one (RFC 9112, section 3.2), or contradicts itself
+    about its body (section 6.3), 413 when its body is larger than MAX_BODY, and 501 when the body has a transfer coding
+    other than chunked (section 6.1).
+    """
+    fields = dict(headers)
+    if len(fields) != len(headers):
+        _check_repeated([name for name, _ in headers])
+    host = fields.get(b"host")
+    if host is None:
+        if version == "1.1":
+            raise HTTPException(400, "the request has no Host header", CLOSE)
+        host = b""
+    elif not _HOST.fullmatch(host):
+        raise HTTPException(400, "the Host header is not a host name", CLOSE)
+    if behind_proxy and (forwarded := fields.get(b"x-forwarded-proto")) in (b"http", b"https"):
+        scheme = forwarded.decode()
+    length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
     return Request(
-        scope["method"], scope["scheme"], scope["query_string"], host, known, content_type, body_length, agent
+        method,
+        scheme,
+        query,
+        host,
+        fields.get(b"if-none-match", b""),
+        fields.get(b"content-type", FORM),
+        0 if length is None and coding is None else _body_length(length, coding, version),
+        fields.get(b"user-agent", b""),
+        b"",
+        path,
     )
+
+
+_ONCE = (b"host", b"content-length", b"transfer-encoding")
+"""Headers that must not be repeated: two readers could take different ones for the valid one."""
+
+
+def _check_repeated(names: Sequence[bytes]) -> None:
+    for name in _ONCE:
+        if names.count(name) > 1:
+            raise HTTPException(400, f"the {name.decode().title()} header is given twice", CLOSE)
+
+
+def _body_length(length: bytes | None, coding: bytes | None, version: str) -> int | None:
+    """Return the announced bytes of body, None when it is chunked."""
+    if coding is not None:
+        if length is not None or version == "1.0":
+            raise HTTPException(400, "the length of the body is ambiguous", CLOSE)
+        if coding.strip().lower() != b"chunked":
+            raise HTTPException(501, "the only transfer coding is chunked", CLOSE)
+        return None
+    length = (length or b"").strip(b" \t")
+    if not length.isdigit():
+        raise HTTPException(400, "the Content-Length header is not a number", CLOSE)
+    size = int(length[-_MAX_LENGTH_DIGITS:]) if len(length.lstrip(b"0")) <= _MAX_LENGTH_DIGITS else MAX_BODY + 1
+    check_size(size)
+    return size
+
+
+def check_size(size: int) -> None:
+    """Raise HTTPException 413 when a body has more bytes than it may have."""
+    if size > MAX_BODY:
+        raise HTTPException(413, f"the body is larger than {MAX_BODY} bytes", CLOSE)
+
+
+_MAX_VALUE = 8 * 1024
+"""Bytes of a field as it is sent. The longest that can be valid is a name of 256 characters, 12 bytes each."""
+
+
+@cache
+def _field(name: str) -> re.Pattern[bytes]:
+    """Return what finds the values of a field that are not empty; any other way is slow with 64 KiB of separators."""
+    return re.compile(rb"(?:\A|&)" + name.encode() + rb"=([^&]+)", re.IGNORECASE)
 
 
 class Fields:
@@ -79,17 +153,17 @@ class Fields:
 
     def text(self, name: str, plus: bytes = b" ") -> str | None:
         """Return a field's text, None when it is missing or empty; `plus` is what an unencoded + in it stands for."""
-        wanted, found = name.encode(), b""
-        for pair in self._encoded.split(b"&"):
-            key, _, value = pair.partition(b"=")
-            if value and key.lower() == wanted:
-                if found:
-                    raise HTTPException(400, f"{name} is given twice")
-                found = value
-        if not found:
-            return None
+        match _field(name).findall(self._encoded):
+            case []:
+                return None
+            case [value]:
+                pass
+            case _:
+                raise HTTPException(400, f"{name} is given twice")
+        if len(value) > _MAX_VALUE:
+            raise HTTPException(400, f"{name} is too long")
         try:
-            text = unquote_to_bytes(found.replace(b"+", plus)).decode()
+            text = unquote_to_bytes(value.replace(b"+", plus)).decode()
         except UnicodeDecodeError as error:
             raise HTTPException(400, f"{name} is not UTF-8") from error
         return text.strip(" ") or None

@@ -1,18 +1,21 @@
-"""What is answered. An answer is made of the messages that ASGI wants, so that sending it costs nothing more."""
+"""Responses. Everything about a response that does not depend on the request is prepared when it is made."""
 
 import hashlib
 from collections.abc import Mapping
+from functools import cache, cached_property
+from http import HTTPStatus
 
 from starlette.types import Message
 
-Messages = tuple[Message, Message]
+Headers = list[tuple[bytes, bytes]]
+"""Names in lower case, and values."""
 
 
 class ResponseKind:
-    """What answers of one kind have in common.
+    """What responses of one kind have in common.
 
     `media_type` is that of the body; text is UTF-8. `headers` must say what caches may do with it, Cache-Control.
-    `refusal` tells who counts answers that this one refuses what was asked, whatever its status.
+    `refusal` marks responses that refuse the request whatever their status, for the metrics.
     """
 
     def __init__(
@@ -23,42 +26,96 @@ class ResponseKind:
             media_type += "; charset=utf-8"
         self.status = status
         self.headers = _encoded({"Content-Type": media_type, "X-Content-Type-Options": "nosniff", **headers})
+        self.lines = _lines(self.headers)
+        self.closes = (b"connection", b"close") in self.headers
 
 
 class Response:
-    """An answer to a request."""
+    """A response to a request."""
 
     def __init__(self, kind: ResponseKind, body: bytes) -> None:
-        headers = [*kind.headers, (b"content-length", b"%d" % len(body))]
-        self._messages: Messages = (
-            {"type": "http.response.start", "status": kind.status, "headers": headers, "refused": kind.refusal},
-            {"type": "http.response.body", "body": body},
+        self.kind = kind
+        self.body = body
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+        return self.kind.status
+
+    @property
+    def refused(self) -> bool:
+        """Whether the request was refused, for the metrics."""
+        return self.kind.refusal or self.kind.status >= 400
+
+    @property
+    def closes(self) -> bool:
+        """Whether its headers say that the connection is closed after it."""
+        return self.kind.closes
+
+    def for_client_with(self, if_none_match: bytes) -> "Response":  # noqa: ARG002 - it has no entity tag
+        """Return the response for a client whose If-None-Match header lists what it has already."""
+        return self
+
+    def messages(self) -> tuple[Message, Message]:
+        """Return the response as ASGI messages."""
+        headers = [*self.kind.headers, *self._length()]
+        return (
+            {"type": "http.response.start", "status": self.status, "headers": headers},
+            {"type": "http.response.body", "body": self.body},
         )
 
-    def messages(self, known: bytes = b"") -> Messages:  # noqa: ARG002 - nothing of it is ever known
-        """Return what ASGI is to send. `known` is the If-None-Match of who asked."""
-        return self._messages
+    def header_lines(self) -> bytes:
+        """Return the headers as HTTP/1.1 writes them, without Date and Connection."""
+        return b"%bcontent-length: %d\r\n" % (self.kind.lines, len(self.body))
+
+    def after_date(self) -> bytes:
+        """Return what follows the status line and the Date header: the other headers and the body."""
+        return b"%bcontent-length: %d\r\n\r\n%b" % (self.kind.lines, len(self.body), self.body)
+
+    def _length(self) -> Headers:
+        return [(b"content-length", b"%d" % len(self.body))]
 
 
 class StaticResponse(Response):
-    """An answer that is settled at start, for all who ask: it has an entity tag, and a 304 twin (RFC 9110, 13.1.2)."""
+    """A response that is the same for every client: it has an entity tag and a 304 twin (RFC 9110, section 13.1.2)."""
 
     def __init__(self, body: bytes, media_type: str, headers: Mapping[str, str]) -> None:
         etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        headers = {"ETag": etag, **headers}
-        super().__init__(ResponseKind(media_type, headers), body)
+        super().__init__(ResponseKind(media_type, {"ETag": etag, **headers}), body)
         self._etag = etag.encode()
-        self._not_modified: Messages = (
-            {"type": "http.response.start", "status": 304, "headers": _encoded(headers)},
-            {"type": "http.response.body"},
-        )
+        self._not_modified = _NotModified({"ETag": etag, **headers})
 
-    def messages(self, known: bytes = b"") -> Messages:
-        """Return what ASGI is to send: the whole, or that the client has it already."""
-        # An entity tag is quoted and of our making: wherever it stands in the list, weak or strong, it is this one.
-        if known and (self._etag in known or known == b"*"):
-            return self._not_modified
-        return self._messages
+    def for_client_with(self, if_none_match: bytes) -> Response:
+        """Return 304 for a client that has this response already."""
+        # An entity tag is quoted and made here: wherever it stands in the list, weak or strong, it is this one.
+        return self._not_modified if self._etag in if_none_match or if_none_match == b"*" else self
+
+    def after_date(self) -> bytes:
+        """Return what follows the status line and the Date header."""
+        return self._after_date
+
+    @cached_property
+    def _after_date(self) -> bytes:
+        return super().after_date()
+
+
+class _NotModified(Response):
+    """304: no body, and so no length of one."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        kind = ResponseKind("", {}, 304)
+        kind.headers = _encoded(headers)
+        kind.lines = _lines(kind.headers)
+        super().__init__(kind, b"")
+
+    def header_lines(self) -> bytes:
+        return self.kind.lines
+
+    def after_date(self) -> bytes:
+        return self.kind.lines + b"\r\n"
+
+    def _length(self) -> Headers:
+        return []
 
 
 def plain_text(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -70,5 +127,15 @@ def plain_text(status: int, text: str, headers: Mapping[str, str] | None = None)
     return Response(ResponseKind("text/plain", open_to_all | dict(headers or {}), status), f"{text}\n".encode())
 
 
-def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+@cache
+def status_line(status: int) -> bytes:
+    """Return the first line of a response, its line end included; `status` is one that HTTPStatus knows."""
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
+
+
+def _encoded(headers: Mapping[str, str]) -> Headers:
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+def _lines(headers: Headers) -> bytes:
+    return b"".join(b"%b: %b\r\n" % header for header in headers)

@@ -14,13 +14,14 @@ from types import FrameType
 from typing import Self
 
 import uvicorn
-from starlette.types import Message, Receive, Scope, Send
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from autoconfig.definition import DefinitionError
 from autoconfig.metrics import State, counter
 from autoconfig.observe import RequestRecord, log
+from autoconfig.requests import Request
+from autoconfig.responses import Response
 from autoconfig.server import application
 from autoconfig.signing import SigningError
 from autoconfig.sources import Contents, Options, Settings, Sources
@@ -33,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class Reloadable:
-    """ASGI application that reads its sources anew on SIGHUP.
+    """Handler that reads its sources anew on SIGHUP.
 
     Requests in flight finish on what they began with. When something new is wrong, all that is wrong is logged and the
     old goes on serving. For the main thread to make. Raises TemplateError.
@@ -42,7 +43,7 @@ class Reloadable:
     def __init__(self, sources: Sources, settings: Settings, state: State | None = None) -> None:
         self._sources = sources
         self._state = state or State()
-        self._draining = False
+        self.draining = False
         self._report = _reporter(sources.options)
         self._take(settings)
         self._reloading = ThreadPoolExecutor(1, "reload")
@@ -56,12 +57,12 @@ class Reloadable:
         end = signal.getsignal(signal.SIGTERM)
 
         def terminate(number: int, frame: FrameType | None) -> None:
-            if self._draining or not self._sources.options.drain_time:
-                self._draining = True
+            if self.draining or not self._sources.options.drain_time:
+                self.draining = True
                 if callable(end):
                     end(number, frame)
                 return
-            self._draining = True
+            self.draining = True
             again = threading.Timer(self._sources.options.drain_time, os.kill, (os.getpid(), signal.SIGTERM))
             again.daemon = True
             again.start()
@@ -70,13 +71,21 @@ class Reloadable:
         return self
 
     def _take(self, settings: Settings) -> None:
-        self._app = application(settings, ready=lambda: not self._draining, report=self._report)
+        self._app = application(settings, ready=lambda: not self.draining, report=self._report)
         self._state.applied(settings)
         _freeze()
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def respond(self, request: Request) -> Response | Awaitable[Response]:
         """Pass a request on."""
-        return self._app(scope, receive, _closing(send) if self._draining else send)
+        return self._app.respond(request)
+
+    def refuse(self, response: Response) -> Response:
+        """Pass on what is no whole request."""
+        return self._app.refuse(response)
+
+    def evicted(self) -> None:
+        """Pass on that a connection has been closed."""
+        self._app.evicted()
 
     def _hangup(self, _number: int, _frame: FrameType | None) -> None:
         # Beside the requests: many definitions take seconds. Always in one thread, whose memory is used again.
@@ -93,18 +102,6 @@ class Reloadable:
             logger.warning("reloaded")
             for warning in settings.signing_warnings():
                 logger.warning("%s", warning)
-
-
-def _closing(send: Send) -> Send:
-    """Have the client's connection end with the answer: proxies keep connections, and this one will not last."""
-
-    async def closing(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = [*message["headers"], (b"connection", b"close")]
-            message = {**message, "headers": headers}
-        await send(message)
-
-    return closing
 
 
 def _reporter(options: Options) -> Callable[[RequestRecord], None] | None:

@@ -1,19 +1,13 @@
 """The ASGI application: which path leads to which protocol."""
 
-import re
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 from urllib.parse import urlsplit
-
-from starlette.routing import Route, Router
-from starlette.types import ASGIApp
 
 from autoconfig.address import ascii_domain
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError, directory
-from autoconfig.front import Endpoint, Front, Responder
-from autoconfig.observe import Observer, RequestRecord
+from autoconfig.front import Endpoint, Front, Report
 from autoconfig.protocols import autodiscover, autodiscover_v2, mobileconfig, pacc
 from autoconfig.protocols.autoconfig import Autoconfig, Database
 from autoconfig.protocols.autodiscover import Autodiscover
@@ -29,29 +23,7 @@ from autoconfig.sources import Settings
 _OK = Response(ResponseKind("text/plain", {"Cache-Control": "no-store"}), b"ok\n")
 
 
-class _Endpoint(NamedTuple):
-    """A line of the table of routes; `name` is what figures and logs call it."""
-
-    name: str
-    path: str
-    responder: Responder
-    methods: tuple[str, ...] = ("GET", "HEAD")
-    any_case: bool = False
-    """Whether clients ask for it in other letter cases too: /Autodiscover/, /AutoDiscover/."""
-
-    def route(self) -> Route:
-        route = Route(self.path, Endpoint(self.responder), methods=self.methods, name=self.name)
-        if self.any_case:
-            route.path_regex = re.compile(route.path_regex.pattern, re.IGNORECASE)
-        return route
-
-
-def application(
-    settings: Settings,
-    *,
-    ready: Callable[[], bool] = lambda: True,
-    report: Callable[[RequestRecord], None] | None = None,
-) -> ASGIApp:
+def application(settings: Settings, *, ready: Callable[[], bool] = lambda: True, report: Report | None = None) -> Front:
     """Make the application that serves some settings; `ready` says whether it should be given requests.
 
     Every answer is reported to `report`, if there is one. Raises TemplateError when a stylesheet is broken; nothing
@@ -63,44 +35,23 @@ def application(
     apple = Mobileconfig(definitions, settings.signer)
     people = SetupPage(definitions, apple, options.public_url)
     endpoints = [
-        _Endpoint("autoconfig", "/mail/config-v1.1.xml", thunderbird.respond),
-        _Endpoint("autoconfig", "/.well-known/autoconfig/mail/config-v1.1.xml", thunderbird.respond),
-        _Endpoint("autoconfig", "/.well-known/mail-v1.xml", thunderbird.respond),  # as later drafts call it
-        _Endpoint("autoconfig", "/v1.1/mail/config-v1.1.xml", thunderbird.respond),  # Android Nine
-        _Endpoint("database", "/v1.1/{domain}", Database(thunderbird).respond),
-        _Endpoint("autodiscover", autodiscover.PATH, outlook.respond, ("GET", "HEAD", "POST"), any_case=True),
-        _Endpoint("autodiscover.json", autodiscover_v2.PATH, outlook_json.respond, any_case=True),
-        _Endpoint("autodiscover.json", f"{autodiscover_v2.PATH}/v1.0/{{address}}", outlook_json.respond, any_case=True),
-        _Endpoint("mobileconfig", mobileconfig.PATH, apple.respond, ("GET", "HEAD", "POST")),
-        _Endpoint("pacc", pacc.PATH, Pacc(definitions).respond),
-        _Endpoint("setup page", setup_page.PATH, people.respond, ("GET", "HEAD", "POST")),
-        *(_Endpoint("setup page", asset.path, setup_page.asset(asset)) for asset in setup_page.ASSETS),
-        _Endpoint("health", "/healthz", _healthz),
-        _Endpoint("health", "/readyz", partial(_readyz, ready)),
-        _Endpoint("tls", "/tls/ask", partial(_tls_ask, _hosts(definitions, options.public_url))),
+        Endpoint("autoconfig", "/mail/config-v1.1.xml", thunderbird.respond),
+        Endpoint("autoconfig", "/.well-known/autoconfig/mail/config-v1.1.xml", thunderbird.respond),
+        Endpoint("autoconfig", "/.well-known/mail-v1.xml", thunderbird.respond),  # as later drafts call it
+        Endpoint("autoconfig", "/v1.1/mail/config-v1.1.xml", thunderbird.respond),  # Android Nine
+        Endpoint("database", "/v1.1/{domain}", Database(thunderbird).respond),
+        Endpoint("autodiscover", autodiscover.PATH, outlook.respond, ("GET", "HEAD", "POST"), any_case=True),
+        Endpoint("autodiscover.json", autodiscover_v2.PATH, outlook_json.respond, any_case=True),
+        Endpoint("autodiscover.json", f"{autodiscover_v2.PATH}/v1.0/{{address}}", outlook_json.respond, any_case=True),
+        Endpoint("mobileconfig", mobileconfig.PATH, apple.respond, ("GET", "HEAD", "POST")),
+        Endpoint("pacc", pacc.PATH, Pacc(definitions).respond),
+        Endpoint("setup page", setup_page.PATH, people.respond, ("GET", "HEAD", "POST")),
+        *(Endpoint("setup page", asset.path, setup_page.asset(asset)) for asset in setup_page.ASSETS),
+        Endpoint("health", "/healthz", _healthz),
+        Endpoint("health", "/readyz", partial(_readyz, ready)),
+        Endpoint("tls", "/tls/ask", partial(_tls_ask, _hosts(definitions, options.public_url))),
     ]
-    responders_by_path = {
-        (method, endpoint.path): endpoint.responder
-        for endpoint in endpoints
-        for method in endpoint.methods
-        if "{" not in endpoint.path
-    }
-    # Redirecting to another spelling of a path would send clients to whatever Host they claim.
-    router = Router([endpoint.route() for endpoint in endpoints], redirect_slashes=False)
-    front = Front(responders_by_path, router)
-    return (
-        Observer(front, partial(_route_of, {endpoint.path: endpoint.name for endpoint in endpoints}, router), report)
-        if report
-        else front
-    )
-
-
-def _route_of(names: dict[str, str], router: Router, path: str) -> str:
-    """Return the name of the route of a path; all unknown paths are one."""
-    if path in names:
-        return names[path]
-    routes = (route for route in router.routes if isinstance(route, Route))
-    return next((route.name for route in routes if route.path_regex.match(path)), "unknown")
+    return Front(endpoints, report)
 
 
 def _healthz(_: Request) -> Response:

@@ -77,7 +77,7 @@ def test_a_head_that_is_too_large_is_refused(strict: Served, parts: tuple[bytes,
     answer, _ = exchange(strict, *parts)
     assert answer.startswith(b"HTTP/1.1 431 ")
     assert b"\r\nconnection: close\r\n" in answer
-    assert answer.endswith(b"\r\n\r\nthe head of the request is too large\n")
+    assert answer.endswith(b"\r\n\r\nthe request headers are too large\n")
 
 
 def test_a_small_head_that_comes_with_a_large_body_is_no_large_head(strict: Served) -> None:

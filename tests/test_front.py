@@ -1,65 +1,181 @@
 import asyncio
+from collections.abc import Awaitable
 
 import pytest
 from starlette.types import Message
 
-from autoconfig.front import Front
-from autoconfig.requests import Request
-from autoconfig.responses import Response, ResponseKind
+from autoconfig.front import Endpoint, Front
+from autoconfig.observe import RequestRecord
+from autoconfig.requests import MAX_BODY, Request
+from autoconfig.responses import Response, ResponseKind, StaticResponse
 
 
-def echo(asked: Request) -> Response:
-    return Response(ResponseKind("text/plain", {}), asked.body)
+def echo(request: Request) -> Response:
+    return Response(ResponseKind("text/plain", {}), request.body)
 
 
-async def router(*_: object) -> None:
-    raise AssertionError("not reached")
+def name_of(request: Request) -> Response:
+    return Response(ResponseKind("text/plain", {}), request.parameters["name"].encode())
 
 
-def ask(headers: list[tuple[bytes, bytes]], messages: list[Message]) -> list[Message]:
-    """Send a request through a limit of 10 bytes."""
+def fixed(_: Request) -> Response:
+    return StaticResponse(b"fixed", "text/plain", {})
+
+
+def later(request: Request) -> Awaitable[Response]:
+    async def respond() -> Response:
+        await asyncio.sleep(0)
+        return fixed(request)
+
+    return respond()
+
+
+def broken_later(_: Request) -> Awaitable[Response]:
+    async def respond() -> Response:
+        await asyncio.sleep(0)
+        raise ZeroDivisionError
+
+    return respond()
+
+
+ENDPOINTS = [
+    Endpoint("echo", "/", echo, ("GET", "HEAD", "POST")),
+    Endpoint("fixed", "/fixed", fixed),
+    Endpoint("later", "/later", later),
+    Endpoint("broken later", "/broken", broken_later),
+    Endpoint("name", "/Name/{name}", name_of, any_case=True),
+]
+HOST = (b"host", b"example.com")
+
+
+def ask(
+    path: str = "/",
+    method: str = "GET",
+    headers: list[tuple[bytes, bytes]] | None = None,
+    messages: list[Message] | None = None,
+    records: list[RequestRecord] | None = None,
+    root_path: str = "",
+) -> list[Message]:
+    """Send a request; return the messages of its response."""
+    waiting = messages or []
     sent: list[Message] = []
 
     async def receive() -> Message:
-        return messages.pop(0)
+        return waiting.pop(0)
 
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "POST", "scheme": "http", "path": "/", "query_string": b"", "headers": headers}
-    asyncio.run(Front({("POST", "/"): echo}, router, max_body=10)(scope, receive, send))
+    headers = [HOST] if headers is None else headers
+    scope = {"type": "http", "method": method, "scheme": "http", "path": path, "query_string": b"", "headers": headers}
+    front = Front(ENDPOINTS, records.append if records is not None else None)
+    asyncio.run(front({**scope, "root_path": root_path}, receive, send))
     return sent
 
 
-CHUNKED = [(b"transfer-encoding", b"chunked")]
+CHUNKED = [HOST, (b"transfer-encoding", b"chunked")]
 
 
-def test_a_body_arrives_whole_however_it_came() -> None:
+def test_a_body_arrives_whole_in_however_many_parts_it_came() -> None:
     parts: list[Message] = [
         {"type": "http.request", "body": b"01234", "more_body": True},
         {"type": "http.request", "body": b"56789", "more_body": False},
     ]
-    assert ask(CHUNKED, parts)[1]["body"] == b"0123456789"
+    assert ask(method="POST", headers=CHUNKED, messages=parts)[1]["body"] == b"0123456789"
 
 
-def test_a_body_that_is_announced_too_large_is_refused_unread() -> None:
+@pytest.mark.parametrize("length", [b"65537", b"9" * 5000], ids=["65,537 bytes", "a number of 5,000 digits"])
+def test_a_body_that_is_announced_too_large_is_refused_unread(length: bytes) -> None:
     messages: list[Message] = [{"type": "http.request", "body": b"x"}]
-    assert ask([(b"content-length", b"11")], messages)[0]["status"] == 413
+    assert ask(method="POST", headers=[HOST, (b"content-length", length)], messages=messages)[0]["status"] == 413
     assert len(messages) == 1
 
 
 def test_a_body_that_grows_too_large_is_refused_as_soon_as_it_is() -> None:
-    piece = {"type": "http.request", "body": b"012345", "more_body": True}
+    piece = {"type": "http.request", "body": b"0" * (MAX_BODY // 2 + 1), "more_body": True}
     messages: list[Message] = [piece, piece, piece]
-    assert ask(CHUNKED, messages)[0]["status"] == 413
+    assert ask(method="POST", headers=CHUNKED, messages=messages)[0]["status"] == 413
     assert len(messages) == 1
 
 
-def test_a_client_that_has_gone_gets_no_answer() -> None:
-    assert ask(CHUNKED, [{"type": "http.disconnect"}]) == []
+def test_a_client_that_has_gone_gets_no_response() -> None:
+    assert ask(method="POST", headers=CHUNKED, messages=[{"type": "http.disconnect"}]) == []
 
 
-@pytest.mark.parametrize("length", [b"-1", b"x", b""])
-def test_a_length_that_is_no_number_does_not_open_the_gate(length: bytes) -> None:
-    body: list[Message] = [{"type": "http.request", "body": b"0" * 11, "more_body": False}]
-    assert ask([(b"content-length", length)], body)[0]["status"] == 413
+@pytest.mark.parametrize("length", [b"-1", b"x", b"", b"\xb2", b"+5", b"1_0", b"0x1", "²".encode()])
+def test_a_content_length_that_is_not_a_number_is_refused(length: bytes) -> None:
+    assert ask(method="POST", headers=[HOST, (b"content-length", length)])[0]["status"] == 400
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([], 400),
+        ([HOST, HOST], 400),
+        ([(b"host", b"a b")], 400),
+        ([(b"host", b"a/b")], 400),
+        ([(b"host", b"user@example.com")], 400),
+        ([(b"host", b"")], 200),
+        ([(b"host", b"[2001:db8::1]:8000")], 200),
+        ([HOST, (b"content-length", b"1"), (b"content-length", b"1")], 400),
+        ([HOST, (b"content-length", b"1"), (b"transfer-encoding", b"chunked")], 400),
+        ([HOST, (b"transfer-encoding", b"gzip, chunked")], 501),
+        ([HOST, (b"transfer-encoding", b"chunked"), (b"transfer-encoding", b"chunked")], 400),
+    ],
+)
+def test_a_request_that_two_readers_could_take_for_different_ones_is_refused(
+    headers: list[tuple[bytes, bytes]], status: int
+) -> None:
+    assert ask(headers=headers)[0]["status"] == status
+
+
+def test_a_path_with_a_parameter_is_found_in_any_letter_case() -> None:
+    assert ask("/nAmE/Fred")[1]["body"] == b"Fred"
+
+
+def test_a_path_that_does_not_exist_is_404() -> None:
+    assert ask("/none")[0]["status"] == 404
+
+
+@pytest.mark.parametrize("path", ["/fixed", "/name/x"])
+def test_a_wrong_method_is_405_and_says_which_are_right(path: str) -> None:
+    start, _ = ask(path, "POST")
+    assert start["status"] == 405
+    assert (b"allow", b"GET, HEAD") in start["headers"]
+
+
+@pytest.mark.parametrize("path", ["/fixed", "/later"])
+def test_a_client_that_has_a_response_gets_304(path: str) -> None:
+    etag = dict(ask(path)[0]["headers"])[b"etag"]
+    start, end = ask(path, headers=[HOST, (b"if-none-match", b'"x", W/' + etag)])
+    assert (start["status"], end["body"]) == (304, b"")
+    assert b"content-length" not in dict(start["headers"])
+
+
+def test_below_a_mount_point_only_the_rest_of_the_path_counts() -> None:
+    assert ask("/mail/fixed", root_path="/mail")[1]["body"] == b"fixed"
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "record"),
+    [
+        ("/fixed", "GET", ("GET", "fixed", 200, "ok")),
+        ("/later", "GET", ("GET", "later", 200, "ok")),
+        ("/broken", "GET", ("GET", "broken later", 500, "failed")),
+        ("/fixed", "POST", ("POST", "fixed", 405, "refused")),
+        ("/name/Fred", "GET", ("GET", "name", 200, "ok")),
+        ("/none", "GET", ("GET", "unknown", 404, "refused")),
+        ("/none", "BREW", ("other", "unknown", 404, "refused")),
+    ],
+)
+def test_each_response_is_reported_with_its_route(path: str, method: str, record: tuple[str, str, int, str]) -> None:
+    records: list[RequestRecord] = []
+    ask(path, method, records=records)
+    (found,) = records
+    assert (found.method, found.route, found.status, found.outcome) == record
+
+
+def test_a_request_that_is_refused_unread_is_reported() -> None:
+    records: list[RequestRecord] = []
+    ask(headers=[], records=records)
+    assert [(record.route, record.status, record.outcome) for record in records] == [("connection", 400, "refused")]

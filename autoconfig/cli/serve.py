@@ -1,7 +1,6 @@
 """`bt-autoconfig serve`."""
 
 import functools
-import ipaddress
 import logging
 import logging.config
 import os
@@ -25,11 +24,12 @@ from autoconfig.cli.options import (
     sources_of,
     web_address,
 )
-from autoconfig.connections import LimitedConfig, Limits
+from autoconfig.connection_pool import Limits, TrustedProxies
 from autoconfig.logs import configuration
 from autoconfig.metrics import State, listen, shared
 from autoconfig.running import Reloadable, Workers, reloadable
 from autoconfig.sources import Options, Settings
+from autoconfig.uvicorn_config import LimitedConfig
 
 logger = logging.getLogger(__name__)
 
@@ -43,12 +43,10 @@ _MOST_WARNINGS = 20
 
 
 def _networks(_context: click.Context, _option: click.Parameter, value: str) -> str:
-    for one in value.split(","):
-        try:
-            if one.strip() not in ("", "*"):
-                ipaddress.ip_network(one.strip())
-        except ValueError as error:
-            raise click.BadParameter(f"{one} is neither an IP address nor a network") from error
+    try:
+        TrustedProxies(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
     return value
 
 
@@ -78,7 +76,20 @@ def _networks(_context: click.Context, _option: click.Parameter, value: str) -> 
 @option("--metrics-host", default="127.0.0.1", show_default=True, help="Address to listen on for Prometheus.")
 @option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="json: on stdout.")
 @option("--access-log", is_flag=True, help="A line for each request: no address, no query, no IP address.")
-@option("--max-connections", type=click.IntRange(1), default=1000, show_default=True, help="Of each worker, at once.")
+@option(
+    "--max-connections",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="Maximum concurrent connections per worker; above it, the oldest idle one is closed.",
+)
+@option(
+    "--max-connections-per-client",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="Maximum concurrent connections per worker from one IPv4 address or IPv6 /64 network.",
+)
 @option("--max-head", type=click.IntRange(1024), default=16384, show_default=True, help="Bytes of a request's head.")
 @option("--head-timeout", type=_SECONDS, default=10, show_default=True, help="Seconds for a request's head.")
 @option("--body-timeout", type=_SECONDS, default=10, show_default=True, help="Seconds for a request's body.")
@@ -112,14 +123,8 @@ def serve(
         LimitedConfig,
         factory=True,
         limits=limits,
-        loop="uvloop",
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
+        trusted_proxies=trusted_proxies,
         log_config=logging_,
-        access_log=False,  # it would print query strings, and so addresses
-        server_header=False,
-        forwarded_allow_ips=trusted_proxies,
         timeout_graceful_shutdown=grace_time,
     )
     with ExitStack() as stack:

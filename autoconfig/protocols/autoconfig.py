@@ -3,7 +3,7 @@
 import re
 from functools import partial
 
-from autoconfig.address import MailAddress, ascii_domain
+from autoconfig.address import PLAIN_DOMAIN, PLAIN_LOCAL, MailAddress, ascii_domain
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
 from autoconfig.requests import Fields, Request
@@ -11,7 +11,7 @@ from autoconfig.responses import Response, StaticResponse
 from autoconfig.templates import Template
 
 # Nearly every query is one of these. Then the address is surely right, and nothing of it but the domain matters.
-_PLAIN_QUERY = re.compile(rb"emailaddress=[A-Za-z0-9._+-]{1,64}(?:@|%40)([a-z0-9.-]+)")
+_PLAIN_QUERY = re.compile(rb"emailaddress=%b(?:@|%%40)(%b)" % (PLAIN_LOCAL, PLAIN_DOMAIN))
 
 
 class _File:
@@ -73,7 +73,7 @@ class Database:
     def respond(self, request: Request) -> Response:
         """Answer a request."""
         try:
-            domain = ascii_domain(request.path["domain"])
+            domain = ascii_domain(request.parameters["domain"])
         except ValueError as error:
             raise NotServedError("this is not a domain name") from error
         file = self._files.own(domain)

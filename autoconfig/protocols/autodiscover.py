@@ -8,7 +8,7 @@ from functools import partial
 
 from lxml import etree
 
-from autoconfig.address import AddressError, MailAddress
+from autoconfig.address import PLAIN_DOMAIN, PLAIN_LOCAL, AddressError, MailAddress
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
 from autoconfig.requests import Request
@@ -34,6 +34,21 @@ _TELLING_STARTS = {
     b"\0<": "utf-16-be",
 }
 
+
+# The request as Outlook and Thunderbird write it, with a plain address. The parser would find the same in it.
+_PLAIN_REQUEST = re.compile(
+    rb"""(?:<\?xml version="1\.0" encoding="(?i:utf-8)" ?\?>)?[ \t\r\n]*"""
+    rb"""<Autodiscover xmlns="%b">[ \t\r\n]*<Request>[ \t\r\n]*"""
+    rb"""<EMailAddress>(%b)@(%b)</EMailAddress>[ \t\r\n]*"""
+    rb"""<AcceptableResponseSchema>%b</AcceptableResponseSchema>[ \t\r\n]*"""
+    rb"""</Request>[ \t\r\n]*</Autodiscover>[ \t\r\n]*"""
+    % (
+        re.escape(f"http{_SCHEMAS}requestschema/2006".encode()),
+        PLAIN_LOCAL,
+        PLAIN_DOMAIN,
+        re.escape(f"http{_SCHEMAS}responseschema/2006a".encode()),
+    )
+)
 
 _PERSONAL = ResponseKind("text/xml", {"Cache-Control": "no-store"})
 _REFUSAL = ResponseKind("text/xml", {"Cache-Control": "no-store"}, refusal=True)
@@ -82,6 +97,10 @@ class Autodiscover:
             return Response(ResponseKind("text/plain", {"Location": location, "Cache-Control": "no-store"}, 302), b"")
         try:
             if request.method == "POST":
+                if plain := _PLAIN_REQUEST.fullmatch(request.body):
+                    address = MailAddress(plain[1].decode(), plain[2].decode())
+                    if own := self._settings.own(address.domain):
+                        return Response(_PERSONAL, own.render(address, address.domain))
                 return Response(_PERSONAL, self.render(read_request(request.body), request.host))
             # So ask Delta Chat, and Outlook when its POST has failed.
             return Response(_GENERAL, self.render(None, request.host))

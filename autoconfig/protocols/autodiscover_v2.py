@@ -29,7 +29,7 @@ class AutodiscoverV2:
         """Answer a request."""
         fields = Fields(request.query)
         try:
-            in_path = request.path.get("address")
+            in_path = request.parameters.get("address")
             address = MailAddress.parse(in_path) if in_path else fields.address("email")
             protocol = fields.text("protocol")
             _, domain = self._directory.find(address, request.host)

@@ -1,6 +1,7 @@
 """Apple's configuration profiles for Mail (Apple's device-management schema, com.apple.mail.managed)."""
 
 import re
+from collections.abc import Awaitable, Callable
 from functools import partial
 from itertools import product
 from uuid import NAMESPACE_DNS, uuid5
@@ -11,12 +12,15 @@ from autoconfig.address import MailAddress
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
 from autoconfig.requests import Fields, Request
-from autoconfig.responses import Response, ResponseKind
-from autoconfig.signing import Signer
+from autoconfig.responses import Response, ResponseKind, StaticResponse
+from autoconfig.signing import BusyError, Signer
 from autoconfig.templates import ADDRESS_PLACEHOLDERS, DOMAIN_PLACEHOLDERS, Template, placeholder_values
 
 PATH = "/email.mobileconfig"
 PROTOCOLS = ("imap", "pop3")
+_MEDIA_TYPE = "application/x-apple-aspen-config"
+_MAX_KEPT = 100
+"""Profiles without an address that each definition keeps ready."""
 MAX_NAME = 256
 """Characters in a sender's name."""
 
@@ -31,13 +35,10 @@ class _Profiles:
     def __init__(self, template: Template, definition: Definition) -> None:
         self._uuid = uuid5(NAMESPACE_DNS, definition.id)
         file_name = re.sub(r"[^A-Za-z0-9.-]", "", definition.id) + ".mobileconfig"
-        self.personal, self.general = (
-            ResponseKind(
-                "application/x-apple-aspen-config",
-                {"Content-Disposition": f'attachment; filename="{file_name}"', "Cache-Control": caching},
-            )
-            for caching in ("no-store", "public, max-age=3600")
-        )
+        self._headers = {"Content-Disposition": f'attachment; filename="{file_name}"'}
+        self.personal = ResponseKind(_MEDIA_TYPE, self._headers | {"Cache-Control": "no-store"})
+        self.general: dict[tuple[str, str | None], Response] = {}
+        """Profiles without address and name, which are the same for every client, by domain and protocol."""
         reverse_domain = ".".join(reversed(definition.domains[0].split(".")))
         self._documents = {
             (protocol, address, name): template.document(
@@ -64,6 +65,15 @@ class _Profiles:
             for placeholder in document.placeholders & _UUIDS
         }
         return document.fill(placeholder_values(address, domain) | {"REALNAME": name or ""} | uuids)
+
+    def keep_general(self, domain: str, protocol: str | None, profile: bytes) -> Response:
+        """Return the response with a profile without address and name, and keep it for the next request."""
+        if len(self.general) >= _MAX_KEPT:
+            self.general.clear()
+        caching = {"Cache-Control": "public, max-age=3600"}
+        response = StaticResponse(profile, _MEDIA_TYPE, self._headers | caching)
+        self.general[domain, protocol] = response
+        return response
 
 
 class Mobileconfig:
@@ -95,10 +105,11 @@ class Mobileconfig:
         can use over `protocol`, which is imap, pop3 or None for the default.
         """
         profiles, domain = self._profiles.find(address)
-        return self._signed(profiles.render(address, domain, name, protocol))
+        profile = profiles.render(address, domain, name, protocol)
+        return self._signer.sign(profile) if self._signer else profile
 
-    def respond(self, request: Request) -> Response:
-        """Answer a request."""
+    def respond(self, request: Request) -> Response | Awaitable[Response]:
+        """Respond to a request; a signature takes time."""
         fields = Fields.of(request)
         address = fields.address()
         name = fields.line("name", MAX_NAME)
@@ -106,8 +117,20 @@ class Mobileconfig:
         if protocol not in (None, *PROTOCOLS):
             raise HTTPException(400, f"protocol is not {' or '.join(PROTOCOLS)}")
         profiles, domain = self._profiles.find(address, request.host)
-        body = self._signed(profiles.render(address, domain, name, protocol))
-        return Response(profiles.personal if address or name else profiles.general, body)
+        if address or name:
+            body = profiles.render(address, domain, name, protocol)
+            if self._signer is None:
+                return Response(profiles.personal, body)
+            return self._sign(self._signer, body, partial(Response, profiles.personal))
+        if (domain, protocol) in profiles.general:
+            return profiles.general[domain, protocol]
+        body = profiles.render(None, domain, None, protocol)
+        keep = partial(profiles.keep_general, domain, protocol)
+        return keep(body) if self._signer is None else self._sign(self._signer, body, keep)
 
-    def _signed(self, profile: bytes) -> bytes:
-        return self._signer.sign(profile) if self._signer else profile
+    @staticmethod
+    async def _sign(signer: Signer, profile: bytes, respond: Callable[[bytes], Response]) -> Response:
+        try:
+            return respond(await signer.sign_aside(profile))
+        except BusyError as error:
+            raise HTTPException(503, "too many profiles are being signed", {"Retry-After": "1"}) from error

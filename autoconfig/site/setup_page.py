@@ -139,7 +139,7 @@ class SetupPage:
         except NotServedError:
             address, status, problem = None, 404, page.which_addresses(typed)
         url = self._public_url_of(page, domain, request) + mobileconfig.PATH
-        body = page.fill(url, _platform(request.agent), address, domain, typed, problem)
+        body = page.fill(url, _platform(request.user_agent), address, domain, typed, problem)
         if not typed:
             return StaticResponse(body, "text/html", _SHARED)
         return Response(ResponseKind("text/html", _PERSONAL, status), body)
