@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import pytest
@@ -55,6 +56,19 @@ def serving(*arguments: str | Path) -> Iterator[Served]:
         finally:
             process.terminate()
             process.wait(timeout=20)
+
+
+T = TypeVar("T")
+
+
+def wait_for(look: Callable[[], T | None], seconds: float = 20) -> T:
+    """Look until there is something to see, and return it. Raises AssertionError when that takes too long."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it did not come in time")
 
 
 def becomes(served: Served, wanted: str, ask: Callable[[Served], str], seconds: float = 20) -> bool:

@@ -1,122 +1,368 @@
+"""Connections as clients meet them, and as attackers do: raw bytes to the installed command."""
+
+import re
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
+import httpx
 import pytest
 
+from tests.http1 import STRANGER, connect, everything, exchange, replies, request
 from tests.support import Served, serving
+
+OUTLOOK = "/autodiscover/autodiscover.xml"
+PROFILE = "/email.mobileconfig?emailaddress={}@btinternet.com"
+CLOSE = request(headers=["Connection: close"])
 
 
 @pytest.fixture(scope="module")
 def strict() -> Iterator[Served]:
-    """A server with short patience."""
-    limits = ["--max-head", "2048", "--head-timeout", "0.5", "--keep-alive", "1", "--max-connections", "20"]
-    with serving(*limits, "--body-timeout", "0.5") as served:
+    """A server with small limits."""
+    limits = ["--max-head", "2048", "--head-timeout", "0.5", "--keep-alive", "1", "--body-timeout", "0.5"]
+    with serving(*limits, "--max-connections", "20", "--max-connections-per-client", "10") as served:
         yield served
 
 
-def connect(served: Served) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", served.port), timeout=10)
+def resident(served: Served) -> float:
+    """Return the memory of a server, MB."""
+    status = Path(f"/proc/{served.process.pid}/status").read_text()
+    found = re.search(r"VmRSS:\s+(\d+) kB", status)
+    assert found
+    return int(found[1]) / 1024
 
 
-def rest(connection: socket.socket) -> bytes:
-    """Return all that comes before the server closes the connection."""
-    answer = b""
-    while received := connection.recv(65536):
-        answer += received
-    return answer
+# Time
 
 
-def exchange(served: Served, *parts: bytes, pause: float = 0) -> tuple[bytes, float]:
-    """Send parts with pauses between them; return the answer, and the seconds until the connection's end."""
-    with connect(served) as connection:
-        began = time.monotonic()
-        for part in parts:
-            try:
-                connection.sendall(part)
-            except OSError:
-                break
-            time.sleep(pause)
-        return rest(connection), time.monotonic() - began
-
-
-HEAD = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
-
-
-def test_who_says_nothing_is_let_go(strict: Served) -> None:
-    answer, seconds = exchange(strict)
-    assert answer == b""
+def test_a_silent_connection_is_closed(strict: Served) -> None:
+    found, seconds = exchange(strict.port)
+    assert found == []
     assert seconds < 5
 
 
-def test_who_sends_a_head_byte_by_byte_is_told_and_let_go(strict: Served) -> None:
-    answer, seconds = exchange(strict, *(bytes([byte]) for byte in HEAD), pause=0.05)
-    assert answer.startswith(b"HTTP/1.1 408 ")
+def test_a_head_that_comes_byte_by_byte_gets_408(strict: Served) -> None:
+    found, seconds = exchange(strict.port, *(bytes([byte]) for byte in request()), pause=0.05)
+    assert [reply.status for reply in found] == [408]
     assert seconds < 5
 
 
 def test_a_second_request_on_a_connection_has_no_more_time(strict: Served) -> None:
-    answer, seconds = exchange(strict, HEAD + b"\r\n", HEAD, pause=0.1)
-    assert answer.startswith(b"HTTP/1.1 200 ")
-    assert b"HTTP/1.1 408 " in answer
+    found, seconds = exchange(strict.port, request(), request()[:-2], pause=0.1)
+    assert [reply.status for reply in found] == [200, 408]
     assert seconds < 5
+
+
+def test_a_body_that_takes_too_long_gets_408(strict: Served) -> None:
+    head = request(OUTLOOK, "POST", ["Content-Length: 100"])
+    found, seconds = exchange(strict.port, head, *[b"a"] * 20, pause=0.1)
+    assert [reply.status for reply in found] == [408]
+    assert seconds < 5
+
+
+def test_a_client_that_does_not_read_is_disconnected() -> None:
+    with serving("--keep-alive", "1") as served, connect(served.port) as connection:
+        deadline = time.monotonic() + 30
+        with pytest.raises(ConnectionError):
+            flood(connection, request("/") * 1000, deadline)
+        assert time.monotonic() < deadline
+
+
+def flood(connection: socket.socket, part: bytes, deadline: float) -> None:
+    """Send a part again and again, without reading. Raises ConnectionError when the server has enough of it."""
+    connection.settimeout(0.5)
+    while time.monotonic() < deadline:
+        with suppress(TimeoutError):
+            connection.sendall(part)
+
+
+# Size
 
 
 @pytest.mark.parametrize(
     "parts",
     [
-        (HEAD + b"X: " + b"a" * 4000,),
-        (HEAD + b"X: " + b"a" * 4000 + b"\r\n\r\n",),
-        (HEAD, *(b"X%d: y\r\n" % number for number in range(1000))),
+        (request()[:-2] + b"X: " + b"a" * 4000,),
+        (request()[:-2] + b"X: " + b"a" * 4000 + b"\r\n\r\n",),
+        (request()[:-2], *(b"X%d: y\r\n" % number for number in range(1000))),
         (b"GET /" + b"a" * 4000,),
-        (b"GET /mail/config-v1.1.xml?emailaddress=" + b"a" * 4000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",),
+        (request("/mail/config-v1.1.xml?emailaddress=" + "a" * 4000),),
+        (request() + request(headers=["X: " + "a" * 4000]),),
     ],
-    ids=["a header without end", "a header", "headers without end", "a path without end", "a query"],
+    ids=["a header without end", "a header", "headers without end", "a path without end", "a query", "the second head"],
 )
-def test_a_head_that_is_too_large_is_refused(strict: Served, parts: tuple[bytes, ...]) -> None:
-    answer, _ = exchange(strict, *parts)
-    assert answer.startswith(b"HTTP/1.1 431 ")
-    assert b"\r\nconnection: close\r\n" in answer
-    assert answer.endswith(b"\r\n\r\nthe request headers are too large\n")
+def test_a_head_that_is_too_large_gets_431(strict: Served, parts: tuple[bytes, ...]) -> None:
+    found, _ = exchange(strict.port, *parts)
+    assert [reply.status for reply in found][-1] == 431
+    assert found[-1].headers["connection"] == "close"
+    assert found[-1].body == b"the request headers are too large\n"
 
 
-def test_a_small_head_that_comes_with_a_large_body_is_no_large_head(strict: Served) -> None:
-    body = b"a" * 20_000
-    head = b"POST /autodiscover/autodiscover.xml HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
-    answer, _ = exchange(strict, head % len(body) + body)
-    assert answer.startswith(b"HTTP/1.1 200 ")
+CHUNKED = request(OUTLOOK, "POST", ["Transfer-Encoding: chunked"])
 
 
-def test_many_requests_in_one_breath_are_all_answered(strict: Served) -> None:
-    answer, _ = exchange(strict, (HEAD + b"\r\n") * 200 + HEAD + b"Connection: close\r\n\r\n")
-    assert answer.count(b"HTTP/1.1 200 ") == 201
+@pytest.mark.parametrize(
+    "part", [b"0\r\n" + b"X: y\r\n" * 1000, b"1;" + b"a" * 4000, b"1\r\na\r\n" * 1500, b"0\r\nX: " + b"a" * 4000],
+    ids=["trailers", "an extension", "tiny chunks", "a trailer"],
+)  # fmt: skip
+def test_chunk_sizes_extensions_and_trailers_have_the_limit_of_a_head(strict: Served, part: bytes) -> None:
+    found, _ = exchange(strict.port, CHUNKED, part)
+    assert [reply.status for reply in found] == [431]
 
 
-def test_a_body_that_takes_too_long_is_refused(strict: Served) -> None:
-    head = b"POST /autodiscover/autodiscover.xml HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
-    answer, seconds = exchange(strict, head, *[b"a"] * 20, pause=0.1)
-    assert answer.startswith(b"HTTP/1.1 408 ")
-    assert seconds < 5
+@pytest.mark.parametrize("body", [b"10001\r\n" + b"a" * 0x10001, b"FFFFFFFFFFFFFFF\r\n" + b"a" * 70000])
+def test_a_chunked_body_that_is_too_large_gets_413(server: Served, body: bytes) -> None:
+    found, _ = exchange(server.port, CHUNKED, body)
+    assert [reply.status for reply in found] == [413]
 
 
-def test_above_the_limit_of_connections_clients_are_told_to_come_back(strict: Served) -> None:
-    held = [connect(strict) for _ in range(25)]
-    try:
-        answer, _ = exchange(strict, HEAD + b"Connection: close\r\n\r\n")
-        assert answer.startswith(b"HTTP/1.1 503 ")
-    finally:
-        for connection in held:
-            connection.close()
-    time.sleep(0.3)
-    answer, _ = exchange(strict, HEAD + b"Connection: close\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 200 ")
+@pytest.mark.parametrize("length", ["65537", "9" * 19, "9" * 5000])
+def test_a_body_that_is_announced_too_large_gets_413_at_once(server: Served, length: str) -> None:
+    found, _ = exchange(server.port, request(OUTLOOK, "POST", [f"Content-Length: {length}", "Expect: 100-continue"]))
+    assert [reply.status for reply in found][-1] in (400, 413)  # the parser knows no larger number than 2^64
+    assert len(found) == 1
 
 
-def test_strangers_cannot_fill_the_log(strict: Served) -> None:
+def test_a_client_that_goes_on_sending_reads_why_it_was_refused(server: Served) -> None:
+    head = request(OUTLOOK, "POST", ["Content-Length: 500000"])
+    found, _ = exchange(server.port, head, *[b"a" * 10_000] * 50, pause=0.001)
+    assert [reply.status for reply in found] == [413]
+
+
+def test_a_small_head_with_a_large_body_is_not_a_large_head(strict: Served) -> None:
+    found, _ = exchange(strict.port, request(OUTLOOK, "POST", ["Connection: close"], b"a" * 20_000))
+    assert [reply.status for reply in found] == [200]
+
+
+def test_pipelined_requests_that_nobody_reads_cost_no_memory() -> None:
+    with serving() as served:
+        served.http.get("/healthz")
+        before = resident(served)
+        with ExitStack() as stack:
+            for _ in range(20):
+                connection = stack.enter_context(connect(served.port))
+                connection.setblocking(False)
+                sent = 0
+                while sent < 5_000_000:
+                    try:
+                        sent += connection.send(request("/") * 2000)
+                    except BlockingIOError:
+                        break
+            assert served.http.get("/healthz", timeout=2).status_code == 200
+            assert resident(served) < before + 30
+        assert served.http.get("/healthz").status_code == 200
+
+
+def test_trailers_without_end_cost_no_memory() -> None:
+    with serving() as served, connect(served.port) as connection:
+        served.http.get("/healthz")
+        before = resident(served)
+        connection.sendall(CHUNKED + b"0\r\n")
+        with pytest.raises(ConnectionError):
+            flood(connection, b"X: " + b"y" * 1000 + b"\r\n", time.monotonic() + 30)
+        assert resident(served) < before + 30
+
+
+# Framing: each response belongs to the request before it
+
+
+@pytest.mark.parametrize("upgrade", ["h2c", "websocket", "TLS/1.0", "x"])
+@pytest.mark.parametrize("pause", [0, 0.1])
+def test_the_body_behind_an_upgrade_is_never_a_request(server: Served, upgrade: str, pause: float) -> None:
+    smuggled = request(PROFILE.format("mallory"))
+    headers = ["Connection: Upgrade", f"Upgrade: {upgrade}", "Content-Type: application/x-www-form-urlencoded"]
+    attack = request("/email.mobileconfig", "POST", [*headers, f"Content-Length: {len(smuggled)}"])
+    found, _ = exchange(server.port, attack, smuggled, CLOSE, pause=pause)
+    assert [reply.status for reply in found] == [200, 200]
+    assert b"mallory" not in found[0].body
+    assert found[1].body == b"ok\n"
+
+
+def test_the_chunks_behind_an_upgrade_are_never_a_request(server: Served) -> None:
+    smuggled = request(PROFILE.format("mallory"))
+    head = request("/email.mobileconfig", "POST",
+                   ["Connection: Upgrade", "Upgrade: h2c", "Transfer-Encoding: chunked",
+                    "Content-Type: application/x-www-form-urlencoded"])  # fmt: skip
+    chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(smuggled), smuggled)
+    found, _ = exchange(server.port, head, chunks, pause=0.1)
+    assert [reply.status for reply in found] == [200]
+    assert b"mallory" not in found[0].body
+
+
+def test_an_upgrade_is_ignored(server: Served) -> None:
+    upgrade = request(PROFILE.format("fred"), headers=["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c"])
+    found, _ = exchange(server.port, upgrade + CLOSE)
+    assert [reply.status for reply in found] == [200, 200]
+    assert b"fred@btinternet.com" in found[0].body
+
+
+def test_many_requests_in_one_packet_all_get_their_responses_in_order(strict: Served) -> None:
+    names = [f"user{number}" for number in range(200)]
+    found, _ = exchange(strict.port, b"".join(request(PROFILE.format(name)) for name in names) + CLOSE)
+    assert len(found) == 201
+    for name, reply in zip(names, found, strict=False):
+        assert f"<string>{name}@btinternet.com</string>".encode() in reply.body
+
+
+@pytest.mark.parametrize("garbage", [b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"])
+def test_a_valid_request_before_garbage_gets_its_response(server: Served, garbage: bytes) -> None:
+    found, _ = exchange(server.port, request() + garbage)
+    assert [reply.status for reply in found] in ([200, 400], [200, 505])
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"CONNECT a:1 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET example.com HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET /#x HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET /healthz HTTP/1.1\r\n\r\n", 400),
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", 400),
+        (b"GET /healthz HTTP/1.1\r\nHost: x y\r\n\r\n", 400),
+        (b"GET /healthz HTTP/1.1\r\nHost : x\r\n\r\n", 400),
+        (b"GET /healthz HTTP/1.1\nHost: x\n\nGET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET /healthz HTTP/2.0\r\nHost: x\r\n\r\n", 505),
+        (request(OUTLOOK, "POST", ["Content-Length: 3", "Content-Length: 4"], b""), 400),
+        (request(OUTLOOK, "POST", ["Content-Length: 3", "Transfer-Encoding: chunked"], b""), 400),
+        (request(OUTLOOK, "POST", ["Content-Length: \N{SUPERSCRIPT TWO}"], b""), 400),
+        (request(OUTLOOK, "POST", ["Content-Length: +3"], b""), 400),
+        (request(OUTLOOK, "POST", ["Transfer-Encoding: gzip, chunked"], b""), 501),
+        (request(OUTLOOK, "POST", ["Transfer-Encoding: chunked, identity"], b""), 400),
+        (b"POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (CHUNKED + b"x\r\n", 400),
+        (CHUNKED + b"0\r\nContent-Length: 3\r\n\r\n", 400),
+        (CHUNKED + b"1\r\nab\r\n", 400),
+        (CHUNKED + b"1\nab\n0\n\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\r\n\r\n", 400),
+    ],
+)
+def test_what_is_not_a_valid_request_is_refused_and_the_connection_closed(
+    server: Served, sent: bytes, status: int
+) -> None:
+    found, _ = exchange(server.port, sent)
+    assert [reply.status for reply in found] == [status]
+    assert found[0].headers["connection"] == "close"
+
+
+@pytest.mark.parametrize(
+    ("sent", "statuses"),
+    [
+        (b"GET /healthz HTTP/1.0\r\n\r\n", [200]),
+        (b"GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" + request(), [200]),
+        (b"\r\n\r\n" + CLOSE, [200]),
+        (request("http://x/healthz", headers=["Connection: close"]), [200]),
+        (request("http://x", headers=["Connection: close"]), [200]),
+        (request("*", "OPTIONS", ["Connection: close"]), [404]),
+        (CHUNKED + b"3;a=b\r\nabc\r\n0\r\nX: y\r\n\r\n" + request(), [200]),
+    ],
+)
+def test_what_is_a_valid_request_gets_its_response(server: Served, sent: bytes, statuses: list[int]) -> None:
+    found, _ = exchange(server.port, sent)
+    assert [reply.status for reply in found] == statuses
+
+
+def test_a_host_in_the_request_target_takes_the_place_of_the_host_header(server: Served) -> None:
+    sent = request(f"http://autodiscover.talk21.com{OUTLOOK}", headers=["Connection: close"], host="x")
+    (reply,), _ = exchange(server.port, sent)
+    assert reply.headers["location"] == f"https://autodiscover.talk21.com{OUTLOOK}"
+
+
+def test_head_has_the_headers_of_get_and_no_body(server: Served) -> None:
+    sent = request("/mail/config-v1.1.xml", "HEAD") + request("/mail/config-v1.1.xml", headers=["Connection: close"])
+    (head, get), _ = exchange(server.port, sent, methods=["HEAD", "GET"])
+    assert head.body == b""
+    assert head.headers["content-length"] == get.headers["content-length"] == str(len(get.body))
+
+
+def test_a_client_that_waits_for_100_gets_it_before_it_sends_the_body(server: Served) -> None:
+    body = b"emailaddress=fred%40btinternet.com"
+    head = request("/email.mobileconfig", "POST", ["Expect: 100-Continue", f"Content-Length: {len(body)}",
+                   "Content-Type: application/x-www-form-urlencoded", "Connection: close"])  # fmt: skip
+    with connect(server.port) as connection:
+        connection.sendall(head)
+        assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body)
+        (reply,) = replies(everything(connection))
+    assert b"fred@btinternet.com" in reply.body
+
+
+def test_a_client_that_stops_sending_still_gets_its_response(server: Served) -> None:
+    with connect(server.port) as connection:
+        connection.sendall(request())
+        connection.shutdown(socket.SHUT_WR)
+        assert [reply.status for reply in replies(everything(connection))] == [200]
+
+
+def test_a_post_that_names_what_the_client_has_is_no_reason_for_304(server: Served) -> None:
+    headers = ["If-None-Match: *", "Content-Type: application/x-www-form-urlencoded", "Connection: close"]
+    (reply,), _ = exchange(server.port, request("/", "POST", headers, b"emailaddress="))
+    assert reply.status == 200
+
+
+# Crowds
+
+
+def test_a_new_connection_takes_the_place_of_the_oldest_idle_one(strict: Served) -> None:
+    with ExitStack() as stack:
+        held = [stack.enter_context(connect(strict.port)) for _ in range(20)]
+        time.sleep(0.2)  # they have had their chance
+        found, _ = exchange(strict.port, CLOSE)
+        assert [reply.status for reply in found] == [200]
+        assert held[0].recv(1) == b""
+
+
+def test_one_address_has_a_limit_of_its_own(strict: Served) -> None:
+    with ExitStack() as stack:
+        other = stack.enter_context(connect(strict.port))
+        other.sendall(request())
+        held = [stack.enter_context(connect(strict.port, STRANGER)) for _ in range(11)]
+        assert held[0].recv(1) == b""
+        other.sendall(CLOSE)
+        assert [reply.status for reply in replies(everything(other))] == [200, 200]
+
+
+def test_a_thousand_idle_connections_kept_renewed_lock_nobody_out() -> None:
+    with serving() as served, ExitStack() as stack:
+        held = [stack.enter_context(connect(served.port, STRANGER)) for _ in range(300)]
+        for number in range(300):
+            held[number].close()
+            held[number] = stack.enter_context(connect(served.port, STRANGER))
+            found, _ = exchange(served.port, request("/readyz" if number % 2 else "/", headers=["Connection: close"]))
+            assert [reply.status for reply in found] == [200]
+
+
+# What the operator sees
+
+
+def test_strangers_cannot_fill_the_log(server: Served) -> None:
+    before = server.printed()
     for part in (
         b"\x00\r\n\r\n",
         b"GET / HTTP/9\r\n\r\n",
-        HEAD + b"Upgrade: websocket\r\nConnection: upgrade, close\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"CONNECT a:1 HTTP/1.1\r\nHost: x\r\n\r\n",
+        request(headers=["Upgrade: websocket", "Connection: upgrade, close"]),
     ):
-        exchange(strict, part)
-    assert len(strict.printed().splitlines()) == 5  # what it says at start
+        exchange(server.port, part)
+    assert server.printed() == before
+
+
+def test_what_the_connection_refuses_or_closes_is_counted_and_logged() -> None:
+    limits = ["--max-head", "1024", "--head-timeout", "0.5", "--max-connections-per-client", "2"]
+    with serving(*limits, "--metrics-port", "0", "--access-log") as served:
+        exchange(served.port, request(headers=["X: " + "y" * 2000]))
+        exchange(served.port, b"GET /secret")
+        exchange(served.port, b"\0\r\n\r\n")
+        with connect(served.port, STRANGER), connect(served.port, STRANGER), connect(served.port, STRANGER):
+            found = re.search(r"http://127.0.0.1:\d+/metrics", served.printed())
+            assert found
+            text = httpx.get(found[0]).text
+        for status in (431, 408, 400):
+            assert f"INFO: other connection {status} none" in served.printed()
+        name = 'bt_autoconfig_requests_total{client="none",outcome="%s",route="connection"}'
+        assert f"{name % 'refused'} 3.0" in text
+        assert f"{name % 'evicted'} 1.0" in text
+        assert "secret" not in served.printed()

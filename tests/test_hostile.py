@@ -231,23 +231,6 @@ def test_whatever_is_asked_is_answered_and_never_with_a_failure_or_with_markup_o
         assert len(answer.content) == int(answer.headers["content-length"])
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.binary(max_size=400) | st.lists(st.sampled_from([
-    b"GET ", b"POST ", b"/ ", b"/email.mobileconfig ", b"HTTP/1.1", b"\r\n", b"Host: x", b"Content-Length: 5", b"Content-Length: -1",
-    b"Transfer-Encoding: chunked", b"5\r\nhello\r\n0\r\n\r\n", b"Connection: close", b"\0", b"\xff", b" ", b":", b"FFFFFFFFFFFFFFFF\r\n",
-])).map(b"".join))  # fmt: skip
-def test_bytes_that_are_no_request_get_a_refusal_or_nothing_and_the_server_goes_on(server: Served, sent: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
-        connection.sendall(sent)
-        connection.shutdown(socket.SHUT_WR)
-        try:
-            answer = connection.recv(65536)
-        except OSError:
-            answer = b""
-    assert not answer.startswith(b"HTTP/1.1 5")
-    assert server.process.poll() is None
-
-
 PIECES = st.sampled_from(
     ["<", ">", "&", "&amp;", "%EMAILADDRESS%", "%EMAIL", "%", "<domain>a.example</domain>", "<incomingServer type='imap'/>", "<!-- x -->",
      "<![CDATA[x]]>", "<!DOCTYPE x>", "<?x y?>", " xmlns='urn:x'", " type='imap'", "\0", "é", "\u2028", "99999999999", "", "]]>", "<x:y/>"]

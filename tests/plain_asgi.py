@@ -1,0 +1,9 @@
+"""The application without its connections, for another server: `uvicorn tests.plain_asgi:application`."""
+
+from pathlib import Path
+
+from autoconfig.definition import EMBEDDED
+from autoconfig.server import application as make
+from autoconfig.sources import Sources
+
+application = make(Sources((Path(EMBEDDED),)).read().load())

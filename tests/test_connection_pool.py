@@ -1,0 +1,164 @@
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from autoconfig.connection_pool import ConnectionPool, Limits, TrustedProxies
+
+
+class Member:
+    """A connection that only counts."""
+
+    def __init__(self, client: str = "", since: float = 0, *, busy: bool = False) -> None:
+        self.client, self.since, self.deadline = client, since, float("inf")
+        self.busy, self.evicted = busy, False
+        self.expired = asyncio.Event()
+
+    def expire(self) -> None:
+        self.deadline = float("inf")
+        self.expired.set()
+
+    def evict(self) -> bool:
+        self.evicted = not self.busy
+        return self.evicted
+
+
+def in_a_pool(test: Callable[[ConnectionPool, float], None], **limits: int) -> list[None]:
+    """Run a test with a pool and its loop's time; return one item for each eviction."""
+    evictions: list[None] = []
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        pool = ConnectionPool(Limits(**limits), TrustedProxies("10.0.0.0/8, ::1"), loop, lambda: evictions.append(None))
+        test(pool, loop.time())
+
+    asyncio.run(run())
+    return evictions
+
+
+def test_the_connection_that_had_no_request_for_the_longest_time_makes_room() -> None:
+    def test(pool: ConnectionPool, now: float) -> None:
+        first, second, third = Member(since=now - 9), Member(since=now - 8), Member(since=now)
+        assert pool.add(first)
+        assert pool.add(second)
+        first.since = now - 1
+        pool.touch(first)
+        assert pool.add(third)
+        assert (first.evicted, second.evicted) == (False, True)
+
+    assert len(in_a_pool(test, max_connections=2)) == 1
+
+
+def test_connections_that_are_too_young_for_a_request_may_be_twice_as_many() -> None:
+    def test(pool: ConnectionPool, now: float) -> None:
+        young = [Member(since=now) for _ in range(4)]
+        assert [pool.add(member) for member in young] == [True] * 4
+        assert not any(member.evicted for member in young)
+        assert pool.add(Member(since=now))
+        assert young[0].evicted
+
+    assert len(in_a_pool(test, max_connections=2)) == 1
+
+
+def test_a_connection_that_waits_for_its_response_is_not_closed() -> None:
+    def test(pool: ConnectionPool, now: float) -> None:
+        busy = [Member(since=now - 9, busy=True) for _ in range(4)]
+        assert [pool.add(member) for member in busy] == [True] * 4
+        assert not pool.add(Member(since=now))
+        assert not any(member.evicted for member in busy)
+
+    assert in_a_pool(test, max_connections=2) == []
+
+
+def test_a_client_over_its_limit_loses_its_own_oldest_connection() -> None:
+    def test(pool: ConnectionPool, now: float) -> None:
+        other, first, second = Member("b", now - 9), Member("a", now - 5), Member("a", now - 4)
+        assert all(pool.add(member) for member in (other, second, first, Member("a", now)))
+        assert (other.evicted, first.evicted, second.evicted) == (False, True, False)
+
+    assert len(in_a_pool(test, max_connections_per_client=2)) == 1
+
+
+def test_a_client_over_its_limit_whose_connections_all_wait_is_refused() -> None:
+    def test(pool: ConnectionPool, now: float) -> None:
+        assert pool.add(Member("a", now, busy=True))
+        assert not pool.add(Member("a", now))
+        assert pool.add(Member("b", now))
+
+    assert in_a_pool(test, max_connections_per_client=1) == []
+
+
+def test_a_connection_that_has_ended_counts_no_more() -> None:
+    def test(pool: ConnectionPool, now: float) -> None:
+        for _ in range(5):
+            member = Member("a", now)
+            assert pool.add(member)
+            pool.discard(member)
+
+    assert in_a_pool(test, max_connections=1, max_connections_per_client=1) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "client", "trusted"),
+    [
+        ("192.0.2.1", "192.0.2.1", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", False),
+        ("2001:db8::1:2:3:4", "2001:db8::/64", False),
+        ("fe80::1%eth0", "fe80::/64", False),
+        ("10.1.2.3", "", True),
+        ("::ffff:10.1.2.3", "", True),
+        ("::1", "", True),
+        ("", "", True),
+    ],
+)
+def test_clients_are_counted_by_address_or_network_and_proxies_are_not(
+    address: str, client: str, trusted: bool
+) -> None:
+    def test(pool: ConnectionPool, _: float) -> None:
+        assert pool.identify(address) == (client, trusted)
+
+    in_a_pool(test)
+
+
+def test_all_addresses_can_be_trusted() -> None:
+    async def run() -> None:
+        pool = ConnectionPool(Limits(), TrustedProxies("*"), asyncio.get_running_loop())
+        assert pool.identify("192.0.2.1") == ("", True)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("addresses", ["x", "10.0.0.0/33", "10.0.0.1,y"])
+def test_what_is_neither_an_address_nor_a_network_is_named(addresses: str) -> None:
+    with pytest.raises(ValueError, match=f"{addresses.split(',')[-1]} is neither an IP address nor a network"):
+        TrustedProxies(addresses)
+
+
+def test_a_deadline_that_has_passed_is_acted_upon() -> None:
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        pool = ConnectionPool(Limits(), TrustedProxies(""), loop)
+        late, on_time = Member(), Member()
+        late.deadline = loop.time()
+        pool.add(late)
+        pool.add(on_time)
+        async with asyncio.timeout(10):
+            await late.expired.wait()
+        assert not on_time.expired.is_set()
+
+    asyncio.run(run())
+
+
+def test_what_was_let_in_above_the_limit_is_soon_reduced_to_it() -> None:
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        pool = ConnectionPool(Limits(max_connections=2), TrustedProxies(""), loop)
+        members = [Member(since=loop.time()) for _ in range(4)]
+        for member in members:
+            pool.add(member)
+        members[3].deadline = loop.time() + 0.6
+        async with asyncio.timeout(10):
+            await members[3].expired.wait()
+        assert [member.evicted for member in members] == [True, True, False, False]
+
+    asyncio.run(run())

@@ -1,0 +1,174 @@
+"""Framing, by generated requests: whole, in pieces, pipelined, in every form that HTTP/1.1 has.
+
+The same application behind uvicorn's h11 connection is the independent reader of requests; tests/http1.py reads replies.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.http1 import Reply, connect, everything, exchange, replies, request
+from tests.support import Served, wait_for
+
+FORM = "Content-Type: application/x-www-form-urlencoded"
+DECOY = request("/email.mobileconfig?emailaddress=decoy@btinternet.com")
+"""A request that is only ever a part of a body."""
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[int]:
+    """The port of the application behind uvicorn's own h11 connection."""
+    with tempfile.TemporaryDirectory() as folder, Path(folder, "output").open("wb+") as output:
+        options = ["--port", "0", "--http", "h11", "--lifespan", "off", "--no-access-log", "--no-server-header"]
+        command = [sys.executable, "-m", "uvicorn", "tests.plain_asgi:application", *options]
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=Path(__file__).parents[1])
+        try:
+            yield int(wait_for(lambda: re.search(rb"http://127\.0\.0\.1:(\d+)", Path(output.name).read_bytes()))[1])
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request as bytes; whether the connection ends after it, and its method."""
+
+    content: bytes
+    method: str = "GET"
+    last: bool = False
+
+
+@st.composite
+def chunked(draw: st.DrawFn, body: bytes) -> bytes:
+    """A body in chunks, with extensions and trailers."""
+    encoded = b""
+    while body:
+        size = draw(st.integers(1, len(body)))
+        extension = draw(st.sampled_from([b"", b";a", b";a=b", b';a="b;c"']))
+        encoded += b"%x%b\r\n%b\r\n" % (size, extension, body[:size])
+        body = body[size:]
+    trailers = draw(st.sampled_from([b"", b"X: y\r\n", b"X: y\r\nHost: z\r\n"]))
+    return encoded + b"0\r\n" + trailers + b"\r\n"
+
+
+def outlook(name: str) -> bytes:
+    schemas = "http://schemas.microsoft.com/exchange/autodiscover/outlook"
+    return (
+        f'<Autodiscover xmlns="{schemas}/requestschema/2006"><Request><EMailAddress>{name}@btinternet.com</EMailAddress>'
+        f"<AcceptableResponseSchema>{schemas}/responseschema/2006a</AcceptableResponseSchema></Request></Autodiscover>"
+    ).encode()
+
+
+@st.composite
+def requests(draw: st.DrawFn, name: str, *, final: bool = False) -> Sent:
+    """A request about the address of somebody of that name; `final` ones may end the connection."""
+    path = f"/email.mobileconfig?emailaddress={name}@btinternet.com"
+    headers = draw(
+        st.lists(
+            st.sampled_from(["Accept: */*", "X: y", "If-None-Match: *", "Connection: Upgrade", "Upgrade: h2c", "Range: bytes=0-1"]),
+            max_size=4, unique=True,
+        )
+    )  # fmt: skip
+    kind = draw(
+        st.sampled_from(
+            ["get", "head", "absolute", "form", "outlook", "decoy", *(["close", "old", "chunked"] if final else [])]
+        )
+    )
+    match kind:
+        case "head":
+            return Sent(request(path, "HEAD", headers), "HEAD")
+        case "absolute":
+            return Sent(request(f"http://x{path}", headers=headers))
+        case "form":
+            body = f"emailaddress={quote(name)}%40btinternet.com".encode()
+            return Sent(request("/email.mobileconfig", "POST", [FORM, *headers], body), "POST")
+        case "outlook":
+            return Sent(request("/autodiscover/autodiscover.xml", "POST", headers, outlook(name)), "POST")
+        case "decoy":
+            return Sent(request(path, "POST", [FORM, *headers], DECOY), "POST")
+        case "close":
+            return Sent(request(path, headers=["Connection: close"]), last=True)
+        case "old":
+            return Sent(request(path).replace(b"HTTP/1.1", b"HTTP/1.0"), last=True)
+        case "chunked":
+            content, type_ = draw(
+                st.sampled_from([(f"emailaddress={name}%40btinternet.com".encode(), FORM), (DECOY, FORM)])
+            )
+            head = request("/email.mobileconfig", "POST", [type_, "Transfer-Encoding: chunked", *headers])
+            return Sent(head + draw(chunked(content)), "POST", last=True)
+        case _:
+            return Sent(request(path, headers=headers))
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> tuple[list[Sent], list[bytes]]:
+    """Requests on one connection, and the pieces in which their bytes are sent."""
+    number = draw(st.integers(0, 4))
+    sent = [draw(requests(f"user{index}")) for index in range(number)]
+    sent.append(draw(requests(f"user{number}", final=True)))
+    content = b"".join(one.content for one in sent)
+    cuts = sorted(draw(st.lists(st.integers(0, len(content)), max_size=6)))
+    return sent, [content[start:end] for start, end in zip([0, *cuts], [*cuts, len(content)], strict=True)]
+
+
+def comparable(reply: Reply) -> tuple[int, dict[str, str], bytes]:
+    """Return a reply without what differs from connection to connection and from moment to moment."""
+    headers = {name: value for name, value in reply.headers.items() if name not in ("date", "connection", "server")}
+    return reply.status, headers, re.sub(rb'Time="[^"]*"', b"", reply.body)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(conversations())
+def test_each_request_gets_the_response_that_it_gets_alone_from_another_server(
+    server: Served, plain: int, conversation: tuple[list[Sent], list[bytes]]
+) -> None:
+    sent, pieces = conversation
+    with connect(server.port) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+        if not sent[-1].last:
+            connection.sendall(request(headers=["Connection: close"]))
+        found = replies(everything(connection), [one.method for one in sent])
+    assert len(found) == len(sent) + (not sent[-1].last)
+    for number, (one, reply) in enumerate(zip(sent, found, strict=False)):
+        assert b"decoy" not in reply.body
+        assert re.findall(rb"user\d", reply.body)[:1] in ([], [b"user%d" % number])
+        # uvicorn's connection knows no target in absolute form, and does not ignore upgrades.
+        content = one.content.replace(b" HTTP/1.0\r\n", b" HTTP/1.1\r\n").replace(b"GET http://x/", b"GET /", 1)
+        content = re.sub(rb"\r\n(?:Connection|Upgrade): [^\r]*", b"", content, count=2)
+        (alone,), _ = exchange(plain, content.replace(b"\r\n", b"\r\nConnection: close\r\n", 1), methods=[one.method])
+        assert comparable(reply) == comparable(alone)
+
+
+PIECES = [
+    b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"POST / HTTP/1.1\r\nHost: x\r\n", b"Content-Length: 5\r\n\r\n", b"Content-Length: -1\r\n",
+    b"Transfer-Encoding: chunked\r\n\r\n", b"5\r\nhello\r\n0\r\n\r\n", b"Connection: close\r\n", b"Connection: Upgrade\r\nUpgrade: h2c\r\n",
+    b"Expect: 100-continue\r\n", b"\0", b"\xff", b" ", b":", b"\r\n", b"\r", b"\n", b"FFFFFFFFFFFFFFFF\r\n", b"GET http://[::1]:99999/",
+    b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", b"Host: y\r\n", b"0\r\n", b"X: " + b"a" * 5000 + b"\r\n", b"\r\n\t folded\r\n", b"%", b"#", b"?",
+]  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(st.sampled_from(PIECES) | st.binary(max_size=20), max_size=8).map(b"".join), max_size=4))
+def test_bytes_that_are_not_requests_get_an_error_or_nothing_and_the_server_keeps_running(
+    server: Served, parts: list[bytes]
+) -> None:
+    with connect(server.port) as connection:
+        for part in parts:
+            try:
+                connection.sendall(part)
+            except ConnectionError:
+                break
+        connection.shutdown(1)
+        found = replies(everything(connection))
+    assert all(reply.status < 500 or reply.status in (501, 505) for reply in found)
+    assert server.http.get("/healthz").text == "ok\n"
