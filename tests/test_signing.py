@@ -1,18 +1,28 @@
+import asyncio
 import plistlib
 import re
 import signal
 import subprocess
-from collections.abc import Callable
+import threading
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
-from autoconfig.signing import Signer, SigningFiles
+from autoconfig.definition import EMBEDDED
+from autoconfig.front import Endpoint, Front
+from autoconfig.protocols.mobileconfig import Mobileconfig
+from autoconfig.requests import Request
+from autoconfig.signing import MAX_PENDING, Signer, SigningFiles
 from tests.signatories import Signatory, SigningAuthority
-from tests.support import COMMAND, Served, becomes, serving
+from tests.support import COMMAND, Served, becomes, load, serving
+
+if TYPE_CHECKING:
+    from autoconfig.responses import Response
 
 PATH = "/email.mobileconfig?emailaddress=fred@btinternet.com"
 
@@ -194,3 +204,61 @@ def test_render_signs_as_well(
     done = subprocess.run([COMMAND, "render", "mobileconfig", *signing], capture_output=True, check=True)
     verified = verify(done.stdout, signing_authority.root, tmp_path)
     assert (verified.returncode, verified.stdout) == (0, server.http.get("/email.mobileconfig").content)
+
+
+def test_a_profile_without_an_address_is_signed_once(signing_authority: SigningAuthority) -> None:
+    # No two signatures of an EC key are the same.
+    with serving(*signing_authority.signatory(kind="ec").options()) as served:
+        first, second = (served.http.get("/email.mobileconfig") for _ in range(2))
+        assert first.content == second.content
+        again = served.http.get("/email.mobileconfig", headers={"If-None-Match": first.headers["etag"]})
+        assert again.status_code == 304
+        personal = [served.http.get("/email.mobileconfig?emailaddress=a@talk21.com").content for _ in range(2)]
+        assert personal[0] != personal[1]
+
+
+class SlowSigner(Signer):
+    """Signs when it is told to."""
+
+    def __init__(self, files: SigningFiles) -> None:
+        super().__init__(files)
+        self.go = threading.Event()
+
+    def sign(self, content: bytes) -> bytes:
+        self.go.wait(20)
+        return super().sign(content)
+
+
+def slow_signer(authority: SigningAuthority) -> SlowSigner:
+    one = authority.signatory()
+    return SlowSigner(SigningFiles.read(one.certificate, one.key, one.chain))
+
+
+def test_the_event_loop_goes_on_while_a_profile_is_signed(signing_authority: SigningAuthority) -> None:
+    async def run() -> bytes:
+        signer = slow_signer(signing_authority)
+        signing = asyncio.create_task(signer.sign_aside(b"x"))
+        await asyncio.sleep(0)
+        signer.go.set()  # would never be reached if the loop waited for the signature
+        return await signing
+
+    assert b"x" in asyncio.run(run())
+
+
+def test_signatures_that_would_have_to_wait_too_long_are_refused(signing_authority: SigningAuthority) -> None:
+    signer = slow_signer(signing_authority)
+    profiles = Mobileconfig(load(EMBEDDED), signer)
+    front = Front([Endpoint("mobileconfig", "/", profiles.respond)])
+    request = Request("GET", "https", b"emailaddress=a@talk21.com", b"", b"", b"", 0)
+
+    async def run() -> list[int]:
+        pending = [
+            asyncio.ensure_future(cast("Awaitable[Response]", front.respond(request))) for _ in range(MAX_PENDING)
+        ]
+        await asyncio.sleep(0)
+        refused = await cast("Awaitable[Response]", front.respond(request))
+        signer.go.set()
+        assert dict(refused.kind.headers)[b"retry-after"] == b"1"
+        return [refused.status, *{(await one).status for one in pending}]
+
+    assert asyncio.run(run()) == [503, 200]

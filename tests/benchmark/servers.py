@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -167,3 +168,35 @@ def write_definitions(folder: Path, number: int) -> Path:
                 other = other.replace(f"{domain}.com", f"{domain}{index}.com")
         (folder / f"{index:05}.xml").write_text(other)
     return folder
+
+
+def signing_options(folder: Path, bits: int) -> list[str]:
+    """Make a key and a certificate, and return the options that sign with them."""
+    key, certificate = folder / f"{bits}.key", folder / f"{bits}.pem"
+    command = ["openssl", "req", "-x509", "-newkey", f"rsa:{bits}", "-nodes", "-subj", "/CN=example.com", "-days", "9"]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    return ["--sign-cert", str(certificate), "--sign-key", str(key)]
+
+
+def signatures(options: list[str], seconds: int) -> float:
+    """Return the signatures per second of a process that does nothing else, on the servers' core."""
+    program = (
+        "import sys, time\nfrom pathlib import Path\nfrom autoconfig.signing import Signer, SigningFiles\n"
+        "signer = Signer(SigningFiles.read(Path(sys.argv[2]), Path(sys.argv[4]), None))\n"
+        f"profile, end, done = b'x' * 4000, time.perf_counter() + {seconds}, 0\n"
+        "while time.perf_counter() < end:\n    signer.sign(profile)\n    done += 1\n"
+        f"print(done / {seconds})\n"
+    )
+    command = ["taskset", "--cpu-list", CORE, sys.executable, "-c", program, *options]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def slowest_percent(server: Server, path: str, load: str, seconds: int) -> float:
+    """Return the milliseconds in which 99 % of responses to `path` come while 50 clients ask for `load`."""
+    base = f"http://127.0.0.1:{server.port}"
+    wrk = ["taskset", "--cpu-list", "1", "wrk", "-t1", f"-d{seconds}s"]
+    with subprocess.Popen([*wrk, "-c50", f"{base}{load}"], stdout=subprocess.DEVNULL):
+        done = subprocess.run([*wrk, "-c2", "--latency", f"{base}{path}"], check=True, capture_output=True, text=True)
+    found = re.search(r"99%\s+([\d.]+)(us|ms|s)", done.stdout)
+    assert found
+    return round(float(found[1]) * {"us": 0.001, "ms": 1, "s": 1000}[found[2]], 2)

@@ -9,7 +9,10 @@ from lxml import etree
 
 from autoconfig.address import MailAddress
 from autoconfig.definition import EMBEDDED
+from autoconfig.protocols import autodiscover
 from autoconfig.protocols.autodiscover import Autodiscover, AutodiscoverError, read_request
+from autoconfig.requests import Request
+from autoconfig.responses import Response
 from tests.support import SERVICES, Served, Write, load, serving
 
 PATH = "/autodiscover/autodiscover.xml"
@@ -267,3 +270,52 @@ def test_a_request_with_a_password_gets_the_answer_of_one_without_and_is_not_rem
         server.http.post(PATH, content=request()).content
     )
     assert "ZnJlZEBidGludGVybmV0LmNvbTpodW50ZXIy" not in server.printed()
+
+
+SPACE = st.sampled_from(["", " ", "\n  ", "\r\n\t", "\x0b", "\N{NO-BREAK SPACE}"])
+
+
+@st.composite
+def near_plain_requests(draw: st.DrawFn) -> bytes:
+    """Requests that are as clients write them, or nearly so."""
+    declaration = draw(st.sampled_from(["", '<?xml version="1.0" encoding="utf-8"?>', '<?xml version="1.0" encoding="UTF-8" ?>',
+                                        '<?xml version="1.0" encoding="utf-16"?>', '<?xml version="1.1"?>', " "]))  # fmt: skip
+    local = draw(st.text("abcZ09._+-", max_size=66) | st.sampled_from(["a b", "&amp;", "a@b", "%40", "é"]))
+    domain = draw(
+        st.sampled_from(["btinternet.com", "BTinternet.com", "talk21.com", "talk21.com.", "example.com", "", "."])
+    )
+    namespace = draw(st.sampled_from([REQUEST_SCHEMA, REQUEST_SCHEMA.replace("http:", "https:"), "urn:x"]))
+    schema = draw(st.sampled_from([RESPONSE_SCHEMA, RESPONSE_SCHEMA, MOBILESYNC_SCHEMA, ""]))
+    fields = [
+        f"<EMailAddress>{local}@{domain}</EMailAddress>",
+        f"<AcceptableResponseSchema>{schema}</AcceptableResponseSchema>",
+    ]
+    fields = draw(st.sampled_from([fields, fields[::-1], [*fields, fields[0]], ["<LegacyDN>x</LegacyDN>", *fields]]))
+    a, b, c, d, e = (draw(SPACE) for _ in range(5))
+    inner = "".join(field + c for field in fields)
+    return f'{declaration}{a}<Autodiscover xmlns="{namespace}">{b}<Request>{c}{inner}</Request>{d}</Autodiscover>{e}'.encode()
+
+
+@given(near_plain_requests())
+def test_the_fast_path_gives_the_response_that_the_parser_does(body: bytes) -> None:
+    def outcome() -> tuple[int, bytes]:
+        try:
+            return 0, BT.render(read_request(body))
+        except AutodiscoverError as refused:
+            return refused.code, b""
+
+    code, expected = outcome()
+    response = BT.respond(Request("POST", "https", b"", b"", b"", b"text/xml", len(body), body=body))
+    assert isinstance(response, Response)
+    assert (f"<ErrorCode>{code}<".encode() in response.body) if code else (response.body == expected)
+
+
+@pytest.mark.parametrize("space", ["", "\n  "])
+def test_requests_as_outlook_and_thunderbird_write_them_need_no_parser(
+    space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autodiscover, "read_request", None)
+    body = re.sub(r"\n +|\n", space, request().decode()).encode()
+    response = BT.respond(Request("POST", "https", b"", b"", b"", b"text/xml", len(body), body=body))
+    assert isinstance(response, Response)
+    assert len(protocols(response.body)) == 3
