@@ -9,8 +9,8 @@ connection is closed. So no byte of one message is ever taken for a part of anot
 import asyncio
 import re
 from collections.abc import Awaitable
-from enum import Enum, auto
 from math import inf
+from typing import Literal
 from urllib.parse import unquote
 
 import httptools
@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from autoconfig.connection_pool import ConnectionPool
 from autoconfig.front import Handler, refusal
 from autoconfig.requests import CLOSE, Request, check_size, read_head
-from autoconfig.responses import Response, plain_text, status_line
+from autoconfig.responses import Response, plain_text
 
 _BATCH = 16
 """Requests of one connection that get their responses before it is another connection's turn."""
@@ -36,19 +36,9 @@ _ABSOLUTE = re.compile(rb"https?://([^/?]*)(/[^?]*)?(?:\?(.*))?", re.IGNORECASE)
 _METHODS = {method.encode(): method for method in ("GET", "HEAD", "POST")}
 
 
-class _State(Enum):
-    """What a connection is waiting for."""
-
-    REQUEST = auto()
-    HEAD = auto()
-    """The rest of a request's head."""
-    BODY = auto()
-    RESPONSE = auto()
-    """A response that takes time."""
-    READER = auto()
-    """A client that does not read its responses."""
-    END = auto()
-    """A client that has its last response."""
+_State = Literal["request", "head", "body", "response", "reader", "end"]
+"""What a connection is waiting for: a request, the rest of its head or its body, a response that takes time, a client
+that does not read, or one that has its last response."""
 
 
 class Connection(asyncio.Protocol):
@@ -60,7 +50,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self.client, self._trusted, self._scheme = "", False, "http"
         self.since, self.deadline = 0.0, inf
-        self._state = _State.REQUEST
+        self._state: _State = "request"
         self._input: bytes | bytearray = b""
         """What has been received and not been read."""
         self._at = 0
@@ -97,14 +87,14 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """End."""
-        self._state = _State.END
+        self._state = "end"
         self._pool.discard(self)
         if self._task is not None:
             self._task.cancel()
 
     def data_received(self, data: bytes) -> None:
         """Take what has come: most often one request, whole."""
-        if self._state is _State.END:
+        if self._state == "end":
             self._discarded += len(data)
             if self._discarded > _MAX_DISCARDED:
                 self._transport.abort()
@@ -113,19 +103,19 @@ class Connection(asyncio.Protocol):
             self._input += data
         else:
             self._input = data
-        if self._state not in (_State.RESPONSE, _State.READER):
+        if self._state not in ("response", "reader"):
             self._read()
 
     def pause_writing(self) -> None:
         """Read nothing more of a client that does not read."""
-        if self._state is not _State.END:
-            self._wait(_State.READER, self._limits.write_timeout)
+        if self._state != "end":
+            self._wait("reader", self._limits.write_timeout)
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         """Go on."""
-        if self._state is _State.READER:
-            self._wait(_State.REQUEST, self._limits.keep_alive)
+        if self._state == "reader":
+            self._wait("request", self._limits.keep_alive)
             self._resume()
 
     # The pool calls these.
@@ -133,22 +123,22 @@ class Connection(asyncio.Protocol):
     def expire(self) -> None:
         """Act on the deadline of what this connection is waiting for."""
         match self._state:
-            case _State.REQUEST if self._closing:
+            case "request" if self._closing:
                 self._end(linger=True)
-            case _State.REQUEST:
+            case "request":
                 self._transport.close()
-            case _State.HEAD:
+            case "head":
                 self._refuse(plain_text(408, "the request headers took too long", CLOSE))
-            case _State.BODY:
+            case "body":
                 self._refuse(plain_text(408, "the body of the request took too long", CLOSE))
             case _:
                 self._transport.abort()
 
     def evict(self) -> bool:
         """Close the connection to make room, unless a response is being made."""
-        if self._state is _State.RESPONSE:
+        if self._state == "response":
             return False
-        self._state = _State.END
+        self._state = "end"
         if self._transport.get_write_buffer_size():
             self._transport.abort()
         else:
@@ -160,7 +150,7 @@ class Connection(asyncio.Protocol):
     def shutdown(self) -> None:
         """Close the connection after a response, or after a second without a request: one may be on its way."""
         self._closing = True
-        if self._state is _State.REQUEST:
+        if self._state == "request":
             self.deadline = min(self.deadline, self._loop.time() + _LAST_REQUEST)
 
     # The parser calls these.
@@ -186,13 +176,13 @@ class Connection(asyncio.Protocol):
             if request is None or not (request.body_length == 0 or (request := self._read_body(request))):
                 return
             self._respond(request)
-            if self._state is not _State.REQUEST or not self._input:
+            if self._state != "request" or not self._input:
                 return
         self._transport.pause_reading()
         self._loop.call_soon(self._resume)
 
     def _resume(self) -> None:
-        if self._state is _State.REQUEST and not self._transport.is_closing():
+        if self._state == "request" and not self._transport.is_closing():
             self._transport.resume_reading()
             if self._input:
                 self._read()
@@ -209,8 +199,8 @@ class Connection(asyncio.Protocol):
                 self._refuse_head()
             elif self._input:
                 self._scanned = max(0, len(self._input) - 3)
-                if self._state is not _State.HEAD:
-                    self._wait(_State.HEAD, self._limits.head_timeout)
+                if self._state != "head":
+                    self._wait("head", self._limits.head_timeout)
             return None
         if end - start > self._limits.max_head:
             self._refuse_head()
@@ -286,9 +276,9 @@ class Connection(asyncio.Protocol):
             if self._chunks is not None:
                 self._closing = True  # what has come behind a chunked body is lost
             self._request = self._chunks = None
-            return request._replace(body=body)
+            return request.with_body(body)
         if not begun:
-            self._wait(_State.BODY, self._limits.body_timeout)
+            self._wait("body", self._limits.body_timeout)
             if any(name == b"expect" and value.lower() == b"100-continue" for name, value in self._headers):
                 self._transport.write(_CONTINUE)
         return None
@@ -321,7 +311,7 @@ class Connection(asyncio.Protocol):
         if isinstance(response, Response):
             self._send(response, body=request.method != "HEAD")
         else:
-            self._wait(_State.RESPONSE, inf)
+            self._wait("response", inf)
             self._transport.pause_reading()
             self._task = self._loop.create_task(self._respond_later(response, body=request.method != "HEAD"))
 
@@ -329,25 +319,26 @@ class Connection(asyncio.Protocol):
         response = await pending
         self._task = None
         self._send(response, body=body)
-        if self._state is _State.REQUEST:
+        if self._state == "request":
             self._resume()
 
     def _send(self, response: Response, *, body: bool = True) -> None:
-        closes = response.closes or self._client_closes or self._closing or self._handler.draining
+        kind = response.kind
+        closes = kind.closes or self._client_closes or self._closing or self._handler.draining
         self._transport.write(
             b"%b%b%b%b"
             % (
-                status_line(response.status),
+                kind.status_line,
                 self._pool.date,
-                _CLOSE_LINE if closes and not response.closes else b"",
+                _CLOSE_LINE if closes and not kind.closes else b"",
                 response.after_date() if body else response.header_lines() + b"\r\n",
             )
         )
         now = self.since = self._loop.time()
         if closes:
-            self._end(linger=not self._client_closes or response.closes or bool(self._input))
-        elif self._state is not _State.READER:
-            self._state = _State.REQUEST
+            self._end(linger=not self._client_closes or kind.closes or bool(self._input))
+        elif self._state != "reader":
+            self._state = "request"
             self.deadline = now + self._limits.keep_alive
         self._pool.touch(self)
 
@@ -363,7 +354,7 @@ class Connection(asyncio.Protocol):
 
         A client that is still sending would lose the response with a reset connection, so it may go on for a while.
         """
-        self._wait(_State.END, _LINGER)
+        self._wait("end", _LINGER)
         self._input, self._at = b"", 0
         if linger and self._transport.can_write_eof():
             self._transport.write_eof()

@@ -109,7 +109,7 @@ class Front:
             query, headers = scope["query_string"], scope["headers"]
             request = read_head(scope["method"], scope["scheme"], path, query, headers, version)
             if request.body_length != 0:
-                request = request._replace(body=await _read_body(receive))
+                request = request.with_body(await _read_body(receive))
         except HTTPException as error:
             response = self.refuse(refusal(error))
         except _ClientGoneError:

@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.exceptions import HTTPException
 
-from autoconfig.address import UNPRINTABLE, AddressError, MailAddress
+from autoconfig.address import PLAIN_DOMAIN, PLAIN_LOCAL, UNPRINTABLE, AddressError, MailAddress
 
 FORM = b"application/x-www-form-urlencoded"
 MAX_BODY = 64 * 1024
@@ -40,6 +40,10 @@ class Request(NamedTuple):
     """The path, percent-encoding decoded."""
     parameters: dict[str, Any] = {}  # noqa: RUF012 - never written to
     """What the path has where its route has parameters."""
+
+    def with_body(self, body: bytes) -> "Request":
+        """Return the request with its body; much faster than _replace."""
+        return Request(*self[:8], body, *self[9:])
 
 
 def read_head(
@@ -117,6 +121,18 @@ def check_size(size: int) -> None:
     """Raise HTTPException 413 when a body has more bytes than it may have."""
     if size > MAX_BODY:
         raise HTTPException(413, f"the body is larger than {MAX_BODY} bytes", CLOSE)
+
+
+_PLAIN_QUERY = re.compile(rb"emailaddress=(%b)(?:@|%%40)(%b)" % (PLAIN_LOCAL, PLAIN_DOMAIN))
+
+
+def plain_address(request: Request) -> MailAddress | None:
+    """Return the address of a GET whose query is only an address without anything unusual, as nearly every one is.
+
+    Only with a domain that is known, it is surely valid; with any other, read the query with Fields.
+    """
+    plain = _PLAIN_QUERY.fullmatch(request.query) if request.method != "POST" else None
+    return MailAddress(plain[1].decode(), plain[2].decode()) if plain else None
 
 
 _MAX_VALUE = 8 * 1024

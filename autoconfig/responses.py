@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from functools import cache, cached_property
+from functools import cached_property
 from http import HTTPStatus
 
 from starlette.types import Message
@@ -27,7 +27,11 @@ class ResponseKind:
         self.status = status
         self.headers = _encoded({"Content-Type": media_type, "X-Content-Type-Options": "nosniff", **headers})
         self.lines = _lines(self.headers)
+        """The headers as HTTP/1.1 writes them."""
+        self.status_line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
+        """The first line of a response, its line end included."""
         self.closes = (b"connection", b"close") in self.headers
+        """Whether the headers say that the connection is closed after the response."""
 
 
 class Response:
@@ -46,11 +50,6 @@ class Response:
     def refused(self) -> bool:
         """Whether the request was refused, for the metrics."""
         return self.kind.refusal or self.kind.status >= 400
-
-    @property
-    def closes(self) -> bool:
-        """Whether its headers say that the connection is closed after it."""
-        return self.kind.closes
 
     def for_client_with(self, if_none_match: bytes) -> "Response":  # noqa: ARG002 - it has no entity tag
         """Return the response for a client whose If-None-Match header lists what it has already."""
@@ -125,12 +124,6 @@ def plain_text(status: int, text: str, headers: Mapping[str, str] | None = None)
     """
     open_to_all = {"Cache-Control": "no-store", "Access-Control-Allow-Origin": "*"}
     return Response(ResponseKind("text/plain", open_to_all | dict(headers or {}), status), f"{text}\n".encode())
-
-
-@cache
-def status_line(status: int) -> bytes:
-    """Return the first line of a response, its line end included; `status` is one that HTTPStatus knows."""
-    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
 
 
 def _encoded(headers: Mapping[str, str]) -> Headers:

@@ -44,7 +44,13 @@ class Document:
         return self._format % {placeholder.encode(): _escape(values[placeholder]) for placeholder in self.placeholders}
 
 
+_HARMLESS = re.compile(r"[A-Za-z0-9@._+/:-]*")
+"""Text that stays as it is, as most does; finding that out is quicker than escaping it."""
+
+
 def _escape(text: str) -> bytes:
+    if _HARMLESS.fullmatch(text):
+        return text.encode()
     return escape(UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)).encode()
 
 

@@ -1,17 +1,13 @@
 """Thunderbird's autoconfig and its kin's (draft-ietf-mailmaint-autoconfig-06)."""
 
-import re
 from functools import partial
 
-from autoconfig.address import PLAIN_DOMAIN, PLAIN_LOCAL, MailAddress, ascii_domain
+from autoconfig.address import MailAddress, ascii_domain
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
-from autoconfig.requests import Fields, Request
+from autoconfig.requests import Fields, Request, plain_address
 from autoconfig.responses import Response, StaticResponse
 from autoconfig.templates import Template
-
-# Nearly every query is one of these. Then the address is surely right, and nothing of it but the domain matters.
-_PLAIN_QUERY = re.compile(rb"emailaddress=%b(?:@|%%40)(%b)" % (PLAIN_LOCAL, PLAIN_DOMAIN))
 
 
 class _File:
@@ -57,8 +53,8 @@ class Autoconfig:
 
     def respond(self, request: Request) -> Response:
         """Answer a request."""
-        if (plain := _PLAIN_QUERY.fullmatch(request.query)) and (own := self.files.own(plain[1].decode())):
-            return own.response(plain[1].decode(), personal=True)
+        if (plain := plain_address(request)) and (own := self.files.own(plain.domain)):
+            return own.response(plain.domain, personal=True)
         address = Fields(request.query).address()
         file, domain = self.files.find(address, request.host)
         return file.response(domain, personal=address is not None)

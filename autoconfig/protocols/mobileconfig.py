@@ -1,5 +1,6 @@
 """Apple's configuration profiles for Mail (Apple's device-management schema, com.apple.mail.managed)."""
 
+import hashlib
 import re
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -11,7 +12,7 @@ from starlette.exceptions import HTTPException
 from autoconfig.address import MailAddress
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
-from autoconfig.requests import Fields, Request
+from autoconfig.requests import Fields, Request, plain_address
 from autoconfig.responses import Response, ResponseKind, StaticResponse
 from autoconfig.signing import BusyError, Signer
 from autoconfig.templates import ADDRESS_PLACEHOLDERS, DOMAIN_PLACEHOLDERS, Template, placeholder_values
@@ -33,7 +34,8 @@ class _Profiles:
     """One provider's profiles: for each protocol, with and without an address, with and without a sender's name."""
 
     def __init__(self, template: Template, definition: Definition) -> None:
-        self._uuid = uuid5(NAMESPACE_DNS, definition.id)
+        provider = uuid5(NAMESPACE_DNS, definition.id).bytes
+        self._hashes = {name: hashlib.sha1(provider + f"{name} ".encode()) for name in _UUIDS}  # noqa: S324 - RFC 9562
         file_name = re.sub(r"[^A-Za-z0-9.-]", "", definition.id) + ".mobileconfig"
         self._headers = {"Content-Disposition": f'attachment; filename="{file_name}"'}
         self.personal = ResponseKind(_MEDIA_TYPE, self._headers | {"Cache-Control": "no-store"})
@@ -60,10 +62,7 @@ class _Profiles:
         if document is None:
             raise NotServedError(f"this provider has no {protocol} settings that Apple devices can use")
         account = str(address).lower() if address else ""
-        uuids = {
-            placeholder: str(uuid5(self._uuid, f"{placeholder} {account}")).upper()
-            for placeholder in document.placeholders & _UUIDS
-        }
+        uuids = {name: _uuid(self._hashes[name], account) for name in document.placeholders & _UUIDS}
         return document.fill(placeholder_values(address, domain) | {"REALNAME": name or ""} | uuids)
 
     def keep_general(self, domain: str, protocol: str | None, profile: bytes) -> Response:
@@ -74,6 +73,15 @@ class _Profiles:
         response = StaticResponse(profile, _MEDIA_TYPE, self._headers | caching)
         self.general[domain, protocol] = response
         return response
+
+
+def _uuid(prefix: "hashlib._Hash", account: str) -> str:
+    """Return the UUIDv5 (RFC 9562, section 5.5) of an account, where `prefix` has hashed namespace and purpose."""
+    hashed = prefix.copy()
+    hashed.update(account.encode())
+    digits = hashed.hexdigest().upper()
+    variant = "89AB"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
 
 
 class Mobileconfig:
@@ -110,12 +118,14 @@ class Mobileconfig:
 
     def respond(self, request: Request) -> Response | Awaitable[Response]:
         """Respond to a request; a signature takes time."""
-        fields = Fields.of(request)
-        address = fields.address()
-        name = fields.line("name", MAX_NAME)
-        protocol = fields.text("protocol")
-        if protocol not in (None, *PROTOCOLS):
-            raise HTTPException(400, f"protocol is not {' or '.join(PROTOCOLS)}")
+        address, name, protocol = plain_address(request), None, None
+        if address is None or self._profiles.own(address.domain) is None:
+            fields = Fields.of(request)
+            address = fields.address()
+            name = fields.line("name", MAX_NAME)
+            protocol = fields.text("protocol")
+            if protocol not in (None, *PROTOCOLS):
+                raise HTTPException(400, f"protocol is not {' or '.join(PROTOCOLS)}")
         profiles, domain = self._profiles.find(address, request.host)
         if address or name:
             body = profiles.render(address, domain, name, protocol)

@@ -1,6 +1,7 @@
+import hashlib
 import plistlib
 from typing import Any
-from uuid import UUID
+from uuid import NAMESPACE_DNS, UUID, uuid5
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from autoconfig.address import MailAddress
 from autoconfig.definition import EMBEDDED
 from autoconfig.directory import NotServedError
+from autoconfig.protocols import mobileconfig
 from autoconfig.protocols.mobileconfig import Mobileconfig
 from tests.support import SERVICES, Write, load
 
@@ -254,3 +256,9 @@ def test_what_cannot_be_answered_is_refused_with_the_reason(
 def test_a_post_that_is_no_form_is_refused(http: httpx.Client) -> None:
     answer = http.post(PATH, json={"emailaddress": "fred@talk21.com"})
     assert (answer.status_code, answer.text) == (415, "the body is not application/x-www-form-urlencoded\n")
+
+
+@given(st.text(max_size=40))
+def test_identifiers_are_uuids_of_version_5(account: str) -> None:
+    prefix = hashlib.sha1(NAMESPACE_DNS.bytes + b"PROFILEUUID ")
+    assert mobileconfig._uuid(prefix, account) == str(uuid5(NAMESPACE_DNS, f"PROFILEUUID {account}")).upper()
