@@ -225,11 +225,11 @@ def main() -> None:
     options.json.write_text(json.dumps(results | {"rounds": figures}, indent=2) + "\n")
     if options.plot:
         options.plot.write_text(plot(rows))
-    print(table(rows))  # noqa: T201 - a program that prints
-    print(f"\n{table(results['signing'])}")  # type: ignore[arg-type]  # noqa: T201
-    print(f"\nStart to first answer: {results['start ms']} ms\n")  # noqa: T201
-    print(table([results["memory KiB"]]))  # type: ignore[list-item]  # noqa: T201
-    print(f"\n{table(results['definitions'])}\n\n{table(results['workers'])}")  # type: ignore[arg-type]  # noqa: T201
+    print(table(rows))
+    print(f"\n{table(results['signing'])}")  # type: ignore[arg-type]
+    print(f"\nStart to first answer: {results['start ms']} ms\n")
+    print(table([results["memory KiB"]]))  # type: ignore[list-item]
+    print(f"\n{table(results['definitions'])}\n\n{table(results['workers'])}")  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":
