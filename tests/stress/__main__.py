@@ -71,7 +71,8 @@ class Day:
 
     async def attack(self, target: Target, how: Callable[[Target], Awaitable[None]]) -> None:
         """Attack the server, or Caddy before it."""
-        self.hostile += await attack_until(self.over, target, how)
+        number = await attack_until(self.over, target, how)
+        self.hostile += number
 
 
 def workers(served: Served) -> list[int]:
