@@ -10,6 +10,7 @@ from lxml import etree
 
 from autoconfig.address import ascii_domain
 from autoconfig.grammar import Grammar, Remark, line_of
+from autoconfig.visible import visible
 
 EMBEDDED = Path(__file__).with_name("bt.xml")
 """The definition that is served when no other is named."""
@@ -41,8 +42,8 @@ class DefinitionError(Exception):
     """A definition that cannot be served; `mistakes` has one line for each thing wrong, `FILE:LINE: what is wrong`."""
 
     def __init__(self, errors: list[str]) -> None:
-        super().__init__("\n".join(errors))
-        self.errors = errors
+        self.errors = list(map(visible, errors))
+        super().__init__("\n".join(self.errors))
 
 
 @dataclass(frozen=True)

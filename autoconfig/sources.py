@@ -8,6 +8,7 @@ from autoconfig.advice import advise
 from autoconfig.definition import Definition
 from autoconfig.directory import Files, load, read
 from autoconfig.signing import Signer, SigningFiles
+from autoconfig.visible import visible
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Settings:
     def signing_warnings(self) -> Iterator[str]:
         """Yield what an operator should know of the signing certificate, `FILE: what`."""
         if self.signer:
-            yield from self.signer.warnings()
+            yield from map(visible, self.signer.warnings())
 
     def warnings(self) -> Iterator[str]:
         """Yield what is right and yet fails somewhere, or soon: `FILE[:LINE]: what`."""
@@ -76,5 +77,5 @@ class Settings:
 
 def warnings_of(definition: Definition) -> Iterator[str]:
     """Yield what was passed over in a definition, and what some clients cannot use of it."""
-    yield from definition.warnings
-    yield from advise(definition)
+    yield from map(visible, definition.warnings)
+    yield from map(visible, advise(definition))

@@ -4,7 +4,7 @@ import importlib
 
 import click
 
-from autoconfig.cli.options import SETTINGS
+from autoconfig.cli.options import SETTINGS, Group
 
 _COMMANDS = {
     "serve": "serve",
@@ -17,7 +17,7 @@ _COMMANDS = {
 """The commands, and the modules that they are in: the server starts without what only operators need."""
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
 

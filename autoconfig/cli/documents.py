@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from autoconfig.address import MailAddress
-from autoconfig.cli.options import SETTINGS, address_of, definition_option, explained, option, signed, sources_of
+from autoconfig.cli.options import SETTINGS, address_of, definition_option, explained, option, say, signed, sources_of
 from autoconfig.definition import EMBEDDED
 from autoconfig.directory import directory
 from autoconfig.protocols.autoconfig import Autoconfig
@@ -63,14 +63,14 @@ def validate(sources: tuple[Path, ...]) -> None:
     with explained():
         settings = Sources(sources or (EMBEDDED,)).read().load()
     for definition in settings.definitions:
-        click.echo(f"{definition.source}: right")
+        say(f"{definition.source}: right")
         others = " and on domains that it hosts" if definition.hosts_customer_domains else ""
-        click.echo(f"  {definition.display_name}, for addresses on {', '.join(definition.domains)}{others}")
+        say(f"  {definition.display_name}, for addresses on {', '.join(definition.domains)}{others}")
         for server in definition.servers:
             methods = " or ".join(server.authentication)
             username = f" as {server.username}" if server.username else ""
-            click.echo(f"  {server.type:4} {server.hostname}:{server.port} {server.socket_type}, {methods}{username}")
+            say(f"  {server.type:4} {server.hostname}:{server.port} {server.socket_type}, {methods}{username}")
         for service in definition.services:
-            click.echo(f"  {service.type} {service.url}, {' or '.join(service.authentication)}")
+            say(f"  {service.type} {service.url}, {' or '.join(service.authentication)}")
         for warning in warnings_of(definition):
-            click.echo(f"warning: {warning}", err=True)
+            say(f"warning: {warning}", err=True)

@@ -10,19 +10,20 @@ from typing import Any
 import click
 from rich.console import Console
 
-from autoconfig.address import ascii_domain
 from autoconfig.cli.options import (
     SETTINGS,
     Refusal,
     definition_option,
     explained,
     option,
+    say,
     signed,
     sources_of,
     web_address,
 )
 from autoconfig.definition import Definition
 from autoconfig.operations import dns as dns_module
+from autoconfig.operations.attempts import Attempts
 from autoconfig.operations.check import Check, Domain
 from autoconfig.operations.export import ExportError
 from autoconfig.operations.export import export as write_export
@@ -37,11 +38,10 @@ _WIDTH = 140
 """Columns of a table that goes to no terminal."""
 
 
-def _host_name(_context: click.Context, _option: click.Parameter, value: str) -> str:
-    try:
-        return ascii_domain(value)
-    except ValueError as error:
-        raise click.BadParameter(f"{value} is not a host name") from error
+def _hostname(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    if name := dns_module.hostname(value):
+        return name
+    raise click.BadParameter(f"{value} is not a hostname of letters, digits and hyphens")
 
 
 _domain_option = option(
@@ -58,9 +58,9 @@ _domain_option = option(
     "--host",
     envvar="BT_AUTOCONFIG_DNS_HOST",
     required=True,
-    callback=_host_name,
+    callback=_hostname,
     metavar="NAME",
-    help="The host name of this server.",
+    help="The hostname of this server.",
 )
 @_domain_option
 @option("--format", "format_", type=click.Choice(["zone", "json"]), default="zone", show_default=True)
@@ -94,7 +94,7 @@ def dns(host: str, domains: tuple[str, ...], format_: str, coming: Path | None, 
 
 @click.command(context_settings=SETTINGS)
 @_domain_option
-@option("--resolver", metavar="IP", help="Ask this resolver instead of the system's.")
+@option("--resolver", metavar="IP[:PORT]", help="Ask this resolver instead of the system's.")
 @option(
     "--url",
     callback=web_address,
@@ -102,6 +102,13 @@ def dns(host: str, domains: tuple[str, ...], format_: str, coming: Path | None, 
     help="Ask this server for every host, whatever the DNS says: before you publish it. The DNS is then not checked.",
 )
 @option("--timeout", type=click.FloatRange(0.1, 300), default=10, show_default=True, help="Seconds for each attempt.")
+@option(
+    "--max-time",
+    type=click.FloatRange(1, 86400),
+    default=600,
+    show_default=True,
+    help="Seconds for the whole check; what is not finished then is unknown.",
+)
 @option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @definition_option
 def check(
@@ -109,6 +116,7 @@ def check(
     resolver: str | None,
     url: str | None,
     timeout: float,
+    max_time: float,
     as_json: bool,
     definitions: tuple[Path, ...],
 ) -> None:
@@ -119,7 +127,7 @@ def check(
     """
     with explained():
         settings = Sources(definitions).read().load()
-    sys.exit(asyncio.run(_check(settings, _chosen(settings, domains), resolver, url, timeout, as_json)))
+    sys.exit(asyncio.run(_check(settings, _chosen(settings, domains), resolver, url, timeout, max_time, as_json)))
 
 
 async def _check(
@@ -128,14 +136,17 @@ async def _check(
     resolver: str | None,
     url: str | None,
     timeout: float,
+    max_time: float,
     as_json: bool,
 ) -> int:
     try:
         names = Names(resolver, timeout)
     except (Problem, ValueError) as error:
         raise Refusal(f"--resolver: {error}") from error
-    async with Local(application(settings)) as local, Web(names, timeout, url) as web:
-        found = Check(web, names, timeout, in_dns=url is None)
+    attempts = Attempts(timeout)
+    async with Local(application(settings)) as local:
+        web = Web(names, attempts, url)
+        found = Check(web, names, attempts, in_dns=url is None, max_time=max_time)
         await found.begin([Domain(definition, name, local) for definition, name in chosen])
         if as_json:
             await found.report.finish()
@@ -161,7 +172,7 @@ def export(folder: Path, **where: Any) -> None:
             written = asyncio.run(_export(settings, folder))
         except ExportError as error:
             raise Refusal(str(error)) from error
-    click.echo(f"{folder}: {len(written)} files, and manifest.json with their headers")
+    say(f"{folder}: {len(written)} files, and manifest.json with their headers")
 
 
 async def _export(settings: Settings, folder: Path) -> list[str]:

@@ -10,12 +10,13 @@ from typing import IO, Any
 
 import click
 
-from autoconfig.address import AddressError, MailAddress
-from autoconfig.definition import EMBEDDED
+from autoconfig.address import AddressError, MailAddress, ascii_domain
+from autoconfig.definition import EMBEDDED, DefinitionError
 from autoconfig.directory import NotServedError
 from autoconfig.protocols.autodiscover import AutodiscoverError
 from autoconfig.running import CONFIGURATION_ERRORS
 from autoconfig.sources import Options, Sources
+from autoconfig.visible import visible
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "BT_AUTOCONFIG"}
 """Every option is an environment variable too."""
@@ -69,9 +70,17 @@ def sources_of(
 
 def web_address(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
     """Check an option that is the URL of a server: scheme, host and perhaps a port."""
-    if value and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?/?", value):
+    match = re.fullmatch(r"https?://(?P<host>[A-Za-z0-9.-]+)(:(?P<port>[0-9]{1,5}))?/?", value or "")
+    if value and not (match and _is_host(match["host"]) and 0 < int(match["port"] or 80) < 65536):
         raise click.BadParameter(f"{value} is not the address of a server, such as https://setup.example.com")
     return value
+
+
+def _is_host(name: str) -> bool:
+    try:
+        return bool(ascii_domain(name))
+    except ValueError:
+        return False
 
 
 def address_of(value: str) -> MailAddress:
@@ -83,11 +92,45 @@ def address_of(value: str) -> MailAddress:
 
 
 class Refusal(click.ClickException):
-    """An error whose text says everything: shown as it is, exit status 1."""
+    """An error whose lines say everything: shown as they are, exit status 1."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(map(visible, lines)))
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print it."""
         click.echo(self.message, file=file or sys.stderr)
+
+
+class Group(click.Group):
+    """Commands whose errors quote arguments, file names and variables in such a way that these can be seen."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the options of the group itself."""
+        with _visibly():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Read the options of a command, and run it."""
+        with _visibly():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _visibly() -> Iterator[None]:
+    try:
+        yield
+    except (Refusal, click.exceptions.NoArgsIsHelpError):
+        raise
+    except click.UsageError as error:
+        raise click.UsageError(visible(error.format_message()), error.ctx) from error
+    except click.ClickException as error:
+        raise click.ClickException(visible(error.format_message())) from error
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line that may quote a definition or a file name; to stderr with `err`."""
+    click.echo(visible(text), err=err)
 
 
 @contextmanager
@@ -95,5 +138,7 @@ def explained() -> Iterator[None]:
     """Tell what cannot be served, instead of a traceback."""
     try:
         yield
+    except DefinitionError as error:
+        raise Refusal(*error.errors) from error
     except (*CONFIGURATION_ERRORS, NotServedError, AutodiscoverError) as error:
         raise Refusal(str(error)) from error

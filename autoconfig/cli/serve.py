@@ -20,6 +20,7 @@ from autoconfig.cli.options import (
     definition_option,
     explained,
     option,
+    say,
     signed,
     sources_of,
     web_address,
@@ -169,7 +170,7 @@ def _warn(settings: Settings, log_format: str) -> None:
         if log_format == "json":
             logger.warning("%s", warning)
         else:
-            click.echo(f"warning: {warning}", err=True)
+            say(f"warning: {warning}", err=True)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -202,7 +203,7 @@ def _say_where(listener: socket.socket, settings: Settings, log_format: str) -> 
     if log_format == "json":
         logger.info("serving %s%s on %s", definitions[0].display_name, others, base)
         return
-    click.echo(f"bt-autoconfig serves {definitions[0].display_name}{others} on {base} (Ctrl-C ends it). To try it:")
+    say(f"bt-autoconfig serves {definitions[0].display_name}{others} on {base} (Ctrl-C ends it). To try it:")
     click.echo(f"  Thunderbird  {base}/mail/config-v1.1.xml?emailaddress={address}")
     click.echo(f"  Outlook      {base}/autodiscover/autodiscover.xml")
     click.echo(f"  Apple        {base}/email.mobileconfig?emailaddress={address}")

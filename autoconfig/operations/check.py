@@ -9,14 +9,16 @@ from autoconfig.address import MailAddress
 from autoconfig.definition import Definition
 from autoconfig.directory import CLIENT_HOSTS
 from autoconfig.operations import mail, names, tls
+from autoconfig.operations.attempts import Attempts
 from autoconfig.operations.clients import CLIENTS, Account, Client, LookUp, read
-from autoconfig.operations.dns import pacc_text, records
+from autoconfig.operations.dns import hostname, pacc_text, records
 from autoconfig.operations.local import Local
 from autoconfig.operations.mail import MailServer
-from autoconfig.operations.names import Names, srv_target
+from autoconfig.operations.names import Names, mail_exchanger, srv_target
 from autoconfig.operations.report import Finding, FollowsError, Line, Problem, Report, Verdict, at_each, right
-from autoconfig.operations.web import Question, Reply, Web, expect
+from autoconfig.operations.web import LONGEST_QUOTE, Question, Reply, Web, expect, redirected
 from autoconfig.protocols import autodiscover, autodiscover_v2, mobileconfig, pacc
+from autoconfig.visible import visible
 
 _SOMEBODY, _ANOTHER = "bt-autoconfig-check", "bt-autoconfig-check-2"
 """Local parts of the addresses that are asked for: they are nobody's, and settings are the same for all."""
@@ -76,13 +78,16 @@ class Domain:
 class Check:
     """A check of some domains: their names, their web side, the mail servers, and what each client ends up with.
 
-    With `in_dns` false the server is asked where `web` is told to, and the DNS is left out of it.
+    With `in_dns` false the server is asked where `web` is told to, and the DNS is left out of it. The report is that of
+    what could be checked in `max_time` seconds.
     """
 
-    def __init__(self, web: Web, resolver: Names, timeout: float, *, in_dns: bool = True) -> None:
-        self.report = Report()
+    def __init__(
+        self, web: Web, resolver: Names, attempts: Attempts, *, in_dns: bool = True, max_time: float | None = None
+    ) -> None:
+        self.report = Report(max_time)
         self._web, self._names = web, resolver
-        self._timeout, self._in_dns = timeout, in_dns
+        self._attempts, self._in_dns = attempts, in_dns
         self._tls = tls.context()
         self._hosts: dict[str, Line] = {}
         self._certificates: dict[str, Line] = {}
@@ -169,7 +174,7 @@ class Check:
         host = f"autodiscover.{domain.name}"
         await self._host_must_hold(host)
         reply = await self._web.ask(Question(f"http://{host}{autodiscover.PATH}"), follow=False)
-        location = reply.headers.get("location", "")
+        location = visible(reply.headers.get("location", ""), LONGEST_QUOTE)
         if reply.status in (301, 302) and location == domain.url("autodiscover.", autodiscover.PATH):
             return right(f"redirects to {location}")
         remedy = "answer http on this host with a redirect to the same URL over https, from this server or another"
@@ -179,7 +184,7 @@ class Check:
         """Outlook's last look-up: the host in the SRV record needs a certificate too, and answers like the others."""
         name = f"_autodiscover._tcp.{domain.name}"
         await self._host_must_hold(name)
-        host, _ = srv_target((await self._names.find(name, "SRV"))[0].to_text())
+        host, _ = srv_target((await self._names.find(name, "SRV"))[0])
         if host in self._certificates:
             await self._certificates[host].must_hold()
             return right(f"{host}, as above")
@@ -214,7 +219,7 @@ class Check:
     async def _mail_server(self, server: MailServer) -> Finding:
         found = await at_each(
             await self._names.addresses(server.host),
-            lambda address: mail.check(server, address, self._tls, self._timeout),
+            lambda address: mail.check(server, address, self._tls, self._attempts),
         )
         return next((one for one in found if one.verdict is not Verdict.RIGHT), found[0])
 
@@ -262,14 +267,14 @@ class Check:
             values["mx"] = await self._exchangers_domain(domain)
         elif "{srv}" in look_up.url:
             found = await self._names.find(f"_autodiscover._tcp.{domain.name}", "SRV")
-            host, port = srv_target(found[0].to_text()) if found else ("", 0)
-            if not host or port != 443:
+            host, port = srv_target(found[0]) if found else ("", 0)
+            if not hostname(host) or port != 443:
                 raise _NothingThereError
             values["srv"] = host
         url = look_up.url.format_map(values)
         if look_up.how == "redirect":
             reply = await self._web.ask(Question(url), follow=False)
-            url = reply.headers.get("location", "")
+            url = redirected(url, reply.headers.get("location", ""))
             if reply.status not in (301, 302) or not url.startswith("https:"):
                 raise _NothingThereError
         reply = await self._web.ask(Question(url, domain.outlook() if look_up.how not in ("get", "pacc") else None))
@@ -279,9 +284,7 @@ class Check:
 
     async def _exchangers_domain(self, domain: Domain) -> str:
         """Return the domain of the preferred mail exchanger: its name without the first label."""
-        exchangers = [record.to_text().split() for record in await self._names.find(domain.name, "MX")]
-        _, host = min(exchangers, key=lambda one: int(one[0]), default=("", ""))
-        found = host.rstrip(".").lower().partition(".")[2]
+        found = mail_exchanger(await self._names.find(domain.name, "MX")).partition(".")[2]
         if "." not in found:
             raise _NothingThereError
         return found

@@ -7,6 +7,7 @@ not asked here.
 """
 
 import json
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from lxml import etree
 
 from autoconfig.address import MailAddress
 from autoconfig.definition import IMPLICIT_TLS_PORTS
+
+_MAX_PORT = 65535
 
 
 class Endpoint(NamedTuple):
@@ -39,7 +42,7 @@ class Account(NamedTuple):
         return f"{self.incoming}, {self.outgoing}"
 
 
-Reader = Callable[[bytes, MailAddress], Account | None]
+Reader = Callable[[etree._Element, MailAddress], Account | None]
 
 
 class LookUp(NamedTuple):
@@ -59,22 +62,29 @@ class Client(NamedTuple):
     name: str
     look_ups: tuple[LookUp, ...]
     read: dict[str, Reader]
-    """How it reads documents: by the name of their root element, or json."""
+    """How it reads XML documents, by the name of their root element."""
     trusted_only: bool = False
+    pacc: bool = False
+    """Whether it reads PACC's JSON."""
 
 
 def read(client: Client, document: bytes, address: MailAddress) -> Account | None:
     """Return the account that a client makes of a document, None when it cannot use it."""
     if document.lstrip()[:1] == b"{":
-        reader = client.read.get("json")
-        return reader(document, address) if reader else None
+        return _pacc(document, address) if client.pacc else None
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     try:
-        name = etree.QName(etree.fromstring(document, parser)).localname
-    except etree.XMLSyntaxError:
+        root = etree.fromstring(document, parser)
+    except (etree.XMLSyntaxError, ValueError):
         return None
-    found = client.read.get(name)
-    return found(document, address) if found else None
+    reader = client.read.get(etree.QName(root).localname)
+    return reader(root, address) if reader else None
+
+
+def _port(text: str) -> int | None:
+    """Return the number of a port, None when it is none."""
+    text = text.strip()
+    return int(text) if re.fullmatch("0*[0-9]{1,5}", text) and 1 <= int(text[-5:]) <= _MAX_PORT else None
 
 
 def _fill(text: str, address: MailAddress) -> str:
@@ -84,13 +94,13 @@ def _fill(text: str, address: MailAddress) -> str:
 
 
 def _endpoint(section: etree._Element, address: MailAddress) -> Endpoint | None:
-    host, port = section.findtext("hostname", ""), section.findtext("port", "")
-    if not host or not port.isdigit():
+    host, port = section.findtext("hostname", ""), _port(section.findtext("port", ""))
+    if not host or port is None:
         return None
     return Endpoint(
         section.get("type", ""),
         _fill(host, address),
-        int(port),
+        port,
         section.findtext("socketType", ""),
         _fill(section.findtext("username", ""), address),
     )
@@ -99,8 +109,7 @@ def _endpoint(section: etree._Element, address: MailAddress) -> Endpoint | None:
 def _autoconfig(incoming: tuple[str, ...], securities: tuple[str, ...] = ("SSL", "STARTTLS", "plain")) -> Reader:
     """Return a reader of autoconfig files that takes the first server of these kinds that it can use."""
 
-    def reader(document: bytes, address: MailAddress) -> Account | None:
-        root = etree.fromstring(document)
+    def reader(root: etree._Element, address: MailAddress) -> Account | None:
         servers = [
             endpoint
             for section in root.iterfind("emailProvider/*")
@@ -115,29 +124,29 @@ def _autoconfig(incoming: tuple[str, ...], securities: tuple[str, ...] = ("SSL",
     return reader
 
 
-def _android(document: bytes, address: MailAddress) -> Account | None:
+def _android(root: etree._Element, address: MailAddress) -> Account | None:
     """RealAutoconfigParser: any other socketType drops the file; the id and domains are host names; IMAP only."""
-    root = etree.fromstring(document)
     sections = [one for one in root.iterfind("emailProvider/*") if one.get("type") in ("imap", "smtp")]
     if any(section.findtext("socketType") not in ("SSL", "STARTTLS") for section in sections):
         return None
     if "%" in "".join(section.findtext("hostname", "") for section in sections):
         return None
-    return _autoconfig(("imap",), ("SSL", "STARTTLS"))(document, address)
+    return _autoconfig(("imap",), ("SSL", "STARTTLS"))(root, address)
 
 
 def _autodiscover(username: Callable[[MailAddress], str]) -> Reader:
     """Return a reader of Outlook's settings: Encryption overrides SSL; `username` is what a missing LoginName means."""
 
-    def reader(document: bytes, address: MailAddress) -> Account | None:
+    def reader(root: etree._Element, address: MailAddress) -> Account | None:
         found: dict[str, Endpoint] = {}
-        for protocol in etree.fromstring(document).iter("{*}Protocol"):
+        for protocol in root.iter("{*}Protocol"):
             text = {etree.QName(one).localname: (one.text or "").strip() for one in protocol.iterchildren("{*}*")}
             without = "plain" if text.get("SSL") == "off" else "SSL"
             security = {"SSL": "SSL", "TLS": "STARTTLS", "None": "plain"}.get(text.get("Encryption", ""), without)
             type_, name = text.get("Type", "").lower(), text.get("LoginName") or username(address)
-            if text.get("Port", "").isdigit() and text.get("Server"):
-                found.setdefault(type_, Endpoint(type_, text["Server"], int(text["Port"]), security, name))
+            port = _port(text.get("Port", ""))
+            if port and text.get("Server"):
+                found.setdefault(type_, Endpoint(type_, text["Server"], port, security, name))
         incoming = found.get("imap") or found.get("pop3")
         return Account(incoming, found["smtp"]) if incoming and "smtp" in found else None
 
@@ -147,8 +156,9 @@ def _autodiscover(username: Callable[[MailAddress], str]) -> Reader:
 def _pacc(document: bytes, address: MailAddress) -> Account | None:
     """Read PACC: implicit TLS on the default ports, and the address as the username."""
     try:
-        hosts = {name: one["host"] for name, one in json.loads(document)["protocols"].items() if "host" in one}
-    except (ValueError, KeyError, TypeError, AttributeError):
+        protocols = json.loads(document)["protocols"]
+        hosts = {name: str(one["host"]) for name, one in protocols.items() if isinstance(one.get("host"), str)}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     name = "imap" if "imap" in hosts else "pop3"
     if name not in hosts or "submit" not in hosts:
@@ -221,6 +231,7 @@ CLIENTS = (
     Client(
         "PACC clients",
         (LookUp("https://ua-auto-config.{domain}/.well-known/user-agent-configuration.json", "pacc"),),
-        {"json": _pacc},
+        {},
+        pacc=True,
     ),
 )

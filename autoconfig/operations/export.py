@@ -1,19 +1,21 @@
 """`bt-autoconfig export`: the documents that need no computing, as files for any static host or CDN."""
 
-import contextlib
+import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from autoconfig.address import ascii_domain
 from autoconfig.definition import Definition
+from autoconfig.operations.folder import Folder, FolderError
 from autoconfig.operations.local import Local
 from autoconfig.operations.web import Question
 from autoconfig.protocols import mobileconfig, pacc
 from autoconfig.site import setup_page
 
 MANIFEST = "manifest.json"
+_MAX_MANIFEST = 256 * 1024 * 1024
+"""Bytes; 10,000 domains have some 100."""
 _AT_DOMAIN = ("/.well-known/autoconfig/mail/config-v1.1.xml", "/.well-known/mail-v1.xml")
 _AT_AUTOCONFIG = (
     *("/mail/config-v1.1.xml", "/v1.1/mail/config-v1.1.xml", "/v1.1/{domain}"),
@@ -29,33 +31,35 @@ class ExportError(Exception):
     """A folder that cannot be written; the text names it and says why."""
 
 
-async def export(definitions: Sequence[Definition], local: Local, folder: Path) -> list[str]:
+async def export(definitions: Sequence[Definition], local: Local, path: Path) -> list[str]:
     """Write the files of every domain to HOST/PATH in a folder; return their names.
 
-    `manifest.json` tells host, path, headers and file of each. A file is replaced whole or not at all, and the manifest
-    last; what an earlier export wrote and this one does not is removed, and nothing else. Raises ExportError.
+    `manifest.json` tells host, path, headers, file and SHA-256 digest of each. A file is replaced whole or not at all,
+    and the manifest last. What an earlier export wrote and this one does not is removed, unless it was changed since.
+    Nothing else in the folder is written, replaced or removed, and symbolic links in it are not followed. Raises
+    ExportError.
     """
     entries: list[dict[str, object]] = []
-    written: list[str] = []
+    written: dict[str, str] = {}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        before = _written_before(folder)
-        for host, path in _places(definitions):
-            reply = await local.ask(Question(f"https://{host}{path}"))
-            if reply.status == 200:
-                file = f"{host}{path}{'index.html' if path.endswith('/') else ''}"
-                _replace(folder / file, reply.body)
+        with Folder(path) as folder:
+            before = _written_before(folder)
+            for host, place in _places(definitions):
+                reply = await local.ask(Question(f"https://{host}{place}"))
+                file = _file(host, place)
+                if reply.status != 200 or file in written:
+                    continue
+                _replace(folder, file, reply.body, ours=file in before)
                 headers = {name: value for name, value in reply.headers.items() if name != "content-length"}
-                entries.append({"host": host, "path": path, "file": file, "headers": headers})
-                written.append(file)
-        _replace(folder / MANIFEST, (json.dumps({"files": entries}, indent=2) + "\n").encode())
-        for file in sorted(before - set(written)):
-            (folder / file).unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # others' files may be there
-                os.removedirs((folder / file).parent)
-    except OSError as error:
-        raise ExportError(f"{error.filename or folder}: cannot be written: {error.strerror}") from error
-    return written
+                written[file] = _digest(reply.body)
+                entries.append({"host": host, "path": place, "file": file, "sha256": written[file], "headers": headers})
+            folder.replace(MANIFEST, (json.dumps({"files": entries}, indent=2) + "\n").encode())
+            for file in sorted(before.keys() - written.keys()):
+                if folder.holds(file, before[file]):
+                    folder.remove(file)
+    except FolderError as error:
+        raise ExportError(str(error)) from error
+    return list(written)
 
 
 def _places(definitions: Sequence[Definition]) -> Iterator[tuple[str, str]]:
@@ -66,27 +70,47 @@ def _places(definitions: Sequence[Definition]) -> Iterator[tuple[str, str]]:
                     yield f"{prefix}{domain}", path.format(domain=domain)
 
 
-def _written_before(folder: Path) -> set[str]:
-    """Return what an earlier export wrote, as its manifest says; names that lead out of the folder are not believed."""
+def _file(host: str, path: str) -> str:
+    return f"{host}{path}{'index.html' if path.endswith('/') else ''}"
+
+
+def _written_before(folder: Folder) -> dict[str, str]:
+    """Return what an earlier export wrote, as its manifest says, with digests.
+
+    A manifest may be anybody's: files that no export can have written are passed over. Raises ExportError when it is
+    not an export's at all.
+    """
+    content = folder.read(MANIFEST, _MAX_MANIFEST)
+    if content is None:
+        return {}
     try:
-        files = {str(entry["file"]) for entry in json.loads((folder / MANIFEST).read_bytes())["files"]}
-    except FileNotFoundError:
-        return set()
-    except (ValueError, KeyError, TypeError) as error:
-        raise ExportError(f"{folder / MANIFEST}: is not what an export wrote; choose another folder") from error
-    root = folder.resolve()
-    return {file for file in files if root in (folder / file).resolve().parents}
+        files = {str(entry["file"]): str(entry["sha256"]) for entry in json.loads(content)["files"]}
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ExportError(f"{folder.place(MANIFEST)}: is not what an export wrote; choose another folder") from error
+    return {file: digest for file, digest in files.items() if _can_be_ours(file)}
 
 
-def _replace(file: Path, content: bytes) -> None:
-    """Write a file whole: who reads it meanwhile gets the old one or the new."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as new:
+def _can_be_ours(file: str) -> bool:
+    """Tell whether a file has a name that an export gives to files."""
+    host = file.partition("/")[0]
+    for prefix, paths in _PATHS.items():
+        domain = host.removeprefix(prefix)
         try:
-            new.write(content)
-            new.flush()
-            Path(new.name).chmod(0o644)
-            Path(new.name).replace(file)
-        except OSError:
-            Path(new.name).unlink(missing_ok=True)
-            raise
+            if f"{prefix}{domain}" != host or ascii_domain(domain) != domain:
+                continue
+        except ValueError:
+            continue
+        if any(file == _file(host, path.format(domain=domain)) for path in paths):
+            return True
+    return False
+
+
+def _replace(folder: Folder, file: str, content: bytes, *, ours: bool) -> None:
+    """Write a file where there is none, or one of ours. An export that broke off left some that no manifest names."""
+    if folder.exists(file) and not (folder.is_file(file) if ours else folder.holds(file, _digest(content))):
+        raise ExportError(f"{folder.place(file)}: was not written by an export; remove it, or choose another folder")
+    folder.replace(file, content)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -8,8 +8,9 @@ import re
 import ssl
 from dataclasses import dataclass
 
+from autoconfig.operations.attempts import Attempts
 from autoconfig.operations.report import Finding, Problem, Verdict
-from autoconfig.operations.tls import days_left, secured, trusted, unless_soon
+from autoconfig.operations.tls import connected, days_left, trusted, unless_soon
 
 _PASSWORD = {
     "imap": re.compile(r"AUTH=(PLAIN|LOGIN)\b"),
@@ -47,26 +48,57 @@ class _Talk:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self.writer = reader, writer
+        self._left = bytearray()
 
     async def ask(self, question: str, end: str) -> str:
-        """Send a line, unless it is empty, and return the answer, whose last line matches `end`."""
+        """Send a line, unless it is empty, and return the answer, whose last line matches `end`.
+
+        Raises Problem when the server sends _MOST bytes without such a line.
+        """
         if question:
             self.writer.write(f"{question}\r\n".encode())
         lines: list[str] = []
-        while sum(map(len, lines)) < _MOST:
-            try:
-                line = (await self._reader.readline()).decode("latin-1")
-            except (OSError, ValueError) as error:  # ValueError: a line that is too long
-                raise Problem("it breaks off in the middle of an answer", "look at the server's own log") from error
-            if not line:
-                raise Problem("it ends the connection", "look at the server's own log")
-            lines.append(line.rstrip("\r\n"))
-            if re.match(end, lines[-1], re.IGNORECASE):
-                break
+        most = _MOST
+        while not (lines and re.match(end, lines[-1], re.IGNORECASE)):
+            line = await self._line(most)
+            most -= len(line)
+            lines.append(line.decode("latin-1").rstrip("\r\n"))
         return "\n".join(lines)
+
+    async def _line(self, most: int) -> bytes:
+        while b"\n" not in self._left and len(self._left) < most:
+            try:
+                received = await self._reader.read(_MOST)
+            except OSError as error:
+                raise Problem("it breaks off in the middle of an answer", "look at the server's own log") from error
+            if not received:
+                raise Problem("it ends the connection", "look at the server's own log")
+            self._left += received
+        end = self._left.find(b"\n", 0, max(0, most)) + 1
+        if not end:
+            raise Problem(f"it sends {_MOST // 1024} KiB and no end of its answer", "see what listens there")
+        line = bytes(self._left[:end])
+        del self._left[:end]
+        return line
+
+    async def start_tls(self, host: str, context: ssl.SSLContext) -> None:
+        """Begin TLS. Raises Problem when the server has sent more already: that would pass for a protected answer."""
+        if self._left:
+            remedy = "update the mail server (CVE-2011-0411), or look for what changes its answers on the way"
+            raise Problem("it goes on without TLS after it has agreed to STARTTLS", remedy)
+        with trusted(host):
+            await self.writer.start_tls(context, server_hostname=host)
 
 
 _GREETING = {"imap": (r"\* (OK|PREAUTH)", r"\*"), "pop3": (r"\+OK", r"[+-]"), "smtp": (r"220", r"\d{3} ")}
+_CAPABILITIES = {
+    "imap": ("c CAPABILITY", r"c OK", r"c "),
+    "pop3": ("CAPA", r"(\.$|-ERR)", r"(\.$|-ERR)"),  # CAPA is optional (RFC 2449)
+    "smtp": ("EHLO bt-autoconfig.invalid", r"250 ", r"\d{3} "),
+}
+"""What asks for a server's capabilities, the last line of a good answer, and of any."""
+_OFFERED = {"imap": r"^\* CAPABILITY (.*)", "pop3": r"^.*$", "smtp": r"^250[ -](.*)"}
+"""The lines of an answer that name capabilities."""
 _STARTTLS = {
     "imap": ("a STARTTLS", r"a OK", r"a "),
     "pop3": ("STLS", r"\+OK", r"[+-]"),
@@ -74,40 +106,36 @@ _STARTTLS = {
 }
 
 
-async def check(server: MailServer, address: str, context: ssl.SSLContext, timeout: float) -> Finding:
+async def check(server: MailServer, address: str, context: ssl.SSLContext, attempts: Attempts) -> Finding:
     """Meet a server at one of its addresses. Raises Problem."""
-    try:
-        async with asyncio.timeout(timeout):
-            return await _meet(server, address, context)
-    except TimeoutError as error:
-        remedy = f"see that the server runs, and that firewalls let port {server.port} in"
-        raise Problem(f"{address} does not answer within {timeout:g} seconds", remedy) from error
+    remedy = f"see that the server runs, and that firewalls let port {server.port} in"
+    implicit = context if server.socket_type == "SSL" else None
+    async with attempts.one(address, remedy), connected(server.host, address, server.port, implicit) as streams:
+        return await _meet(server, _Talk(*streams), context, f"{address}: ")
 
 
-async def _meet(server: MailServer, address: str, context: ssl.SSLContext) -> Finding:
-    implicit = server.socket_type == "SSL"
-    talk = _Talk(*await secured(server.host, address, server.port, context if implicit else None))
-    try:
-        greeting = await talk.ask("", _GREETING[server.type][1])
-        if not re.match(_GREETING[server.type][0], greeting, re.IGNORECASE):
-            raise Problem(f"it does not greet as {server.type} does", f"see what listens on port {server.port}")
-        if server.socket_type == "STARTTLS":
-            await _start_tls(server, talk, context)
-        offered = await _capabilities(server, talk)
-        return _judge(server, offered, talk.writer, f"{address}: ")
-    finally:
-        talk.writer.close()
+async def _meet(server: MailServer, talk: _Talk, context: ssl.SSLContext, prefix: str) -> Finding:
+    greeting = await talk.ask("", _GREETING[server.type][1])
+    if not re.match(_GREETING[server.type][0], greeting, re.IGNORECASE):
+        raise Problem(f"it does not greet as {server.type} does", f"see what listens on port {server.port}")
+    if server.socket_type == "STARTTLS":
+        await _start_tls(server, talk, context)
+    return _judge(server, await _capabilities(server, talk), talk.writer, prefix)
 
 
 async def _capabilities(server: MailServer, talk: _Talk) -> str:
-    match server.type:
-        case "imap":
-            return await talk.ask("c CAPABILITY", r"c ")
-        case "pop3":
-            return await talk.ask("CAPA", r"(\.$|-ERR)")
-        case _:
-            response = await talk.ask("EHLO bt-autoconfig.invalid", r"\d{3} ")
-            return re.sub(r"^\d{3}[ -]", "", response, flags=re.MULTILINE)
+    """Return what a server offers. Raises Problem when it does not tell."""
+    question, good, end = _CAPABILITIES[server.type]
+    answer = await talk.ask(question, end)
+    offered = "\n".join(re.findall(_OFFERED[server.type], answer, re.IGNORECASE | re.MULTILINE))
+    if not offered or not _ends_with(good, answer):
+        raise Problem(f"it does not answer {question.removeprefix('c ').split()[0]}", "look at the server's own log")
+    return offered
+
+
+def _ends_with(good: str, answer: str) -> bool:
+    """Tell whether the last line of an answer is a good one."""
+    return bool(re.match(good, answer.rpartition("\n")[2], re.IGNORECASE))
 
 
 async def _start_tls(server: MailServer, talk: _Talk, context: ssl.SSLContext) -> None:
@@ -116,10 +144,9 @@ async def _start_tls(server: MailServer, talk: _Talk, context: ssl.SSLContext) -
         remedy = "let the server offer it, and nothing on the way take it out; or state SSL in the definition"
         raise Problem("STARTTLS is promised and not offered", remedy)
     question, good, end = _STARTTLS[server.type]
-    if not re.match(good, await talk.ask(question, end), re.IGNORECASE):
+    if not _ends_with(good, await talk.ask(question, end)):
         raise Problem("STARTTLS is offered and then refused", "look at the server's TLS settings and its log")
-    with trusted(server.host):
-        await talk.writer.start_tls(context, server_hostname=server.host)
+    await talk.start_tls(server.host, context)
 
 
 def _judge(server: MailServer, offered: str, writer: asyncio.StreamWriter, prefix: str) -> Finding:

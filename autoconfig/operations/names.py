@@ -1,7 +1,11 @@
 """Names as the world sees them: DNS look-ups, and whether the records that clients follow are there and right."""
 
 import asyncio
+import contextlib
+import ipaddress
+import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import dns.asyncresolver
 import dns.exception
@@ -9,13 +13,24 @@ import dns.name
 import dns.rdata
 import dns.rdatatype
 import dns.resolver
+from dns.rdtypes.ANY.MX import MX
+from dns.rdtypes.IN.SRV import SRV
 
-from autoconfig.operations.dns import Record
-from autoconfig.operations.report import Finding, Problem, Verdict, right
+from autoconfig.operations.dns import Record, hostname
+from autoconfig.operations.report import Finding, Problem, Verdict, findings, result_of, right
+
+_AT_ONCE = 32
+"""Questions at once: an answer of 64 KiB makes some megabytes of records."""
+MAX_RECORDS = 32
+"""Records of one name and type that anybody needs."""
 
 
 class Names:
-    """A resolver that asks each question once. `resolver` is an IP address; without one, the system's are asked."""
+    """A resolver that asks each question once.
+
+    `resolver` is an IP address, perhaps with a port; without one, the system's are asked. Raises ValueError when it is
+    neither, and Problem when the system has none.
+    """
 
     def __init__(self, resolver: str | None, timeout: float) -> None:
         try:
@@ -23,41 +38,73 @@ class Names:
         except dns.resolver.NoResolverConfiguration as error:
             raise Problem("this machine has no resolver", "name one with --resolver", Verdict.UNKNOWN) from error
         if resolver:
-            self._resolver.nameservers = [resolver]
+            address, self._resolver.port = _address_and_port(resolver)
+            self._resolver.nameservers = [address]
         self._resolver.lifetime = timeout
-        self._asked: dict[tuple[str, str], asyncio.Task[tuple[str, list[dns.rdata.Rdata]]]] = {}
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._asked: dict[tuple[str, str], asyncio.Task[_Found | Finding]] = {}
 
     async def find(self, name: str, type_: str) -> list[dns.rdata.Rdata]:
         """Return the records of a name, none when there are none. Raises Problem when the DNS does not answer."""
-        return (await self._find(name, type_))[1]
+        return (await self._find(name, type_)).records
 
     async def canonical(self, name: str) -> str:
         """Return the name that a name is another name for."""
-        return (await self._find(name, "A"))[0]
+        return (await self._find(name, "A")).canonical
 
-    async def addresses(self, name: str) -> list[str]:
-        """Return the IP addresses of a name. Raises Problem when it has none."""
-        found = await asyncio.gather(self.find(name, "A"), self.find(name, "AAAA"))
+    async def addresses(self, host: str) -> list[str]:
+        """Return the IP addresses of a host, which may be one itself. Raises Problem when it has none."""
+        with contextlib.suppress(ValueError):
+            return [str(ipaddress.ip_address(host))]
+        found = await asyncio.gather(self.find(host, "A"), self.find(host, "AAAA"))
         if addresses := [record.to_text() for records in found for record in records]:
             return addresses
-        raise Problem(f"{name} has no address", f"publish an A, AAAA or CNAME record for {name}")
+        raise Problem(f"{host} has no address", f"publish an A, AAAA or CNAME record for {host}")
 
-    async def _find(self, name: str, type_: str) -> tuple[str, list[dns.rdata.Rdata]]:
+    async def _find(self, name: str, type_: str) -> "_Found":
         key = (name.lower(), type_)
         if key not in self._asked:
-            self._asked[key] = asyncio.create_task(self._ask(name, type_))
-        return await asyncio.shield(self._asked[key])
+            self._asked[key] = asyncio.create_task(findings(self._ask(name, type_)))
+        return result_of(await asyncio.shield(self._asked[key]))
 
-    async def _ask(self, name: str, type_: str) -> tuple[str, list[dns.rdata.Rdata]]:
+    async def _ask(self, name: str, type_: str) -> "_Found":
         try:
-            response = await self._resolver.resolve(f"{name}.", type_, raise_on_no_answer=False)
+            async with self._slots:
+                response = await self._resolver.resolve(f"{name}.", type_, raise_on_no_answer=False)
         except dns.resolver.NXDOMAIN:
-            return name, []
+            return _Found(name, [])
         except (dns.exception.DNSException, OSError) as error:
             reason = "does not answer in time" if isinstance(error, dns.exception.Timeout) else "fails"
             remedy = "ask another with --resolver, or look after the zone's name servers"
             raise Problem(f"the resolver {reason} for {name} {type_}", remedy, Verdict.UNKNOWN) from error
-        return response.canonical_name.to_text(omit_final_dot=True), list(response.rrset or ())
+        records = list(response.rrset or ())
+        if len(records) > MAX_RECORDS:
+            remedy = f"publish at most {MAX_RECORDS}"
+            raise Problem(f"{name} has {len(records)} records of type {type_}", remedy)
+        return _Found(response.canonical_name.to_text(omit_final_dot=True), records)
+
+
+class _Found(NamedTuple):
+    """The records of a name, and the name that they are under, after CNAMEs."""
+
+    canonical: str
+    records: list[dns.rdata.Rdata]
+
+
+def _address_and_port(resolver: str) -> tuple[str, int]:
+    match = re.fullmatch(
+        r"(?P<v4>[0-9.]+)(:(?P<port4>[0-9]{1,5}))?|\[(?P<v6>[^]]+)\](:(?P<port6>[0-9]{1,5}))?", resolver
+    )
+    address = (match["v4"] or match["v6"]) if match else resolver
+    port = int((match and (match["port4"] or match["port6"])) or 53)
+    if port > 65535:
+        raise ValueError(f"port {port} is out of range; use 1-65535")
+    try:
+        return str(ipaddress.ip_address(address)), port
+    except ValueError as error:
+        raise ValueError(
+            f"{resolver} is not an IP address such as 192.0.2.1, 192.0.2.1:53 or [2001:db8::1]:53"
+        ) from error
 
 
 async def check_host(names: Names, host: str) -> Finding:
@@ -77,11 +124,13 @@ async def check_autodiscover(names: Names, domain: str) -> Finding:
         raise Problem(f"there is no SRV record {name}", remedy)
     if len(found) > 1:
         raise Problem(f"there are {len(found)} SRV records; Outlook may take any", f"{remedy} and remove the others")
-    target, port = srv_target(found[0].to_text())
+    target, port = srv_target(found[0])
     if port != 443:
         raise Problem(f"it leads to port {port}; Outlook takes only 443", remedy)
     if not target:
         raise Problem("it says that there is no such service", remedy)
+    if not hostname(target):
+        raise Problem(f"it leads to {target}, which is not a hostname", remedy)
     try:
         await names.addresses(target)
     except Problem as problem:
@@ -89,10 +138,21 @@ async def check_autodiscover(names: Names, domain: str) -> Finding:
     return right(f"{target}:{port}")
 
 
-def srv_target(record: str) -> tuple[str, int]:
-    """Return the host and the port of an SRV record's text; the host is empty when it says that there is none."""
-    _priority, _weight, port, target = record.split()
-    return target.rstrip(".").lower(), int(port)
+def srv_target(record: dns.rdata.Rdata) -> tuple[str, int]:
+    """Return the host and the port of an SRV record; the host is empty when there is no such service.
+
+    It is in lower case, and need not be a hostname: names in the DNS may have any bytes, shown as in zone files.
+    """
+    if not isinstance(record, SRV):
+        raise TypeError(f"{record.rdtype} is not SRV")
+    return "" if record.target == dns.name.root else record.target.to_text(omit_final_dot=True).lower(), record.port
+
+
+def mail_exchanger(records: Iterable[dns.rdata.Rdata]) -> str:
+    """Return the preferred host of some MX records, empty when there is none or it is not a hostname."""
+    hosts = ((one.preference, one.exchange) for one in records if isinstance(one, MX))
+    _, host = min(hosts, default=(0, dns.name.root))
+    return hostname(host.to_text(omit_final_dot=True))
 
 
 async def check_srv(names: Names, domain: str, wanted: Record) -> Finding:
@@ -101,9 +161,9 @@ async def check_srv(names: Names, domain: str, wanted: Record) -> Finding:
     Priority and weight are the operator's business.
     """
     name = f"{wanted.name}.{domain}"
-    found = {srv_target(record.to_text()): record.to_text() for record in await names.find(name, "SRV")}
+    found = {srv_target(record): record.to_text() for record in await names.find(name, "SRV")}
     remedy = f"publish `{name}. SRV {wanted.data}`"
-    if text := found.pop(srv_target(wanted.data), ""):
+    if text := found.pop(srv_target(dns.rdata.from_text("IN", "SRV", wanted.data)), ""):
         if found:
             raise Problem(
                 f"there is also SRV {', '.join(sorted(found.values()))}", f"remove all but `SRV {wanted.data}`"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -14,8 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from autoconfig.front import place_of
+from autoconfig.visible import visible
 
 T = TypeVar("T")
+
+_LONGEST = 1000
+"""Characters of a text in a report."""
 
 
 class Verdict(Enum):
@@ -33,11 +38,18 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found: one sentence, and what to do about it."""
+    """What was found: one sentence, and what to do about it. Foreign text in them is made visible."""
 
     verdict: Verdict
     text: str
     remedy: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", visible(self.text, _LONGEST))
+        object.__setattr__(self, "remedy", visible(self.remedy, _LONGEST))
+
+
+_LATE = Finding(Verdict.UNKNOWN, "not finished in time", "allow more with --max-time, or check fewer domains")
 
 
 class Problem(Exception):  # noqa: N818 - what is wrong may be no error of any program
@@ -48,18 +60,36 @@ class Problem(Exception):  # noqa: N818 - what is wrong may be no error of any p
         self.finding = Finding(verdict, text, remedy)
 
 
+async def findings(attempt: Coroutine[Any, Any, T]) -> T | Finding:
+    """Return what an attempt returns, or what its Problem has found: a Problem keeps all that it has come through."""
+    try:
+        return await attempt
+    except Problem as problem:
+        return problem.finding
+
+
+def result_of(result: T | Finding) -> T:
+    """Return the result of an attempt. Raises Problem when it is a finding."""
+    if isinstance(result, Finding):
+        raise Problem(result.text, result.remedy, result.verdict)
+    return result
+
+
 class FollowsError(Exception):
     """A check that makes no sense after what another found; the text names that one."""
 
 
 @dataclass(eq=False)
 class Line:
-    """One thing that must be true. `done` is its task: it raises FollowsError for who builds upon a line that fails."""
+    """One thing that must be true; `done` is its task. Foreign text in the subject is made visible."""
 
     area: str
     subject: str
     finding: Finding | None = None
     done: "asyncio.Task[None] | None" = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.subject = visible(self.subject, _LONGEST)
 
     async def settled(self) -> None:
         """Wait for the line."""
@@ -74,10 +104,15 @@ class Line:
 
 
 class Report:
-    """The lines of a check, in the order in which they are shown."""
+    """The lines of a check, in the order in which they are shown.
 
-    def __init__(self) -> None:
+    Lines that are not settled `max_time` seconds after the report has begun are given up.
+    """
+
+    def __init__(self, max_time: float | None = None) -> None:
         self.lines: list[Line] = []
+        self._max_time = max_time
+        self._began = time.monotonic()
 
     def add(self, area: str, subject: str, check: Coroutine[Any, Any, Finding]) -> Line:
         """Begin a check: it returns its finding, or raises Problem or FollowsError."""
@@ -87,9 +122,16 @@ class Report:
         return line
 
     async def finish(self) -> None:
-        """Wait for all lines."""
+        """Wait for all lines, as long as there is time."""
+        tasks = [line.done for line in self.lines if line.done]
+        if tasks:
+            left = None if self._max_time is None else max(0, self._began + self._max_time - time.monotonic())
+            _, late = await asyncio.wait(tasks, timeout=left)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         for line in self.lines:
-            await line.settled()
+            line.finding = line.finding or _LATE
 
     @property
     def exit_status(self) -> int:
@@ -110,7 +152,7 @@ class Report:
             for line in self.lines
             if line.finding
         ]
-        return json.dumps({"exit_status": self.exit_status, "lines": lines}, indent=2, ensure_ascii=False)
+        return json.dumps({"exit_status": self.exit_status, "lines": lines}, indent=2)
 
     def table(self) -> Table:
         """Return the report as a table; what still runs, turns."""

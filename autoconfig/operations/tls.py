@@ -1,12 +1,12 @@
 """Connections to one address of a host, with TLS for the host's name: whether it listens, and whether it is trusted."""
 
 import asyncio
-import datetime
 import errno
 import os
 import ssl
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from autoconfig.operations.report import Finding, Problem, Verdict, right
@@ -17,6 +17,7 @@ _EXPIRED, _SELF_SIGNED, _SELF_SIGNED_IN_CHAIN, _NO_ISSUER, _NO_ISSUER_HERE, _WRO
 _NO_WAY = {errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 """It is this machine that cannot, most often for want of IPv6: that says nothing of the server."""
 
+_DAY = 24 * 60 * 60
 _SOON = 14
 """Days before its end from which on a certificate that has not been renewed is told."""
 
@@ -58,17 +59,18 @@ def trusted(host: str) -> Iterator[None]:
         raise Problem("it ends the connection while TLS begins", "look at the server's own log") from error
 
 
-async def secured(
+async def _secured(
     host: str, address: str, port: int, tls: ssl.SSLContext | None
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect to an address, with TLS for the host's name when there is a context. Raises Problem."""
     try:
         reader, writer = await asyncio.open_connection(address, port)
+    except UnicodeError as error:
+        raise Problem(f"{address} is not a hostname") from error
     except OSError as error:
         if error.errno in _NO_WAY:
             remedy = "run the check where there is a way to it (IPv6?)"
             raise Problem(f"there is no way from here to {address}", remedy, Verdict.UNKNOWN) from error
-        reason = os.strerror(error.errno).lower() if error.errno else "fails"
+        reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else "fails"
         remedy = f"see that the server runs, and that firewalls let port {port} in"
         raise Problem(f"{address} port {port}: {reason}", remedy) from error
     if tls:
@@ -76,9 +78,24 @@ async def secured(
             with trusted(host):
                 await writer.start_tls(tls, server_hostname=host)
         except BaseException:
-            writer.close()
+            writer.transport.abort()
             raise
     return reader, writer
+
+
+@asynccontextmanager
+async def connected(
+    host: str, address: str, port: int, tls: ssl.SSLContext | None
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Connect to an address, with TLS for the host's name when there is a context. Raises Problem.
+
+    The connection is aborted in the end: TLS that is closed in good order waits for the server, with its buffers.
+    """
+    reader, writer = await _secured(host, address, port, tls)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
 
 
 def unless_soon(days: int, text: str) -> Finding:
@@ -89,6 +106,12 @@ def unless_soon(days: int, text: str) -> Finding:
 
 
 def days_left(certificate: Mapping[str, Any]) -> int:
-    """Return the whole days until a certificate's end; the certificate is what `getpeercert()` returns."""
-    end = datetime.datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), datetime.UTC)
-    return (end - datetime.datetime.now(datetime.UTC)).days
+    """Return the whole days until a certificate's end; the certificate is what `getpeercert()` returns.
+
+    Raises Problem when it has no date that can be read.
+    """
+    try:
+        left = ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()
+    except (KeyError, ValueError) as error:
+        raise Problem("its certificate does not say when it expires", "get one from a trusted authority") from error
+    return int(left // _DAY)

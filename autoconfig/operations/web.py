@@ -1,20 +1,29 @@
 """The web side as clients see it: HTTPS on each host, and what is answered there."""
 
 import asyncio
-import ssl
+import ipaddress
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import NamedTuple, Self
-from urllib.parse import urljoin, urlsplit
+from typing import NamedTuple
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
-import httpx
-
+from autoconfig.address import ascii_domain
 from autoconfig.operations import tls
+from autoconfig.operations.attempts import Attempts, NoAnswer
+from autoconfig.operations.http import Answer, exchange
 from autoconfig.operations.names import Names
-from autoconfig.operations.report import Finding, Problem, Verdict, at_each, right
+from autoconfig.operations.report import Finding, Problem, Verdict, at_each, findings, result_of, right
+from autoconfig.visible import visible
 
 MAX_REDIRECTS = 5
+_PORTS = {"http": 80, "https": 443}
+_REDIRECTS = (301, 302, 303, 307, 308)
+_MAX_KEPT = 8 * 1024 * 1024
+"""Bytes of answers that are kept in case that the same is asked again."""
+_IN_URLS = "%/:?@!$&'()*+,;=~"
+LONGEST_QUOTE = 200
+"""Characters of a header in a message."""
 
 
 class Reply(NamedTuple):
@@ -39,27 +48,21 @@ class Question(NamedTuple):
 
 
 class Web:
-    """Asks hosts for documents, each question once.
+    """Asks hosts for documents, and hardly ever twice for the same.
 
     `at` is where to ask, whatever the DNS says: the URL of a server that is not in the DNS yet.
     """
 
-    def __init__(self, names: Names, timeout: float, at: str | None = None) -> None:
+    def __init__(self, names: Names, attempts: Attempts, at: str | None = None) -> None:
         self._names = names
-        self._timeout = timeout
+        self._attempts = attempts
         self._at = urlsplit(at) if at else None
         self._tls = tls.context()
-        self._clients: dict[str, httpx.AsyncClient] = {}
-        self._hosts: dict[str, asyncio.Lock] = {}
+        self._origins: dict[str, asyncio.Lock] = {}
+        self._tried: set[str] = set()
         self._silent: set[str] = set()
-        self._asked: dict[tuple[Question, bool], asyncio.Task[Reply]] = {}
-        self._stack = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
+        self._asked: dict[tuple[Question, bool], asyncio.Task[Reply | Finding]] = {}
+        self._kept = 0
 
     async def certificate(self, host: str) -> Finding:
         """Check that a host speaks HTTPS at each of its addresses, with a certificate that clients trust."""
@@ -70,103 +73,106 @@ class Web:
         return tls.unless_soon(days, f"trusted, for {days} more days, on {', '.join(addresses)}")
 
     async def _certificate(self, host: str, address: str) -> int:
-        try:
-            async with asyncio.timeout(self._timeout):
-                _, writer = await tls.secured(host, address, (self._at and self._at.port) or 443, self._tls)
-        except TimeoutError as error:
-            raise self._no_answer(address) from error
-        days = tls.days_left(writer.get_extra_info("peercert"))
-        writer.close()
-        return days
+        port = (self._at and self._at.port) or _PORTS["https"]
+        async with self._attempt(address), tls.connected(host, address, port, self._tls) as (_, writer):
+            return tls.days_left(writer.get_extra_info("peercert"))
 
     async def ask(self, question: Question, *, follow: bool = True) -> Reply:
         """Return the answer to a question, redirects followed. Raises Problem."""
         key = (question, follow)
         if key not in self._asked:
-            self._asked[key] = asyncio.create_task(self._ask(question, follow))
-        return await asyncio.shield(self._asked[key])
+            self._asked[key] = asyncio.create_task(findings(self._ask(question, follow)))
+            self._asked[key].add_done_callback(self._keep)
+        return result_of(await asyncio.shield(self._asked[key]))
+
+    def _keep(self, task: asyncio.Task[Reply | Finding]) -> None:
+        """Count what an answer takes, and forget the oldest ones when it is too much: they are asked for again."""
+        self._kept += _size(task)
+        for key, one in list(self._asked.items()):
+            if self._kept <= _MAX_KEPT:
+                return
+            if one.done():
+                self._kept -= _size(one)
+                del self._asked[key]
 
     async def _ask(self, question: Question, follow: bool) -> Reply:
         urls: list[str] = []
         while True:
             urls.append(question.url)
-            response = await self._ask_once(question)
-            if (
-                not follow
-                or response.status_code not in (301, 302, 303, 307, 308)
-                or "location" not in response.headers
-            ):
-                return Reply(response.status_code, response.headers, response.content, tuple(urls))
-            question = question._replace(url=_redirected(question.url, response.headers["location"]))
+            answer = await self._ask_once(question)
+            if not follow or answer.status not in _REDIRECTS or "location" not in answer.headers:
+                return Reply(*answer, tuple(urls))
+            question = question._replace(url=redirected(question.url, answer.headers["location"]))
             if question.url in urls or len(urls) > MAX_REDIRECTS:
                 raise Problem("it redirects in a loop", "see that the web server passes on Host and X-Forwarded-Proto")
 
-    async def _ask_once(self, question: Question) -> httpx.Response:
+    async def _ask_once(self, question: Question) -> Answer:
         url = urlsplit(question.url)
-        host = url.hostname or ""
-        origin = f"{url.scheme}://{host}"
+        origin = f"{url.scheme}://{url.netloc}"
         # The first question shows whether a host answers: one that hangs costs one timeout, not one for each question.
-        async with self._hosts.setdefault(origin, asyncio.Lock()):
+        async with self._origins.setdefault(origin, asyncio.Lock()):
             if origin in self._silent:
-                raise Problem(f"{host} does not answer", verdict=Verdict.FOLLOWS)
-            first = origin not in self._clients
-            if first:
-                self._clients[origin] = await self._client()
-                return await self._send(question, origin)
-        return await self._send(question, origin)
+                raise Problem(f"{url.hostname} does not answer", verdict=Verdict.FOLLOWS)
+            if origin not in self._tried:
+                self._tried.add(origin)
+                return await self._send(question, url, origin)
+        return await self._send(question, url, origin)
 
-    async def _send(self, question: Question, origin: str) -> httpx.Response:
-        url = urlsplit(question.url)
+    async def _send(self, question: Question, url: SplitResult, origin: str) -> Answer:
         host = url.hostname or ""
         address = (self._at.hostname or "") if self._at else (await self._names.addresses(host))[0]
-        scheme, port = (self._at.scheme, self._at.port) if self._at else (url.scheme, url.port)
-        place = f"[{address}]" if ":" in address else address
-        headers = {"Host": host, "X-Forwarded-Proto": url.scheme, "User-Agent": "bt-autoconfig check"}
-        if question.body is not None:
-            headers["Content-Type"] = "text/xml"
+        where = self._at or url
+        headers = [
+            ("Host", url.netloc),
+            ("User-Agent", "bt-autoconfig check"),
+            ("X-Forwarded-Proto", url.scheme),
+            ("Accept-Encoding", "identity"),
+            ("Connection", "close"),
+            *([("Content-Type", "text/xml")] if question.body is not None else []),
+        ]
+        target = f"{url.path or '/'}{f'?{url.query}' if url.query else ''}"
+        context = self._tls if where.scheme == "https" else None
         try:
-            with tls.trusted(host):
-                return await self._clients[origin].request(
-                    "GET" if question.body is None else "POST",
-                    f"{scheme}://{place}{f':{port}' if port else ''}{url.path}{f'?{url.query}' if url.query else ''}",
-                    content=question.body,
-                    headers=headers,
-                    extensions={"sni_hostname": host},
-                )
-        except httpx.TimeoutException as error:
+            async with (
+                self._attempt(address),
+                tls.connected(host, address, where.port or _PORTS[where.scheme], context) as (reader, writer),
+            ):
+                return await exchange(reader, writer, target, headers, question.body)
+        except NoAnswer:
             self._silent.add(origin)
-            raise self._no_answer(address) from error
-        except httpx.InvalidURL as error:  # httpx looks at a redirect even when it is not to follow it
-            raise _to_nowhere() from error
-        except httpx.HTTPError as error:
-            if isinstance(error.__context__, ssl.SSLError):
-                with tls.trusted(host):
-                    raise error.__context__ from error
-            raise Problem(f"{host} cannot be reached", f"see that the web server listens on {address}") from error
+            raise
 
-    async def _client(self) -> httpx.AsyncClient:
-        # One for each host: connections are shared by address, and the name that TLS was told must not be.
-        client = httpx.AsyncClient(verify=self._tls, timeout=self._timeout, trust_env=False)
-        return await self._stack.enter_async_context(client)
-
-    def _no_answer(self, address: str) -> Problem:
-        remedy = "see that the web server there runs, and that firewalls let it be asked"
-        return Problem(f"{address} does not answer within {self._timeout:g} seconds", remedy)
+    def _attempt(self, address: str) -> AbstractAsyncContextManager[None]:
+        return self._attempts.one(address, "see that the web server there runs, and that firewalls let it be asked")
 
 
-def _redirected(url: str, location: str) -> str:
-    """Return where a redirect leads. Raises Problem when that is no web address."""
+def _size(task: asyncio.Task[Reply | Finding]) -> int:
+    """Return what an answer takes, roughly."""
+    if task.cancelled() or task.exception() or isinstance(reply := task.result(), Finding):
+        return 0
+    return len(reply.body) + sum(len(name) + len(value) for name, value in reply.headers.items())
+
+
+def redirected(url: str, location: str) -> str:
+    """Return where a redirect from a URL leads, as a URL in ASCII. Raises Problem when that is no web address."""
     try:
-        target = urljoin(url, location)
-        if httpx.URL(target).scheme in ("http", "https") and urlsplit(target).hostname:
-            return target
-    except (ValueError, httpx.InvalidURL):
+        target = urlsplit(urljoin(url, location))
+        port = "" if target.port in (None, _PORTS.get(target.scheme)) else f":{target.port}"
+        if target.scheme in _PORTS and target.hostname:
+            path, query = (quote(part, _IN_URLS, "latin-1") for part in (target.path or "/", target.query))
+            return f"{target.scheme}://{_host(target.hostname)}{port}{path}{f'?{query}' if query else ''}"
+    except ValueError:
         pass
-    raise _to_nowhere()
+    raise Problem(
+        f"it redirects to {visible(location, LONGEST_QUOTE)}, which is no web address", "see what answers there"
+    )
 
 
-def _to_nowhere() -> Problem:
-    return Problem("it redirects to something that is no web address", "see what answers there")
+def _host(name: str) -> str:
+    """Return the host of a URL, a domain name or an IP address. Raises ValueError when it is neither."""
+    if ":" in name:
+        return f"[{ipaddress.IPv6Address(name)}]"
+    return ascii_domain(name)
 
 
 def expect(reply: Reply, wanted: Reply) -> Finding:
@@ -178,12 +184,15 @@ def expect(reply: Reply, wanted: Reply) -> Finding:
     if reply.status != wanted.status:
         raise Problem(f"it answers {reply.status}", remedy)
     if media_type.partition(";")[0].strip() != wanted_type.partition(";")[0]:
-        raise Problem(f"its type is {media_type}, not {wanted_type}", remedy)
+        raise Problem(f"its type is {visible(media_type, LONGEST_QUOTE)}, not {wanted_type}", remedy)
+    if (coding := reply.headers.get("content-encoding", "identity")) != "identity":
+        remedy = "let the web server compress only for clients that ask for it by Accept-Encoding"
+        raise Problem(f"it is compressed ({visible(coding, LONGEST_QUOTE)}), which was not asked for", remedy)
     # What is signed has the document inside it.
     if reply.body != wanted.body and not (reply.body[:1] == b"\x30" and wanted.body in reply.body):
         raise Problem("it is another document than the definition renders", remedy)
     if "no-store" in wanted.headers["cache-control"] and "no-store" not in reply.headers.get("cache-control", ""):
         remedy = "pass on the header Cache-Control: no-store, so that no cache hands one user's answer to another"
         raise Problem("nothing keeps caches from keeping it", remedy)
-    redirected = f", after {len(reply.urls) - 1} redirects" if len(reply.urls) > 1 else ""
-    return right(f"as the definition renders it{redirected}")
+    after = f", after {len(reply.urls) - 1} redirects" if len(reply.urls) > 1 else ""
+    return right(f"as the definition renders it{after}")

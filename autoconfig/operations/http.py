@@ -1,0 +1,91 @@
+"""One HTTP/1.1 exchange with a server that may be hostile: all that it can send is limited.
+
+The caller limits the time. Nothing is decompressed, for a few bytes can stand for gigabytes.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import h11
+
+from autoconfig.operations.report import Problem
+
+MAX_HEADERS = 64 * 1024
+"""Bytes of the status line and headers, with all interim (1xx) responses before them."""
+MAX_BODY = 256 * 1024
+"""Bytes of the body. Settings are a few thousand."""
+_PIECE = 16 * 1024
+
+
+class Answer(NamedTuple):
+    """A final response. Names of headers are in lower case; the values of one that is repeated are joined by commas."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+async def exchange(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    target: str,
+    headers: Iterable[tuple[str, str]],
+    body: bytes | None = None,
+) -> Answer:
+    """Send a GET for `target`, or a POST when there is a body, and return the response.
+
+    Raises Problem when the response is larger than MAX_HEADERS or MAX_BODY, breaks off, or is not HTTP/1.
+    """
+    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEADERS)
+    length = [] if body is None else [("Content-Length", str(len(body)))]
+    request = h11.Request(method="GET" if body is None else "POST", target=target, headers=[*headers, *length])
+    sent = [connection.send(request), connection.send(h11.Data(body or b"")), connection.send(h11.EndOfMessage())]
+    try:
+        writer.write(b"".join(part for part in sent if part))
+        await writer.drain()
+        return await _receive(reader, connection)
+    except h11.RemoteProtocolError as error:
+        raise Problem(f"its response is not HTTP: {error}", "see what listens there") from error
+    except OSError as error:
+        raise _broken_off() from error
+
+
+async def _receive(reader: asyncio.StreamReader, connection: h11.Connection) -> Answer:
+    response: h11.Response | None = None
+    body = bytearray()
+    allowed = MAX_HEADERS
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            if not allowed:
+                raise _too_large("body is", MAX_BODY) if response else _too_large("headers are", MAX_HEADERS)
+            data = await reader.read(min(allowed, _PIECE))
+            allowed -= len(data)
+            connection.receive_data(data)
+        elif isinstance(event, h11.Response):
+            response = event
+            allowed = MAX_BODY  # with chunk sizes and trailers, which may be most of it
+        elif isinstance(event, h11.Data):
+            body += event.data
+            if len(body) > MAX_BODY:
+                raise _too_large("body is", MAX_BODY)
+        elif isinstance(event, h11.EndOfMessage) and response:
+            return Answer(response.status_code, _joined(response.headers), bytes(body))
+        elif not isinstance(event, h11.InformationalResponse):
+            raise _broken_off()
+
+
+def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    for name, value in headers:
+        found.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+    return {name: ", ".join(values) for name, values in found.items()}
+
+
+def _too_large(what: str, limit: int) -> Problem:
+    return Problem(f"its {what} larger than {limit // 1024} KiB", "see what answers there")
+
+
+def _broken_off() -> Problem:
+    return Problem("it breaks off in the middle of its response", "look at the web server's own log")

@@ -1,0 +1,44 @@
+"""Foreign text, made safe to show on a terminal, in a log or in a report.
+
+Foreign is everything that this project did not write: definition files, file names, arguments, DNS records, and what
+servers send. Control characters in it can write the clipboard, change the title or clear the screen of a terminal;
+bidirectional and invisible ones make a text look like another.
+"""
+
+_INVISIBLE = frozenset(
+    chr(code)
+    for first, last in (
+        (0x034F, 0x034F),
+        (0x115F, 0x1160),
+        (0x17B4, 0x17B5),
+        (0x180B, 0x180F),
+        (0x2800, 0x2800),
+        (0x3164, 0x3164),
+        (0xFE00, 0xFE0F),
+        (0xFFA0, 0xFFA0),
+        (0xE0100, 0xE01EF),
+    )
+    for code in range(first, last + 1)
+)
+"""Letters and marks without a shape: Unicode's Default_Ignorable_Code_Point as far as `isprintable` lets it through."""
+
+
+def visible(text: str, longest: int | None = None) -> str:
+    r"""Return a text in which every character can be seen, and none does anything.
+
+    Control characters (line ends too), bidirectional and zero-width characters, spaces other than the ASCII one,
+    surrogates and unassigned characters become `\x1b`, `\u202e` or `\U000e0001`. Texts of more than `longest`
+    characters are cut and end in `…`. Applying it twice changes nothing.
+    """
+    if not text.isprintable() or not _INVISIBLE.isdisjoint(text):
+        text = "".join(map(_escaped, text if longest is None else text[: longest + 1]))
+    return text if longest is None or len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable() and character not in _INVISIBLE:
+        return character
+    code = ord(character)
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
