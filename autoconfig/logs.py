@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from autoconfig.front import place_of
+from autoconfig.visible import visible
 
 
 class JSONFormatter(logging.Formatter):
@@ -19,7 +20,7 @@ class JSONFormatter(logging.Formatter):
         whole = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03}Z",
             "level": record.levelname.lower(),
-            "message": record.getMessage(),
+            "message": visible(record.getMessage()),
             **getattr(record, "fields", {}),
         }
         if record.exc_info and record.exc_info[1]:
@@ -33,7 +34,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line."""
         exception = f" ({place_of(record.exc_info[1])})" if record.exc_info and record.exc_info[1] else ""
-        return f"{record.levelname}: {record.getMessage()}{exception}"
+        return f"{record.levelname}: {visible(record.getMessage())}{exception}"
 
 
 def configuration(format_: str) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The bt-autoconfig command."""
 
 import importlib
+import io
+import sys
 
 import click
 
@@ -37,3 +39,6 @@ def main() -> None:
     Thunderbird, Outlook, iPhones and their kin ask this server how to connect; to their users an address and a password
     are enough.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from autoconfig.operations.report import Problem
 
-_AT_ONCE = 32
+_AT_ONCE = 16
 """Connections at once. Each may hold half a megabyte of what a hostile server sends."""
 
 

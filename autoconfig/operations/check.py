@@ -1,8 +1,9 @@
 """`bt-autoconfig check`: whether all that clients depend on is true, tried from outside as they try it."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from html import escape
+from typing import Any
 from urllib.parse import quote
 
 from autoconfig.address import MailAddress
@@ -89,6 +90,7 @@ class Check:
         self._web, self._names = web, resolver
         self._attempts, self._in_dns = attempts, in_dns
         self._tls = tls.context()
+        self._lines: dict[str, list[Line]] = {}
         self._hosts: dict[str, Line] = {}
         self._certificates: dict[str, Line] = {}
         self._mail_servers: set[MailServer] = set()
@@ -105,15 +107,21 @@ class Check:
                 if server not in self._mail_servers:
                     self._mail_servers.add(server)
                     self.report.add("mail", str(server), self._mail_server(server))
-        before = list(self.report.lines)
+        mail_lines = [line for line in self.report.lines if line.area == "mail"]
         for domain in domains:
+            before = [*self._lines[domain.name], *mail_lines]
             for client in CLIENTS:
                 self.report.add("clients", f"{client.name}, {domain.name}", self._as(client, domain, before))
+
+    def _add(self, area: str, domain: Domain, subject: str, check: Coroutine[Any, Any, Finding]) -> Line:
+        line = self.report.add(area, subject, check)
+        self._lines.setdefault(domain.name, []).append(line)
+        return line
 
     # Names
 
     async def _check_names(self, domain: Domain) -> None:
-        add = functools.partial(self.report.add, "DNS")
+        add = functools.partial(self._add, "DNS", domain)
         document = await domain.pacc()
         for prefix in _hosts(document):
             host = f"{prefix}{domain.name}"
@@ -134,7 +142,7 @@ class Check:
     # The web side
 
     async def _check_web(self, domain: Domain) -> None:
-        add = functools.partial(self.report.add, "HTTPS")
+        add = functools.partial(self._add, "HTTPS", domain)
         for prefix in _hosts(await domain.pacc()):
             host = f"{prefix}{domain.name}"
             self._certificates[prefix + domain.name] = add(host, self._certificate(host))
@@ -164,10 +172,11 @@ class Check:
         """Some clients ask without TLS only: the document, or a redirect to it."""
         host = f"autoconfig.{domain.name}"
         await self._host_must_hold(host)
-        reply = await self._web.ask(Question(f"http://{host}{_AUTOCONFIG}"))
-        if not reply.urls[-1].startswith("http:"):
+        question = Question(f"http://{host}{_AUTOCONFIG}")
+        if not (await self._web.ask(question)).urls[-1].startswith("http:"):
             await self._certificates[host].must_hold()
-        return expect(reply, await domain.local.ask(Question(domain.url("autoconfig.", _AUTOCONFIG))))
+        wanted = await domain.local.ask(Question(domain.url("autoconfig.", _AUTOCONFIG)))
+        return expect(await self._web.ask(question), wanted)
 
     async def _redirect(self, domain: Domain) -> Finding:
         """Outlook asks without TLS too, for a redirect to where it can post (302; it takes 301)."""
@@ -195,24 +204,26 @@ class Check:
 
     async def _web_site(self, domain: Domain) -> Finding:
         """Clients ask at the domain itself too. What is there may know nothing, but must not mislead them."""
-        answered = []
-        for path, body in ((_WELL_KNOWN, None), (autodiscover.PATH, domain.outlook())):
-            question = Question(domain.url("", path), body)
-            try:
-                reply = await self._web.ask(question)
-            except Problem as problem:
-                if problem.finding.verdict is Verdict.UNKNOWN:
-                    raise
-                continue
-            wanted = await domain.local.ask(question)
-            misleading = reply.status == 200 and reply.body != wanted.body and _has_settings(reply, domain)
-            if reply.status == 401 or misleading:
-                said = "has other settings" if misleading else "asks for a password"
-                remedy = "let the web site answer 404 there, or pass the request on to this server"
-                raise Problem(f"{path} {said}; clients that ask there stop there", remedy)
-            if reply.body == wanted.body:
-                answered.append(path)
+        asked = ((_WELL_KNOWN, None), (autodiscover.PATH, domain.outlook()))
+        answered = [path for path, body in asked if await self._web_site_answers(domain, path, body)]
         return right(f"answers too: {', '.join(answered)}" if answered else "has no settings; clients ask elsewhere")
+
+    async def _web_site_answers(self, domain: Domain, path: str, body: bytes | None) -> bool:
+        """Tell whether the domain itself has the right settings. Raises Problem when it has others."""
+        question = Question(domain.url("", path), body)
+        wanted = await domain.local.ask(question)
+        try:
+            reply = await self._web.ask(question)
+        except Problem as problem:
+            if problem.finding.verdict is Verdict.UNKNOWN:
+                raise
+            return False
+        misleading = reply.status == 200 and reply.body != wanted.body and _has_settings(reply, domain)
+        if reply.status == 401 or misleading:
+            said = "has other settings" if misleading else "asks for a password"
+            remedy = "let the web site answer 404 there, or pass the request on to this server"
+            raise Problem(f"{path} {said}; clients that ask there stop there", remedy)
+        return reply.body == wanted.body
 
     # The mail servers
 
@@ -232,14 +243,8 @@ class Check:
             return Finding(Verdict.WARNING, "can use nothing of what the definition says")
         problem = Problem("finds nothing", "see that one of the hosts that it asks answers it")
         for look_up in client.look_ups:
-            try:
-                url, reply = await self._look_up(look_up, domain)
-            except (Problem, _NothingThereError):
-                continue
-            if reply.status != 200 or (client.trusted_only and reply.touched_http):
-                continue
-            if account := read(client, reply.body, domain.somebody):
-                place = url.partition("?")[0]
+            if found := await self._found(look_up, client, domain):
+                account, place = found
                 if account in wanted:
                     return right(f"{account}, by {place}")
                 problem = Problem(f"sets up {account}, by {place}", "see what answers there: this client asks it first")
@@ -249,6 +254,17 @@ class Check:
             if line.finding and line.finding.verdict in (Verdict.WRONG, Verdict.UNKNOWN):
                 raise FollowsError(line.subject)
         raise problem
+
+    async def _found(self, look_up: LookUp, client: Client, domain: Domain) -> tuple[Account, str] | None:
+        """Return the account that a client finds by a look-up, and where."""
+        try:
+            url, reply = await self._look_up(look_up, domain)
+        except (Problem, _NothingThereError):
+            return None
+        if reply.status != 200 or (client.trusted_only and reply.touched_http):
+            return None
+        account = read(client, reply.body, domain.somebody)
+        return (account, url.partition("?")[0]) if account else None
 
     async def _accounts(self, client: Client, domain: Domain) -> set[Account]:
         """Return what a client may end up with: what it makes of this program's answers."""

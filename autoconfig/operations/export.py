@@ -84,8 +84,8 @@ def _written_before(folder: Folder) -> dict[str, str]:
     if content is None:
         return {}
     try:
-        files = {str(entry["file"]): str(entry["sha256"]) for entry in json.loads(content)["files"]}
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        files = {str(entry["file"]): str(entry.get("sha256")) for entry in json.loads(content)["files"]}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ExportError(f"{folder.place(MANIFEST)}: is not what an export wrote; choose another folder") from error
     return {file: digest for file, digest in files.items() if _can_be_ours(file)}
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -19,7 +20,7 @@ from autoconfig.visible import visible
 MAX_REDIRECTS = 5
 _PORTS = {"http": 80, "https": 443}
 _REDIRECTS = (301, 302, 303, 307, 308)
-_MAX_KEPT = 8 * 1024 * 1024
+_MAX_KEPT = 4 * 1024 * 1024
 """Bytes of answers that are kept in case that the same is asked again."""
 _IN_URLS = "%/:?@!$&'()*+,;=~"
 LONGEST_QUOTE = 200
@@ -62,6 +63,7 @@ class Web:
         self._tried: set[str] = set()
         self._silent: set[str] = set()
         self._asked: dict[tuple[Question, bool], asyncio.Task[Reply | Finding]] = {}
+        self._sizes: OrderedDict[tuple[Question, bool], int] = OrderedDict()
         self._kept = 0
 
     async def certificate(self, host: str) -> Finding:
@@ -82,18 +84,17 @@ class Web:
         key = (question, follow)
         if key not in self._asked:
             self._asked[key] = asyncio.create_task(findings(self._ask(question, follow)))
-            self._asked[key].add_done_callback(self._keep)
+            self._asked[key].add_done_callback(partial(self._keep, key))
         return result_of(await asyncio.shield(self._asked[key]))
 
-    def _keep(self, task: asyncio.Task[Reply | Finding]) -> None:
+    def _keep(self, key: tuple[Question, bool], task: asyncio.Task[Reply | Finding]) -> None:
         """Count what an answer takes, and forget the oldest ones when it is too much: they are asked for again."""
-        self._kept += _size(task)
-        for key, one in list(self._asked.items()):
-            if self._kept <= _MAX_KEPT:
-                return
-            if one.done():
-                self._kept -= _size(one)
-                del self._asked[key]
+        self._sizes[key] = _size(task)
+        self._kept += self._sizes[key]
+        while self._kept > _MAX_KEPT:
+            key, size = self._sizes.popitem(last=False)
+            self._kept -= size
+            del self._asked[key]
 
     async def _ask(self, question: Question, follow: bool) -> Reply:
         urls: list[str] = []

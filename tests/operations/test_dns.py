@@ -2,10 +2,11 @@ import json
 import subprocess
 from pathlib import Path
 
+import dns.zone
 import pytest
 
-from autoconfig.definition import EMBEDDED
-from autoconfig.operations.dns import Record, as_json, pacc_text, records, zone
+from autoconfig.definition import EMBEDDED, DefinitionError
+from autoconfig.operations.dns import Record, as_json, hostname, pacc_text, records, zone
 from autoconfig.protocols.pacc import Pacc
 from tests.support import COMMAND, SERVICES, Write, load
 
@@ -92,6 +93,89 @@ def test_the_zone_format_names_who_asks() -> None:
     assert text == (
         "; talk21.com\n$ORIGIN talk21.com.\n$TTL 3600\n; Outlook\na                    CNAME b.\nc                    CNAME b.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "data"),
+    [
+        ('a;b"c\\d', r'"a;b\"c\\d"'),
+        ("\t\x7f é", r'"\009\127 \195\169"'),
+        ("", '""'),
+        ("x" * 256, f'"{"x" * 255}" "x"'),
+        ("é" * 128, f'"{r"\195\169" * 127}\\195" "\\169"'),
+    ],
+)
+def test_a_text_is_quoted_and_split_as_zone_files_need(text: str, data: str) -> None:
+    assert Record("a", "TXT", text, "who").zone_data == data
+
+
+ODD_URLS = [
+    'https://h;x"/', "https://h/a;b", 'https://h.example/"\\', "https://h.example/é\u202e", "https://a_b.example/x", "https://192.0.2.1/x",
+    "https://[2001:db8::1]/x", "https://[x/", "https://h.example:99999/", "https://h.example:x/", "https://h.example:0/", "https:///x",
+    f"https://{'a' * 64}.example/", f"https://{'a.' * 127}example/", "https://h.example/" + "p" * 500, "https://h.example/" + "é" * 124,
+    "https://@/", "https://h..example/", "https://-h.example/", "https://h.example\\@x/", "https://h.example/%22%0A$INCLUDE", "https://H.EXAMPLE/x",
+    "https://b\u00fccher.example/x", "https://%EMAILLOCALPART%.example/",
+]  # fmt: skip
+ODD_HOSTS = [
+    "a_b.example.com",
+    "192.0.2.1",
+    "MAIL.example.com",
+    "mail.example.com.",
+    f"{'a' * 60}.{'b' * 60}.{'c' * 60}.%EMAILDOMAIN%",
+]
+
+
+@pytest.mark.parametrize("host", ODD_HOSTS)
+@pytest.mark.parametrize("url", ODD_URLS)
+def test_a_zone_can_be_loaded_whatever_a_definition_says(write: Write, url: str, host: str) -> None:
+    escaped = url.replace('"', "&quot;")
+    services = SERVICES.replace("https://dav.example.com:8443/cal/", escaped)
+    long = ".".join(["d" * 63] * 3 + ["e" * 45])  # no name with _submissions._tcp before it
+    try:
+        definition = load(
+            write({"</clientConfig>": services, ">imap.example.com<": f">{host}<", ">example.net<": f">{long}<"})
+        ).first
+    except DefinitionError:
+        return  # nothing to print
+    for domain in definition.domains:
+        text = zone(domain, records(definition, domain, HOST))
+        assert text.isascii()
+        loaded = dns.zone.from_text(f"@ 60 SOA ns hostmaster 1 3600 600 86400 60\n@ 60 NS ns\n{text}", origin=domain)
+        for name, _, data in loaded.iterate_rdatas("SRV"):
+            target = data.target.derelativize(loaded.origin).to_text(omit_final_dot=True)
+            assert target == "." or hostname(target) == target, name
+
+
+@pytest.mark.parametrize(
+    ("url", "srv", "txt"),
+    [
+        ("https://h.example/a;b", "0 1 443 h.example.", "path=/a;b"),
+        ("https://H.EXAMPLE:444/", "0 1 444 h.example.", None),
+        ("https://b\u00fccher.example/%20x", "0 1 443 xn--bcher-kva.example.", "path=/%20x"),
+        ("https://h.example/" + "p" * 249, "0 1 443 h.example.", "path=/" + "p" * 249),
+        ("https://h.example/" + "p" * 250, "0 1 443 h.example.", None),
+        ("https://192.0.2.1/x", None, None),
+        ('https://h;x"/', None, None),
+    ],
+)
+def test_what_no_record_can_say_is_left_out(write: Write, url: str, srv: str | None, txt: str | None) -> None:
+    services = SERVICES.replace("https://dav.example.com:8443/cal/", url.replace('"', "&quot;"))
+    try:
+        definition = load(write({"</clientConfig>": services})).first
+    except DefinitionError:
+        assert srv is None
+        return
+    data = {one.type: one.data for one in records(definition, "example.com", HOST) if one.name == "_caldavs._tcp"}
+    assert (data.get("SRV"), data.get("TXT")) == (srv, txt)
+
+
+@pytest.mark.parametrize(
+    "host", ["a_b.example", "192.0.2.1", "::1", "a..b", "-a.example", f"{'a' * 64}.example", "a b"]
+)
+def test_the_host_must_be_one_that_records_can_lead_to(host: str) -> None:
+    refused = subprocess.run([COMMAND, "dns", "--host", host], capture_output=True, check=False, text=True)
+    assert refused.returncode == 2
+    assert f"{host} is not a hostname of letters, digits and hyphens" in refused.stderr
 
 
 def test_json_has_whole_names() -> None:

@@ -1,4 +1,6 @@
+import hashlib
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -64,13 +66,127 @@ def test_a_second_export_replaces_what_changed_and_removes_what_is_gone_and_noth
     assert b"Changed" in (folder / "autoconfig.example.com/mail/config-v1.1.xml").read_bytes()
 
 
-def test_a_manifest_that_names_files_elsewhere_removes_nothing(tmp_path: Path) -> None:
+EXPORTED = "autoconfig.gone.example/mail/config-v1.1.xml"
+"""A name that an export gives to files."""
+
+
+def entry(file: object, content: str = "mine") -> dict[str, object]:
+    return {"file": file, "sha256": hashlib.sha256(content.encode()).hexdigest()}
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["../outside", "/etc/outside", "link/outside", "autoconfig.gone.example/../../outside", "mine.txt", "manifest.json",
+     "folder/mine.txt", "a.example/mine.txt", "a\0b", "", ".", "..", "/", "autoconfig.gone.example", "a" * 5000,
+     "autoconfig.gone.example/mail/../mail/config-v1.1.xml", "autoconfig.gone.example//mail/config-v1.1.xml",
+     "AUTOCONFIG.gone.example/mail/config-v1.1.xml", "\ud800", 7, None, ["x"], {}, f"{EXPORTED}/x"],
+    ids=lambda file: repr(file)[:50],
+)  # fmt: skip
+def test_a_manifest_that_names_what_no_export_writes_removes_nothing(tmp_path: Path, file: object) -> None:
     folder, outside = tmp_path / "site", tmp_path / "outside"
     outside.write_text("mine")
-    folder.mkdir()
-    (folder / "manifest.json").write_text(json.dumps({"files": [{"file": "../outside"}, {"file": str(outside)}]}))
-    assert export(folder).returncode == 0
+    for name in ("mine.txt", "folder/mine.txt", "a.example/mine.txt", EXPORTED):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("mine")
+    (folder / "link").symlink_to(tmp_path)
+    (folder / "manifest.json").write_text(json.dumps({"files": [entry(file)]}))
+    done = export(folder)
+    assert (done.returncode, done.stderr) == (0, "")
     assert outside.read_text() == "mine"
+    for name in ("mine.txt", "folder/mine.txt", "a.example/mine.txt", EXPORTED):
+        assert (folder / name).read_text() == "mine"
+    assert len(entries(folder)) == 39
+
+
+def test_a_file_that_was_changed_since_it_was_exported_is_not_removed(tmp_path: Path) -> None:
+    (tmp_path / EXPORTED).parent.mkdir(parents=True)
+    for text, stays in (("changed", True), ("mine", False)):
+        (tmp_path / EXPORTED).write_text(text)
+        (tmp_path / "manifest.json").write_text(json.dumps({"files": [entry(EXPORTED)]}))
+        assert export(tmp_path).returncode == 0
+        assert (tmp_path / EXPORTED).exists() is stays
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("place", ["autoconfig.gone.example", "autoconfig.gone.example/mail", EXPORTED])
+def test_what_a_link_leads_to_is_not_removed(tmp_path: Path, place: str, listed: bool) -> None:
+    folder, outside = tmp_path / "site", tmp_path / "outside"
+    real = outside / EXPORTED
+    real.parent.mkdir(parents=True)
+    real.write_text("mine")
+    (folder / place).parent.mkdir(parents=True)
+    (folder / place).symlink_to(outside / place)
+    (folder / "manifest.json").write_text(json.dumps({"files": [entry(EXPORTED)] if listed else []}))
+    assert export(folder).returncode == 0
+    assert real.read_text() == "mine"
+    assert (folder / place).is_symlink()
+
+
+FIRST = "btinternet.com/.well-known/autoconfig/mail/config-v1.1.xml"
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("place", ["btinternet.com", "btinternet.com/.well-known", FIRST, "manifest.json"])
+def test_nothing_is_written_through_a_link(tmp_path: Path, place: str, listed: bool) -> None:
+    folder, outside = tmp_path / "site", tmp_path / "outside"
+    (outside / place).parent.mkdir(parents=True)
+    if place in (FIRST, "manifest.json"):
+        (outside / place).write_text("mine")
+    else:
+        (outside / place).mkdir()
+    before = sorted(outside.rglob("*"))
+    (folder / place).parent.mkdir(parents=True)
+    if listed and place != "manifest.json":
+        (folder / "manifest.json").write_text(json.dumps({"files": [entry(FIRST)]}))
+    (folder / place).symlink_to(outside / place)
+    refused = export(folder)
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert sorted(outside.rglob("*")) == before
+    assert all(file.read_text() == "mine" for file in before if file.is_file())
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "folder", "fifo"])
+def test_what_no_export_wrote_is_not_replaced(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / FIRST
+    place.parent.mkdir(parents=True)
+    match kind:
+        case "file":
+            place.write_text("mine")
+        case "link":
+            place.symlink_to("/nonexistent")
+        case "folder":
+            place.mkdir()
+        case _:
+            os.mkfifo(place)
+    before = (place.lstat().st_ino, place.lstat().st_mtime_ns)
+    refused = export(tmp_path)
+    assert refused.returncode == 1
+    assert refused.stderr == f"{place}: was not written by an export; remove it, or choose another folder\n"
+    assert (place.lstat().st_ino, place.lstat().st_mtime_ns) == before
+
+
+def test_an_export_that_broke_off_can_be_repeated(tmp_path: Path) -> None:
+    export(tmp_path)
+    (tmp_path / "manifest.json").unlink()
+    assert export(tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", "7", '"x"', '{"files": 7}', '{"files": {"a": 1}}', '{"files": [7]}', '{"files": [[]]}',
+     "[" * 100_000, "{\"files\": " + "[" * 100_000, "9" * 5000, "\ud800".encode("utf-8", "surrogatepass"), b"\xff\xfe"],
+    ids=lambda content: repr(content)[:20],
+)  # fmt: skip
+def test_a_manifest_of_somebody_else_stays(tmp_path: Path, content: str | bytes) -> None:
+    written = content.encode() if isinstance(content, str) else content
+    (tmp_path / "manifest.json").write_bytes(written)
+    refused = export(tmp_path)
+    assert refused.returncode == 1
+    assert refused.stderr == f"{tmp_path}/manifest.json: is not what an export wrote; choose another folder\n"
+    assert (tmp_path / "manifest.json").read_bytes() == written
+    assert files(tmp_path) == {"manifest.json"}
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:

@@ -1,0 +1,185 @@
+"""Servers on loopback that do what no honest one does: for web, mail and DNS."""
+
+import asyncio
+import contextlib
+import json
+import os
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import dns.flags
+import dns.message
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
+
+from tests.support import COMMAND
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@contextmanager
+def listening(talk: Talk, tls: ssl.SSLContext | None = None) -> Iterator[int]:
+    """Have each connection to a free port of 127.0.0.1 handled by `talk`; yield the port."""
+
+    async def safely(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            await talk(reader, writer)
+        writer.transport.abort()
+
+    async def start() -> tuple[asyncio.Server, int]:
+        server = await asyncio.start_server(safely, "127.0.0.1", 0, ssl=tls)
+        return server, server.sockets[0].getsockname()[1]
+
+    with _loop() as loop:
+        server, port = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+        yield port
+        loop.call_soon_threadsafe(server.close)
+
+
+@contextmanager
+def _loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """Run an event loop beside the test."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    async def end() -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.sleep(0)  # for what is being closed
+
+    try:
+        yield loop
+    finally:
+        asyncio.run_coroutine_threadsafe(end(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+def web(*parts: bytes, forever: bytes = b"", pause: float = 0) -> Talk:
+    """Return what answers each request with some bytes, and then with others without end."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await send(writer, *parts, forever=forever, pause=pause)
+
+    return talk
+
+
+def lines(*answers: bytes, forever: bytes = b"") -> Talk:
+    """Return a mail server that says one thing after each line from the client, and in the end goes on without end."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for number, answer in enumerate(answers):
+            if number:
+                await reader.readline()
+            writer.write(answer)
+        await reader.readline()
+        await send(writer, forever=forever)
+
+    return talk
+
+
+async def send(writer: asyncio.StreamWriter, *parts: bytes, forever: bytes = b"", pause: float = 0) -> None:
+    """Send some bytes, and then others again and again until the client has gone."""
+    for part in parts:
+        writer.write(part)
+    await writer.drain()
+    async for piece in _repeated(forever, pause):
+        writer.write(piece)
+        await writer.drain()
+
+
+async def _repeated(piece: bytes, pause: float) -> AsyncIterator[bytes]:
+    while piece:
+        yield piece
+        await asyncio.sleep(pause)
+
+
+Records = Mapping[tuple[str, str], list[str]]
+
+
+@contextmanager
+def resolver(records: Records) -> Iterator[str]:
+    """Answer DNS questions on loopback, over TCP and UDP; yield IP:PORT. Other names have no records."""
+
+    class Protocol(asyncio.DatagramProtocol):
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+
+        def datagram_received(self, data: bytes, addr: Any) -> None:
+            self.transport.sendto(_answer(records, data, 1232), addr)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        length = int.from_bytes(await reader.readexactly(2))
+        answer = _answer(records, await reader.readexactly(length), 65535)
+        writer.write(len(answer).to_bytes(2) + answer)
+        await writer.drain()
+        await reader.read()
+
+    async def listen(port: int) -> asyncio.DatagramTransport:
+        return (await asyncio.get_running_loop().create_datagram_endpoint(Protocol, ("127.0.0.1", port)))[0]
+
+    with listening(talk) as port, _loop() as loop:
+        transport = asyncio.run_coroutine_threadsafe(listen(port), loop).result(10)
+        yield f"127.0.0.1:{port}"
+        loop.call_soon_threadsafe(transport.close)
+
+
+def _answer(records: Records, question: bytes, most: int) -> bytes:
+    query = dns.message.from_wire(question)
+    response = dns.message.make_response(query)
+    (asked,) = query.question
+    key = (asked.name.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(asked.rdtype))
+    if found := records.get(key):
+        response.answer.append(dns.rrset.from_text(asked.name, 60, dns.rdataclass.IN, asked.rdtype, *found))
+    if len(wire := response.to_wire(max_size=65535)) > most:
+        response.answer.clear()
+        response.flags |= dns.flags.TC
+        return response.to_wire()
+    return wire
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What `bt-autoconfig check` did: its output, how long it took, and the most memory that it held."""
+
+    status: int
+    stdout: str
+    stderr: str
+    seconds: float
+    megabytes: float
+
+    @property
+    def lines(self) -> list[dict[str, str]]:
+        found: list[dict[str, str]] = json.loads(self.stdout)["lines"]
+        return found
+
+    def of(self, area: str) -> list[dict[str, str]]:
+        return [line for line in self.lines if line["area"] == area]
+
+
+def check(*arguments: object, **environment: str) -> Checked:
+    """Run `bt-autoconfig check` as its users do."""
+    began = time.monotonic()
+    command = [str(COMMAND), "check", *map(str, arguments)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | environment
+    )
+    assert process.stdout
+    assert process.stderr
+    with process.stdout, process.stderr:
+        stdout, stderr = process.stdout.read(), process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return Checked(process.returncode, stdout, stderr, time.monotonic() - began, usage.ru_maxrss / 1024)

@@ -1,0 +1,77 @@
+"""`bt-autoconfig check` against a DNS that answers oddly."""
+
+import pytest
+
+from tests.operations.hosts import Checked, Records, check, resolver
+
+DOMAIN = "talk21.com"
+SRV = f"_autodiscover._tcp.{DOMAIN}"
+IMAP = f"_imaps._tcp.{DOMAIN}"
+LONG = ".".join(["a" * 63] * 3 + ["b" * 50])
+
+
+def checked(records: Records) -> Checked:
+    with resolver(records) as address:
+        done = check("--resolver", address, "--domain", DOMAIN, "--timeout", 2, "--json")
+    assert "Traceback" not in done.stderr
+    assert "check itself failed" not in done.stdout
+    assert done.megabytes < 150
+    return done
+
+
+@pytest.mark.parametrize(
+    ("target", "text"),
+    [
+        (r"a\ b.example.", r"it leads to a\032b.example, which is not a hostname"),
+        (r"\027[2J.example.", r"it leads to \027[2j.example, which is not a hostname"),
+        (r"a\.b.example.", r"it leads to a\.b.example, which is not a hostname"),
+        (r"\".example.", r"it leads to \".example, which is not a hostname"),
+        (r"\200\255.example.", r"it leads to \200\255.example, which is not a hostname"),
+        ("a_b.example.", "it leads to a_b.example, which is not a hostname"),
+        ("192.0.2.1.", "it leads to 192.0.2.1, which is not a hostname"),
+        (f"{LONG}.", f"it leads to {LONG} has no address"),
+        (".", "it says that there is no such service"),
+    ],
+)
+def test_an_odd_host_in_an_srv_record_is_a_finding(target: str, text: str) -> None:
+    done = checked({(SRV, "SRV"): [f"0 0 443 {target}"], (IMAP, "SRV"): [f"0 0 993 {target}"]})
+    found = {line["subject"]: line for line in done.of("DNS")}
+    assert (found[SRV]["verdict"], found[SRV]["text"]) == ("wrong", text)
+    assert found[IMAP]["verdict"] == "wrong"
+
+
+@pytest.mark.parametrize("target", [r"a\ b.example.", r"\027[2J.example.example.", ".", "example.", r"a\.b.c.example."])
+def test_an_odd_mail_exchanger_leads_nowhere(target: str) -> None:
+    done = checked({(DOMAIN, "MX"): [f"10 {target}", f"20 {target}"]})
+    (line,) = [line for line in done.of("clients") if line["subject"] == f"Thunderbird, {DOMAIN}"]
+    assert line["verdict"] == "follows"
+
+
+@pytest.mark.parametrize(
+    ("name", "type_", "one"),
+    [
+        (f"autoconfig.{DOMAIN}", "A", "127.0.{}.{}"),
+        (SRV, "SRV", "{} {} 443 a.example."),
+        (DOMAIN, "MX", "{0}{1} a.example."),
+        (f"_ua-auto-config.{DOMAIN}", "TXT", '"v=UAAC1; {} {}"'),
+    ],
+)
+def test_thousands_of_records_are_told_and_not_followed(name: str, type_: str, one: str) -> None:
+    done = checked({(name, type_): [one.format(number // 250, number % 250) for number in range(1500)]})
+    if type_ != "MX":  # only clients look at it
+        assert f"{name} has 1500 records of type {type_}" in [line["text"] for line in done.of("DNS")]
+
+
+def test_control_characters_in_a_text_record_are_nowhere_in_the_report() -> None:
+    done = checked({(f"_ua-auto-config.{DOMAIN}", "TXT"): [r'"v=UAAC1; \027]52;c;AAAA\007\226\128\174"']})
+    assert all(character.isprintable() or character == "\n" for character in done.stdout)
+
+
+@pytest.mark.parametrize(
+    "resolver", ["nonsense", "127.0.0.1:99999", "[::1", "https://dns.example/", "1.2.3", "\x1b[2J"]
+)
+def test_a_resolver_is_an_ip_address_perhaps_with_a_port(resolver: str) -> None:
+    done = check("--resolver", resolver)
+    assert done.status == 1
+    assert done.stderr.startswith("--resolver: ")
+    assert "\x1b" not in done.stderr

@@ -1,0 +1,140 @@
+"""`bt-autoconfig check` against web servers that try to exhaust it, by the command itself, with its memory measured."""
+
+import ssl
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.operations.hosts import Checked, Talk, check, listening, resolver, web
+
+MOST_MEGABYTES = 150
+SECONDS = 60
+"""Far more than these checks take, and far less than for ever."""
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n"
+
+
+def gzipped(megabytes: int, end: int) -> bytes:
+    """Return some megabytes of zeros, as a gzip stream that ends or goes on."""
+    stream = zlib.compressobj(9, zlib.DEFLATED, 31)
+    return b"".join(stream.compress(bytes(1 << 20)) for _ in range(megabytes)) + stream.flush(end)
+
+
+GZIP_BEGIN = gzipped(0, zlib.Z_FULL_FLUSH)
+GZIP_MORE = gzipped(16, zlib.Z_FULL_FLUSH).removeprefix(GZIP_BEGIN)
+BOMB = gzipped(250, zlib.Z_FINISH)
+
+TOO_LARGE_BODY, TOO_LARGE_HEADERS = "its body is larger than 256 KiB", "its headers are larger than 64 KiB"
+FLOODS: dict[str, tuple[Talk, str]] = {
+    "a body of 8 GB": (web(OK + b"Content-Length: 8000000000\r\n\r\n", forever=bytes(1 << 16)), TOO_LARGE_BODY),
+    "a body without end": (web(OK + b"\r\n", forever=b"<a>" * 20000), TOO_LARGE_BODY),
+    "chunks without end": (web(OK + b"Transfer-Encoding: chunked\r\n\r\n", forever=b"8000\r\n" + bytes(0x8000) + b"\r\n"), TOO_LARGE_BODY),
+    "tiny chunks without end": (web(OK + b"Transfer-Encoding: chunked\r\n\r\n", forever=b"1\r\nx\r\n" * 9000), TOO_LARGE_BODY),
+    "trailers without end": (web(OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", forever=b"a: b\r\n" * 9000), "its response is not HTTP"),
+    "a gzip stream without end": (web(OK + b"Content-Encoding: gzip\r\n\r\n", GZIP_BEGIN, forever=GZIP_MORE), TOO_LARGE_BODY),
+    "a gzip bomb": (web(OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB), BOMB), "it is compressed (gzip)"),
+    "headers without end": (web(OK, forever=b"X-A: b\r\n" * 8000), TOO_LARGE_HEADERS),
+    "a header without end": (web(OK + b"X-A: ", forever=b"b" * 65536), TOO_LARGE_HEADERS),
+    "a status line without end": (web(b"HTTP/1.1 200 ", forever=b"b" * 65536), TOO_LARGE_HEADERS),
+    "interim responses without end": (web(forever=b"HTTP/1.1 100 Continue\r\n\r\n" * 2000), TOO_LARGE_HEADERS),
+    "nothing of HTTP": (web(b"\x00\x01" * 500, b"\r\n\r\n"), "its response is not HTTP"),
+    "half a body": (web(OK + b"Content-Length: 100\r\n\r\n<clientConfig>"), "its response is not HTTP"),
+    "one byte at a time": (web(OK + b"\r\n", forever=b"<", pause=0.02), "does not answer within 1 seconds"),
+    "interim responses one at a time": (web(forever=b"HTTP/1.1 102 P\r\n\r\n", pause=0.05), "does not answer within 1 seconds"),
+    "redirects without end": (web(b"HTTP/1.1 302 F\r\nContent-Length: 0\r\nLocation: //autoconfig.btinternet.com:1/\r\n\r\n"), "it redirects in a loop"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def no_names() -> Iterator[str]:
+    with resolver({}) as address:
+        yield address
+
+
+def survives(checked: Checked) -> None:
+    """Assert that a check has come to its end without harm, and has not called right what is wrong."""
+    assert checked.status == 1
+    assert "Traceback" not in checked.stderr
+    assert "check itself failed" not in checked.stdout
+    assert checked.megabytes < MOST_MEGABYTES
+    assert checked.seconds < SECONDS
+    assert not [line for line in checked.of("HTTPS") if line["text"].startswith("as the definition")]
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_a_web_server_that_floods_or_stalls_costs_little_and_is_told(flood: str, no_names: str) -> None:
+    talk, text = FLOODS[flood]
+    with listening(talk) as port:
+        checked = check("--url", f"http://127.0.0.1:{port}", "--resolver", no_names, "--timeout", 1, "--json")
+    survives(checked)
+    assert any(text in line["text"] for line in checked.of("HTTPS")), checked.of("HTTPS")
+
+
+def test_a_flood_through_tls_is_bounded_as_well(tmp_path: Path, no_names: str) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("*.btinternet.com", "*.btopenworld.com", "*.talk21.com").configure_cert(context)
+    with listening(web(OK + b"\r\n", forever=bytes(1 << 16)), context) as port:
+        url = f"https://127.0.0.1:{port}"
+        arguments = ("--url", url, "--resolver", no_names, "--timeout", 10, "--json")
+        checked = check(*arguments, SSL_CERT_FILE=str(tmp_path / "ca.pem"))
+    survives(checked)
+    assert len([line for line in checked.of("HTTPS") if "trusted, for" in line["text"]]) == 9
+    assert any(TOO_LARGE_BODY in line["text"] for line in checked.of("HTTPS"))
+
+
+def test_a_hundred_domains_with_the_largest_answers_there_are_take_no_more_memory(
+    tmp_path: Path, no_names: str
+) -> None:
+    """Answers are kept to be looked at again; as many as fit."""
+    definition = tmp_path / "many.xml"
+    text = (Path(__file__).parents[1] / "example.xml").read_text()
+    domains = "".join(f"<domain>d{number}.example</domain>" for number in range(100))
+    definition.write_text(text.replace("<domain>example.com</domain>", f"<domain>example.com</domain>{domains}"))
+    body = b"<clientConfig>" + b" " * (255 * 1024) + b"</clientConfig>"
+    with listening(web(OK + b"Content-Length: %d\r\n\r\n" % len(body), body)) as port:
+        url = f"http://127.0.0.1:{port}"
+        checked = check(
+            *("--url", url, "--resolver", no_names, "--timeout", 10, "--json"),
+            "--definition",
+            definition,
+            "--max-time",
+            40,
+        )
+    survives(checked)
+
+
+def test_the_whole_check_ends_in_time_however_many_attempts_there_are(no_names: str) -> None:
+    with listening(web(OK + b"\r\n", forever=b"<", pause=0.1)) as port:
+        url = f"http://127.0.0.1:{port}"
+        checked = check("--url", url, "--resolver", no_names, "--timeout", 300, "--max-time", 2, "--json")
+    assert checked.status != 0
+    assert checked.seconds < SECONDS
+    late = [line for line in checked.lines if line["text"] == "not finished in time"]
+    assert len(late) > 20
+    assert {line["remedy"] for line in late} == {"allow more with --max-time, or check fewer domains"}
+    assert checked.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("location", "text"),
+    [
+        (b"https://h;x\"/", "is no web address"),
+        (b"//" + b"a" * 70 + b".example/", "is no web address"),
+        (b"https://[::1", "is no web address"),
+        (b"https://a.example:99999999999/", "is no web address"),
+        (b"https://a.example:" + b"9" * 5000, "is no web address"),
+        (b"javascript:alert(1)", "is no web address"),
+        (b"https://b\xfccher.example/", "in a loop"),  # --url answers for every host
+        (b"http://a.example/\x80 \xff?\xe2\x80\xae", "in a loop"),
+    ],
+)  # fmt: skip
+def test_a_redirect_to_anything_is_a_finding(location: bytes, text: str, no_names: str) -> None:
+    answer = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: %s\r\n\r\n" % location
+    with listening(web(answer)) as port:
+        checked = check("--url", f"http://127.0.0.1:{port}", "--resolver", no_names, "--timeout", 1, "--json")
+    survives(checked)
+    assert any(text in line["text"] for line in checked.of("HTTPS")), checked.of("HTTPS")

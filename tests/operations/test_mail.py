@@ -1,0 +1,109 @@
+"""The check of mail servers, against servers that flood, lie, or slip something in."""
+
+import asyncio
+import contextlib
+import ssl
+
+import pytest
+
+from autoconfig.operations import mail
+from autoconfig.operations.attempts import Attempts
+from autoconfig.operations.mail import MailServer
+from autoconfig.operations.report import Finding, Problem, Verdict
+from tests.operations.hosts import Talk, lines, listening, send
+
+GREETINGS = {"imap": b"* OK hello\r\n", "pop3": b"+OK hello\r\n", "smtp": b"220 hello\r\n"}
+OFFERS = {
+    "imap": b"* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\nc OK done\r\n",
+    "pop3": b"+OK\r\nUSER\r\nSASL PLAIN\r\n.\r\n",
+    "smtp": b"250-hello\r\n250 AUTH PLAIN LOGIN\r\n",
+}
+NO_END = "it sends 64 KiB and no end of its answer"
+
+
+def found(type_: str, talk: Talk, socket_type: str = "plain", timeout: float = 10) -> Finding:
+    """Return what a check finds of a server."""
+
+    async def meet(port: int) -> Finding:
+        server = MailServer(type_, "localhost", port, socket_type, ("password-cleartext",))
+        try:
+            return await mail.check(server, "127.0.0.1", ssl.create_default_context(), Attempts(timeout))
+        except Problem as problem:
+            return problem.finding
+
+    with listening(talk) as port:
+        return asyncio.run(meet(port))
+
+
+@pytest.mark.parametrize("type_", GREETINGS)
+def test_an_honest_server_without_tls_is_a_warning(type_: str) -> None:
+    finding = found(type_, lines(GREETINGS[type_], OFFERS[type_]))
+    assert finding.verdict is Verdict.WARNING
+    assert finding.text == "127.0.0.1: no encryption, as the definition says"
+
+
+FLOODS = {
+    "untagged answers": {"imap": b"* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n", "pop3": b"USER\r\n", "smtp": b"250-AUTH PLAIN\r\n"},
+    "empty lines": {"imap": b"\n", "pop3": b"\n", "smtp": b"\n"},
+    "one line": {"imap": b"* AUTH=PLAIN ", "pop3": b"USER ", "smtp": b"250-AUTH PLAIN "},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+@pytest.mark.parametrize("type_", GREETINGS)
+def test_an_answer_without_end_is_wrong(type_: str, flood: str) -> None:
+    finding = found(type_, lines(GREETINGS[type_], forever=FLOODS[flood][type_] * 2000))
+    assert (finding.verdict, finding.text) == (Verdict.WRONG, NO_END)
+
+
+@pytest.mark.parametrize(("type_", "piece"), [("imap", b"a"), ("pop3", b"a"), ("smtp", b"220-a\r\n")])
+def test_a_greeting_without_end_is_wrong(type_: str, piece: bytes) -> None:
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await send(writer, forever=piece * 10000)
+
+    assert found(type_, talk).text == NO_END
+
+
+@pytest.mark.parametrize("type_", GREETINGS)
+def test_a_greeting_one_byte_at_a_time_has_its_time(type_: str) -> None:
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await send(writer, GREETINGS[type_][:3], forever=b"-", pause=0.05)
+
+    assert found(type_, talk, timeout=0.5).text == "127.0.0.1 does not answer within 0.5 seconds"
+
+
+@pytest.mark.parametrize(
+    ("type_", "answer"),
+    [
+        ("imap", b"* CAPABILITY AUTH=PLAIN\r\nc BAD no\r\n"),
+        ("imap", b"c OK I offer nothing\r\n"),
+        ("imap", b"* OK AUTH=PLAIN\r\nc OK\r\n"),
+        ("smtp", b"554-AUTH PLAIN\r\n554 AUTH PLAIN\r\n"),
+        ("pop3", b"-ERR\r\n"),
+    ],
+)
+def test_a_server_that_does_not_say_what_it_offers_is_not_right(type_: str, answer: bytes) -> None:
+    assert found(type_, lines(GREETINGS[type_], answer)).verdict is Verdict.WRONG
+
+
+STARTTLS = {
+    "imap": (b"* CAPABILITY STARTTLS\r\nc OK\r\n", b"a OK begin\r\n"),
+    "pop3": (b"+OK\r\nSTLS\r\n.\r\n", b"+OK begin\r\n"),
+    "smtp": (b"250 STARTTLS\r\n", b"220 begin\r\n"),
+}
+
+
+@pytest.mark.parametrize("type_", GREETINGS)
+def test_what_is_slipped_in_before_tls_begins_is_not_taken_for_an_answer(type_: str) -> None:
+    offer, agree = STARTTLS[type_]
+    finding = found(type_, lines(GREETINGS[type_], offer, agree + OFFERS[type_]), "STARTTLS")
+    assert finding.text == "it goes on without TLS after it has agreed to STARTTLS"
+
+
+def test_a_server_that_goes_away_in_the_middle_is_wrong() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(GREETINGS["imap"])
+        with contextlib.suppress(OSError):
+            await reader.readline()
+
+    assert found("imap", talk).text in ("it ends the connection", "it breaks off in the middle of an answer")
