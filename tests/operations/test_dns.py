@@ -7,6 +7,7 @@ import pytest
 
 from autoconfig.definition import EMBEDDED, DefinitionError
 from autoconfig.operations.dns import Record, as_json, hostname, pacc_text, records, zone
+from autoconfig.operations.names import srv_target
 from autoconfig.protocols.pacc import Pacc
 from tests.support import COMMAND, SERVICES, Write, load
 
@@ -102,7 +103,7 @@ def test_the_zone_format_names_who_asks() -> None:
         ("\t\x7f é", r'"\009\127 \195\169"'),
         ("", '""'),
         ("x" * 256, f'"{"x" * 255}" "x"'),
-        ("é" * 128, f'"{r"\195\169" * 127}\\195" "\\169"'),
+        ("é" * 128, "".join(['"', r"\195\169" * 127, r'\195" "\169"'])),
     ],
 )
 def test_a_text_is_quoted_and_split_as_zone_files_need(text: str, data: str) -> None:
@@ -140,10 +141,12 @@ def test_a_zone_can_be_loaded_whatever_a_definition_says(write: Write, url: str,
     for domain in definition.domains:
         text = zone(domain, records(definition, domain, HOST))
         assert text.isascii()
-        loaded = dns.zone.from_text(f"@ 60 SOA ns hostmaster 1 3600 600 86400 60\n@ 60 NS ns\n{text}", origin=domain)
-        for name, _, data in loaded.iterate_rdatas("SRV"):
-            target = data.target.derelativize(loaded.origin).to_text(omit_final_dot=True)
-            assert target == "." or hostname(target) == target, name
+        loaded = dns.zone.from_text(
+            f"@ 60 SOA ns hostmaster 1 3600 600 86400 60\n@ 60 NS ns\n{text}", origin=domain, relativize=False
+        )
+        for _, _, data in loaded.iterate_rdatas("SRV"):
+            target, _ = srv_target(data)
+            assert hostname(target) == target
 
 
 @pytest.mark.parametrize(
