@@ -1,6 +1,8 @@
 """How each client's reader is imitated: what the real ones are known to do (see PROTOCOLS of the clients' sources)."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autoconfig.address import MailAddress
 from autoconfig.definition import EMBEDDED
@@ -74,3 +76,52 @@ def test_outlook_lets_encryption_override_ssl_and_takes_what_is_before_the_at_wi
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
 def test_what_is_no_document_is_nothing(client: Client, document: bytes) -> None:
     assert read(client, document, FRED) is None
+
+
+def servers(host: str, port: str) -> bytes:
+    """Return an autoconfig file with one host and port for everything."""
+    one = f"<hostname>{host}</hostname><port>{port}</port><socketType>SSL</socketType>"
+    text = f'<incomingServer type="imap">{one}</incomingServer><outgoingServer type="smtp">{one}</outgoingServer>'
+    return f"<clientConfig><emailProvider>{text}</emailProvider></clientConfig>".encode()
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "9" * 5000, "²", "٣", "-1", "1.0", "1e3", ""])
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
+def test_a_port_that_is_none_is_no_server(client: Client, port: str) -> None:
+    assert read(client, servers("a.example", port), FRED) is None
+    protocol = f"<Protocol><Type>IMAP</Type><Server>a</Server><Port>{port}</Port></Protocol>"
+    protocol += protocol.replace("IMAP", "SMTP")
+    assert read(client, f"<Autodiscover>{protocol}</Autodiscover>".encode(), FRED) is None
+
+
+def test_a_port_is_read_as_clients_read_it() -> None:
+    account = read(BY_NAME["Thunderbird"], servers("a.example", " 00993 "), FRED)
+    assert account
+    assert account.incoming.port == 993
+
+
+LAUGHS = "".join(f'<!ENTITY {chr(98 + i)} "{f"&{chr(97 + i)};" * 10}">' for i in range(9))
+HOSTILE = {
+    "a file in an entity": '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]>' + servers("&x;", "993").decode(),
+    "entities in entities": f'<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">{LAUGHS}]><clientConfig><a>&j;</a></clientConfig>',
+    "an encoding that nobody knows": '<?xml version="1.0" encoding="x-nobody"?><clientConfig/>',
+    "elements in elements": "<clientConfig>" + "<a>" * 80000,
+    "objects in objects": '{"a":' * 50000,
+    "a number of 5000 digits": '{"protocols":' + "9" * 5000 + "}",
+    "a list for a host": '{"protocols":{"imap":{"host":["a"]},"submit":{"host":{}}}}',
+    "protocols that are a list": '{"protocols":["imap"]}',
+    "a protocol that is a number": '{"protocols":{"imap":7}}',
+}
+
+
+@pytest.mark.parametrize("document", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
+def test_no_document_breaks_a_reader(client: Client, document: str) -> None:
+    assert read(client, document.encode(), FRED) is None
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_any_bytes_are_an_account_or_nothing(content: bytes) -> None:
+    for client in CLIENTS:
+        for document in (content, b"{" + content, b"<clientConfig>" + content + b"</clientConfig>"):
+            assert read(client, document, FRED) is None
