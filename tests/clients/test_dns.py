@@ -1,13 +1,15 @@
 """What `bt-autoconfig dns` prints, loaded unchanged into real name servers."""
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.clients import dns
+from autoconfig.definition import EMBEDDED
 from tests.clients.network import ADDRESS, Network
+from tests.support import COMMAND
 
 DOMAIN = "btinternet.com"
 ASK = """
@@ -45,13 +47,35 @@ def bind(folder: Path, zone: Path) -> list[str | Path]:
     return ["named", "-g", "-c", folder / "named.conf"]
 
 
+def services(calendar: str, contacts: str) -> str:
+    """Return the end of a definition that has a calendar and an address book at these URLs."""
+    rest = "<authentication>Basic</authentication><username>%EMAILADDRESS%</username>"
+    return (
+        f'<calendar type="caldav"><url>{calendar}</url>{rest}</calendar>'
+        f'<addressbook type="carddav"><url>{contacts}</url>{rest}</addressbook></clientConfig>'
+    )
+
+
 @pytest.mark.parametrize("server", [knot, nsd, bind])
 def test_a_name_server_loads_the_records_and_answers_with_them(
     lab: Network, server: Callable[[Path, Path], list[str | Path]]
 ) -> None:
     folder = lab.folder / "zones"
     folder.mkdir(mode=0o777)
-    (folder / "records").write_text(dns.published(DOMAIN, f"web.{DOMAIN}"))
+    definition = folder / "definition.xml"
+    urls = ("https://dav.example/a;b&quot;\\é", f"https://dav.example/{'x' * 300}")
+    definition.write_text(EMBEDDED.read_text().replace("</clientConfig>", services(*urls)))
+    command: list[str | Path] = [
+        COMMAND,
+        "dns",
+        "--host",
+        f"web.{DOMAIN}",
+        "--domain",
+        DOMAIN,
+        "--definition",
+        definition,
+    ]
+    (folder / "records").write_text(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
     zone = folder / "zone"
     zone.write_text(
         f"$ORIGIN {DOMAIN}.\n$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A {ADDRESS}\n$INCLUDE {folder}/records\n"
@@ -63,11 +87,20 @@ def test_a_name_server_loads_the_records_and_answers_with_them(
         "_autodiscover._tcp/SRV",
         "_imaps._tcp/SRV",
         "_imap._tcp/SRV",
+        "_carddavs._tcp/SRV",
+        "_caldavs._tcp/TXT",
         "_ua-auto-config/TXT",
     ]
     answers = lab.run(
         [sys.executable, "-c", ASK, ADDRESS, *(question.replace("/", f".{DOMAIN}/") for question in questions)]
     )
     *others, digest = answers.splitlines()
-    assert others == ["web.btinternet.com.", "0 0 443 web.btinternet.com.", "0 1 993 mail.btinternet.com.", "0 0 0 ."]
+    assert others == [
+        "web.btinternet.com.",
+        "0 0 443 web.btinternet.com.",
+        "0 1 993 mail.btinternet.com.",
+        "0 0 0 .",
+        "0 1 443 dav.example.",
+        r'"path=/a;b\"\\\195\169"',
+    ]
     assert digest.startswith('"v=UAAC1; a=sha256; d=')
