@@ -163,8 +163,8 @@ async def _check(
 def export(folder: Path, **where: Any) -> None:
     """Write the documents that need no computing to DIR, laid out by host, for any static web server or CDN.
 
-    DIR/manifest.json lists the headers and the SHA-256 digest of each. Files that an earlier export wrote are replaced or
-    removed; nothing else is touched, and symbolic links in DIR are not followed.
+    DIR/manifest.json lists the headers and the SHA-256 digest of each. Files that an earlier export wrote are replaced
+    or removed; nothing else is touched, and symbolic links in DIR are not followed.
     """
     with explained():
         settings = sources_of(**where).read().load()

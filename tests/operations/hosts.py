@@ -6,6 +6,8 @@ import json
 import os
 import ssl
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -171,15 +173,20 @@ class Checked:
 
 def check(*arguments: object, **environment: str) -> Checked:
     """Run `bt-autoconfig check` as its users do."""
-    began = time.monotonic()
-    command = [str(COMMAND), "check", *map(str, arguments)]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | environment
-    )
-    assert process.stdout
-    assert process.stderr
-    with process.stdout, process.stderr:
-        stdout, stderr = process.stdout.read(), process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return Checked(process.returncode, stdout, stderr, time.monotonic() - began, usage.ru_maxrss / 1024)
+    with tempfile.NamedTemporaryFile("r") as report:
+        command = [sys.executable, "-S", "-c", _MEASURED, report.name, str(COMMAND), "check", *map(str, arguments)]
+        began = time.monotonic()
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
+        seconds = time.monotonic() - began
+        return Checked(done.returncode, done.stdout, done.stderr, seconds, int(report.read()) / 1024)
+
+
+_MEASURED = """
+import os, sys
+pid = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+with open(sys.argv[1], "w") as report:
+    report.write(str(usage.ru_maxrss))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+"""Runs a program and writes down its memory: a process counts that of the one that it was forked from, so a small one."""

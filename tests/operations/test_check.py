@@ -9,7 +9,7 @@ from tests.support import COMMAND, Served, Write, serving
 
 
 def check(server: Served, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [str(COMMAND), "check", "--url", server.url, "--resolver", "127.0.0.1", "--timeout", "0.2", *arguments]
+    command = [str(COMMAND), "check", "--url", server.url, "--resolver", "127.0.0.1", "--timeout", "3", *arguments]
     return subprocess.run(command, capture_output=True, check=False, text=True)
 
 
