@@ -324,7 +324,7 @@ def test_one_address_has_a_limit_of_its_own(strict: Served) -> None:
         assert [reply.status for reply in replies(everything(other))] == [200, 200]
 
 
-def test_a_thousand_idle_connections_kept_renewed_lock_nobody_out() -> None:
+def test_idle_connections_kept_renewed_lock_nobody_out() -> None:
     with serving() as served, ExitStack() as stack:
         held = [stack.enter_context(connect(served.port, STRANGER)) for _ in range(300)]
         for number in range(300):
