@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +15,11 @@ from autoconfig.visible import visible
 
 EMBEDDED = Path(__file__).with_name("bt.xml")
 """The definition that is served when no other is named."""
+
+MAX_NODES = 25_000
+"""Elements and comments in a definition. libxml2 takes a second to validate so many, and four for twice as many."""
+MAX_ATTRIBUTES = 100
+"""Attributes of one element. libxml2 takes 17 seconds to validate 24,000."""
 
 MAIL_SERVERS = (("incomingServer", "imap"), ("incomingServer", "pop3"), ("outgoingServer", "smtp"))
 """The server sections that every document is made of: element and type."""
@@ -190,7 +196,15 @@ def _parse(source: Path, content: bytes) -> etree._Element:
         raise DefinitionError([f"{source}:{error.lineno or 1}: not well-formed XML: {error.msg}"]) from error
     if tree.docinfo.doctype:
         raise DefinitionError([f"{source}:1: a DOCTYPE has no place in a definition; leave it out"])
-    return tree.getroot()
+    root = tree.getroot()
+    if next(islice(root.iter(), MAX_NODES, None), None) is not None:
+        problem = f"more than {MAX_NODES} elements and comments; split it into several definitions"
+        raise DefinitionError([f"{source}:1: the definition has {problem}"])
+    for element in root.iter(etree.Element):
+        if len(element.attrib) > MAX_ATTRIBUTES:
+            problem = f"{element.tag!s} has more than {MAX_ATTRIBUTES} attributes; leave some out"
+            raise DefinitionError([f"{source}:{line_of(element)}: {problem}"])
+    return root
 
 
 def _collapse_white_space(root: etree._Element) -> None:

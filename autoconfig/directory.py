@@ -1,18 +1,23 @@
 """Several providers side by side: read their definitions, and find the one that an address or a host belongs to."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from autoconfig import definition
 from autoconfig.address import MailAddress
 from autoconfig.definition import Definition, DefinitionError
+from autoconfig.files import MAX_DEFINITION, FileError, expand, read_file
 
 CLIENT_HOSTS = ("", "autoconfig.", "autodiscover.", "ua-auto-config.")
 """What clients put before a domain to get the host that they ask for its settings."""
 
 Files = list[tuple[Path, bytes]]
 """Definition files as they were when they were read: names and contents."""
+
+_MOST_CONFLICTS = 100
+"""Errors that are listed: finding the lines of each takes time."""
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -30,14 +35,18 @@ def read(sources: Iterable[Path]) -> Files:
     files: Files = []
     errors: list[str] = []
     for source in sources:
-        paths = sorted(source.glob("*.xml")) if source.is_dir() else [source]
+        try:
+            paths = expand(source, ".xml")
+        except FileError as error:
+            errors.append(str(error))
+            continue
         if not paths:
             errors.append(f"{source}: there is no .xml file in this folder")
         for path in paths:
             try:
-                files.append((path, path.read_bytes()))
-            except OSError as error:
-                errors.append(f"{path}: cannot be read: {error.strerror}")
+                files.append((path, read_file(path, MAX_DEFINITION)))
+            except FileError as error:
+                errors.append(str(error))
     if errors:
         raise DefinitionError(errors)
     return files
@@ -55,7 +64,7 @@ def load(files: Files) -> tuple[Definition, ...]:
             definitions.append(definition.load(path, content))
         except DefinitionError as error:
             errors += error.errors
-    errors += _conflicts(definitions)
+    errors += islice(_conflicts(definitions), _MOST_CONFLICTS)
     if errors:
         raise DefinitionError(errors)
     return tuple(definitions)

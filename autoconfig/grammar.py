@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Iterator
 from copy import deepcopy
 from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
 
 from lxml import etree
 
 _RNG = "{http://relaxng.org/ns/structure/1.0}"
 _DOCUMENTATION = "{http://relaxng.org/ns/compatibility/annotations/1.0}documentation"
+_MOST_REMARKS = 100
 _LONGEST_QUOTE = 60  # characters of a wrong value that a message shows
 
 
@@ -30,13 +32,18 @@ class Grammar:
     def __init__(self, rng: bytes) -> None:
         self._tree = etree.fromstring(rng)
         self._relaxng = etree.RelaxNG(self._tree)
+        self._grammars: dict[str, etree.RelaxNG] = {}
+        """Grammars for one element, by the name of its define."""
 
     def errors(self, root: etree._Element) -> list[Remark]:
         """Return all that keeps a document from fitting, in its own order; nothing when it fits."""
         if self._relaxng.validate(root):
             return []
         # What the grammar calls wrong is never called right, even should no define on its own explain it.
-        return list(self._explain(root)) or [Remark(error.line, error.message) for error in self._relaxng.error_log]
+        remarks = list(islice(self._explain(root), _MOST_REMARKS + 1))
+        if len(remarks) > _MOST_REMARKS:
+            remarks[-1] = Remark(remarks[-1].line, "and more errors from here on; correct these first")
+        return remarks or [Remark(error.line, error.message) for error in self._relaxng.error_log]
 
     def unknown(self, root: etree._Element) -> Iterator[Remark]:
         """Yield the outermost elements that the format does not know; its readers must ignore them (section 3.9)."""
@@ -72,7 +79,9 @@ class Grammar:
         if (name := self._define(element)) is None:
             return
         children = list(element.iterchildren(etree.Element))
-        if not self._alone(name).validate(_shallow(element, children)):
+        if name not in self._grammars:
+            self._grammars[name] = self._alone(name)
+        if not self._grammars[name].validate(_shallow(element, children)):
             complaint = self._defines[name].findtext(_DOCUMENTATION, "")
             if children:
                 held = Counter(str(child.tag) for child in children)

@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.hazmat.primitives.serialization.pkcs7 import PKCS7Options, PKCS7SignatureBuilder
 
+from autoconfig.files import MAX_PEM, FileError, read_file
+
 SOON = 30
 """Days before a certificate ends from which on every start warns of it."""
 
@@ -112,9 +114,9 @@ _Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 def _read(path: Path) -> SigningFile:
     try:
-        return SigningFile(path, path.read_bytes())
-    except OSError as error:
-        raise SigningError(f"{path}: cannot be read: {error.strerror}") from error
+        return SigningFile(path, read_file(path, MAX_PEM))
+    except FileError as error:
+        raise SigningError(str(error)) from error
 
 
 def _certificates(file: SigningFile) -> list[x509.Certificate]:
