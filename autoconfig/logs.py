@@ -1,12 +1,32 @@
-"""Log lines: for people on stderr, or one JSON object a line on stdout."""
+"""Log lines: for people on stderr, or one JSON object a line on stdout. Whoever reads them never holds up the server.
+
+Lines wait in a queue of limited size, and a thread writes them. When nobody reads, lines are dropped and counted.
+"""
 
 import json
 import logging
+import os
+import select
+import threading
 import time
+from collections import deque
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from autoconfig.front import place_of
 from autoconfig.visible import visible
+
+MAX_QUEUE = 256 * 1024
+"""Bytes of lines that wait for their reader."""
+_LONGEST_LINE = 64 * 1024
+_ATOMIC = 4096
+"""Bytes that a write to a pipe does not mix with those of other processes (PIPE_BUF, pipe(7))."""
+_PATIENCE = 1.0
+"""Seconds for the lines that wait to be written when the process exits."""
+
+_OnDrop = Callable[[], None]
+_Describe = Callable[[int], str]
 
 
 class JSONFormatter(logging.Formatter):
@@ -37,6 +57,117 @@ class TextFormatter(logging.Formatter):
         return f"{record.levelname}: {visible(record.getMessage())}{exception}"
 
 
+class LineWriter:
+    """Writes lines to a descriptor, from a thread. `write` never waits; a line too many is dropped and counted."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.dropped = 0
+        self.on_drop: _OnDrop = _nothing
+        self.describe: _Describe = "{} log lines were dropped: nothing read them".format
+        """Makes the line that tells how many were dropped, written when lines are read again."""
+        self._descriptor = descriptor
+        self._lines: deque[bytes] = deque()
+        self._size = 0
+        self._told = 0
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def write(self, line: str) -> None:
+        """Queue a line, without its end."""
+        encoded = line.encode(errors="backslashreplace")[:_LONGEST_LINE] + b"\n"
+        with self._changed:
+            if self._size + len(encoded) > MAX_QUEUE:
+                self.dropped += 1
+                self.on_drop()
+                return
+            self._lines.append(encoded)
+            self._size += len(encoded)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+                self._thread.start()
+            elif len(self._lines) == 1:
+                self._changed.notify_all()
+
+    def flush(self, seconds: float = _PATIENCE) -> None:
+        """Wait until all lines are written, for a while."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._size, seconds)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._lines)
+                batch = self._next_batch()
+            written = self._write(b"".join(batch))
+            with self._changed:
+                self._size -= sum(map(len, batch))
+                if not written:
+                    self.dropped += len(batch)
+                    for _ in batch:
+                        self.on_drop()
+                elif self.dropped > self._told and self._size < MAX_QUEUE / 2:  # the reader is back
+                    line = self.describe(self.dropped - self._told).encode() + b"\n"
+                    self._told = self.dropped
+                    self._lines.appendleft(line)
+                    self._size += len(line)
+                self._changed.notify_all()
+
+    def _next_batch(self) -> list[bytes]:
+        batch = [self._lines.popleft()]
+        size = len(batch[0])
+        while self._lines and size + len(self._lines[0]) <= _ATOMIC:
+            size += len(self._lines[0])
+            batch.append(self._lines.popleft())
+        return batch
+
+    def _write(self, data: bytes) -> bool:
+        """Write all of it, however long that takes; tell whether that was possible."""
+        while data:
+            try:
+                data = data[os.write(self._descriptor, data) :]
+            except BlockingIOError:  # another process has made the pipe non-blocking
+                poll = select.poll()
+                poll.register(self._descriptor, select.POLLOUT)
+                poll.poll()
+            except OSError:  # the reader has gone, or the disk is full
+                return False
+        return True
+
+
+@cache
+def writer(descriptor: int) -> LineWriter:
+    """Return the process's only writer to a descriptor."""
+    return LineWriter(descriptor)
+
+
+class LineHandler(logging.Handler):
+    """Hands log records to a LineWriter."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._writer = writer(descriptor)
+        self._writer.describe = self._describe
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queue a record's line."""
+        self._writer.write(self.format(record))
+
+    def flush(self) -> None:
+        """Wait until all lines are written, for a while."""
+        self._writer.flush()
+
+    def _describe(self, dropped: int) -> str:
+        message = f"{dropped} log lines were dropped: nothing read them"
+        record = logging.LogRecord(__name__, logging.WARNING, __file__, 0, message, None, None)
+        record.__dict__["fields"] = {"dropped": dropped}
+        return self.format(record)
+
+
+def descriptor_of(format_: str) -> int:
+    """Return the descriptor that log lines are written to; `format_` is json or text."""
+    return 1 if format_ == "json" else 2
+
+
 def configuration(format_: str) -> dict[str, Any]:
     """Return what `logging.config.dictConfig` wants; `format_` is json or text."""
     formatter = JSONFormatter if format_ == "json" else TextFormatter
@@ -46,8 +177,8 @@ def configuration(format_: str) -> dict[str, Any]:
         "formatters": {"line": {"()": f"{formatter.__module__}.{formatter.__name__}"}},
         "handlers": {
             "lines": {
-                "class": "logging.StreamHandler",
-                "stream": "ext://sys.stdout" if format_ == "json" else "ext://sys.stderr",
+                "()": f"{__name__}.{LineHandler.__name__}",
+                "descriptor": descriptor_of(format_),
                 "formatter": "line",
             }
         },
@@ -58,3 +189,7 @@ def configuration(format_: str) -> dict[str, Any]:
             "uvicorn": {"level": "ERROR"},
         },
     }
+
+
+def _nothing() -> None:
+    pass

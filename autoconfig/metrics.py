@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from autoconfig.logs import LineWriter
 from autoconfig.observe import RequestRecord
 from autoconfig.signing import Signer
 from autoconfig.sources import Settings
@@ -70,6 +71,14 @@ def counter() -> Callable[[RequestRecord], None]:
         latency.labels(record.route).observe(record.seconds)
 
     return count
+
+
+def count_dropped_lines(writer: LineWriter) -> None:
+    """Have the log lines that a writer drops counted."""
+    from prometheus_client import Counter  # reads _FOLDER when it is imported
+
+    dropped = Counter("bt_autoconfig_log_lines_dropped", "Log lines that were dropped because nothing read them")
+    writer.on_drop = dropped.inc
 
 
 def listen(host: str, port: int, state: State) -> int:

@@ -1,78 +1,44 @@
-"""The server while it runs: changed files taken into use on SIGHUP, an end in good order on SIGTERM, its workers."""
+"""A process that serves: its application, whose settings can be exchanged, and its orderly end."""
 
-import functools
+import asyncio
 import gc
-import logging
-import os
-import signal
-import socket
-import threading
+import math
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
-from typing import Self
+from typing import Any
 
 import uvicorn
-from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
-from autoconfig.definition import DefinitionError
-from autoconfig.metrics import State, counter
+from autoconfig.listening import Listener
+from autoconfig.metrics import counter
 from autoconfig.observe import RequestRecord, log
 from autoconfig.requests import Request
 from autoconfig.responses import Response
 from autoconfig.server import application
-from autoconfig.signing import SigningError
-from autoconfig.sources import Contents, Options, Settings, Sources
-from autoconfig.templates import TemplateError
+from autoconfig.sources import Options, Settings
+from autoconfig.uvicorn_config import LimitedConfig
 
-CONFIGURATION_ERRORS = (DefinitionError, SigningError, TemplateError)
-"""What is raised when something cannot be served."""
+_SETTLED = 0.1
+"""Seconds without a new connection after which the backlog is empty: handshakes that have begun are complete."""
+_LONGEST_BACKLOG = 5.0
+"""Seconds after which the backlog is given up: the kernel does not keep new connections off it everywhere."""
 
-logger = logging.getLogger(__name__)
 
+class Application:
+    """Handler whose settings can be exchanged. Requests in flight finish on what they began with.
 
-class Reloadable:
-    """Handler that reads its sources anew on SIGHUP.
-
-    Requests in flight finish on what they began with. When something new is wrong, all that is wrong is logged and the
-    old goes on serving. For the main thread to make. Raises TemplateError.
+    While `draining`, /readyz is 503 and clients' connections end with their answers. Raises TemplateError.
     """
 
-    def __init__(self, sources: Sources, settings: Settings, state: State | None = None) -> None:
-        self._sources = sources
-        self._state = state or State()
+    def __init__(self, settings: Settings) -> None:
         self.draining = False
-        self._report = _reporter(sources.options)
-        self._take(settings)
-        self._reloading = ThreadPoolExecutor(1, "reload")
-        signal.signal(signal.SIGHUP, self._hangup)
+        self._report = _reporter(settings.options)
+        self.take(settings)
 
-    def drain(self) -> Self:
-        """Have SIGTERM end the server in two steps: at once it is no longer ready, and after the drain time it ends.
-
-        For when the server has installed its own handler, which then does the second step; a second signal does it too.
-        """
-        end = signal.getsignal(signal.SIGTERM)
-
-        def terminate(number: int, frame: FrameType | None) -> None:
-            if self.draining or not self._sources.options.drain_time:
-                self.draining = True
-                if callable(end):
-                    end(number, frame)
-                return
-            self.draining = True
-            again = threading.Timer(self._sources.options.drain_time, os.kill, (os.getpid(), signal.SIGTERM))
-            again.daemon = True
-            again.start()
-
-        signal.signal(signal.SIGTERM, terminate)
-        return self
-
-    def _take(self, settings: Settings) -> None:
+    def take(self, settings: Settings) -> None:
+        """Serve other settings. Raises TemplateError, and then serves the old ones."""
         self._app = application(settings, ready=lambda: not self.draining, report=self._report)
-        self._state.applied(settings)
         _freeze()
 
     def respond(self, request: Request) -> Response | Awaitable[Response]:
@@ -87,21 +53,85 @@ class Reloadable:
         """Pass on that a connection has been closed."""
         self._app.evicted()
 
-    def _hangup(self, _number: int, _frame: FrameType | None) -> None:
-        # Beside the requests: many definitions take seconds. Always in one thread, whose memory is used again.
-        self._reloading.submit(self._reload)
 
-    def _reload(self) -> None:
-        try:
-            settings = self._sources.read().load()
-            self._take(settings)
-        except CONFIGURATION_ERRORS as error:
-            self._state.refused()
-            _log_errors(error)
-        else:
-            logger.warning("reloaded")
-            for warning in settings.signing_warnings():
-                logger.warning("%s", warning)
+class Server(uvicorn.Server):
+    """uvicorn's server, which ends without resetting a connection.
+
+    On SIGTERM it is no longer ready; after the drain time it accepts what waits in the backlog and stops listening;
+    then uvicorn shuts its connections down, which leaves them time for a request that may be on its way.
+    """
+
+    def __init__(
+        self,
+        config: LimitedConfig,
+        served: Application,
+        listener: Listener,
+        drain_time: float,
+        on_ready: Callable[[], None],
+    ) -> None:
+        super().__init__(config)
+        self._served = served
+        self._listener = listener
+        self.drain_time = drain_time
+        self._on_ready = on_ready
+        self._ends_at = math.inf
+        self._alone = True
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether it is no longer ready."""
+        return self._served.draining
+
+    def listen(self) -> None:
+        """Serve until the end. For the main thread."""
+        self.run(sockets=[self._listener.socket])
+
+    def drain(self, seconds: float) -> None:
+        """Be no longer ready, and end in some seconds. Safe in a signal handler or another thread."""
+        self._served.draining = True
+        self._ends_at = time.monotonic() + seconds
+
+    def leave(self, seconds: float) -> None:
+        """Drain, while others go on listening on the same socket."""
+        self._alone = False
+        self.drain(seconds)
+
+    def end(self) -> None:
+        """End now, as the last that listens."""
+        self._alone = True
+        self.drain(0)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Drain on SIGTERM or SIGINT; a second one ends the drain time."""
+        self.drain(0 if self.is_draining else self.drain_time)
+
+    async def startup(self, sockets: Any = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        self._on_ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        """End when it is time. uvicorn calls this ten times a second."""
+        self.should_exit = time.monotonic() >= self._ends_at
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """End."""
+        if self._alone and not self._listener.passed:
+            self._listener.refuse_new()
+            await self._empty_backlog()
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(0.01)  # connections that were accepted last are made
+        await super().shutdown(sockets)
+
+    async def _empty_backlog(self) -> None:
+        """Wait until no connection has waited to be accepted for a moment; the event loop accepts them."""
+        start = last = time.monotonic()
+        while (now := time.monotonic()) < min(last + _SETTLED, start + _LONGEST_BACKLOG):
+            if self._listener.has_waiting():
+                last = now
+            await asyncio.sleep(0.01)
 
 
 def _reporter(options: Options) -> Callable[[RequestRecord], None] | None:
@@ -115,72 +145,6 @@ def _reporter(options: Options) -> Callable[[RequestRecord], None] | None:
     return report if reports else None
 
 
-def reloadable(sources: Sources, contents: Contents) -> Reloadable:
-    """Make the application of a worker, from what was read of its sources. Raises one of BROKEN."""
-    return Reloadable(sources, contents.load()).drain()
-
-
-class Workers(Multiprocess):
-    """Worker processes that serve what this process has read and found right.
-
-    On SIGHUP it reads anew, and only when all is right has the workers do so. A worker that dies is replaced by one
-    that serves what was right last, whatever the files have become.
-    """
-
-    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], sources: Sources, state: State) -> None:
-        super().__init__(config, sockets)
-        self._sources = sources
-        self._state = state
-
-    def keep_subprocess_alive(self) -> None:
-        """Replace workers that have died or hang.
-
-        uvicorn waits for a worker's answer even when the worker has died since it was asked; meanwhile it hears no
-        signal. This one looks.
-        """
-        for number, process in enumerate(self.processes):
-            if self.should_exit.is_set() or self._lives(process):
-                continue
-            process.kill()
-            process.join()
-            if process.exitcode == STARTUP_FAILURE:
-                logger.error("a worker cannot start; the server ends")
-                self.should_exit.set()
-                return
-            self.processes[number] = Process(self.config, self.sockets)
-            self.processes[number].start()
-
-    def _lives(self, process: Process) -> bool:
-        try:
-            process.parent_conn.send(b"ping")
-            deadline = time.monotonic() + self.config.timeout_worker_healthcheck
-            while process.process.is_alive() and time.monotonic() < deadline:
-                if process.parent_conn.poll(0.1):
-                    process.parent_conn.recv()
-                    return True
-                if self.signal_queue:
-                    return True  # signals first; the worker is asked again
-        except (OSError, EOFError):
-            pass
-        return False
-
-    def handle_hup(self) -> None:
-        """Reload."""
-        try:
-            contents = self._sources.read()
-            settings = contents.load()
-            application(settings)
-        except CONFIGURATION_ERRORS as error:
-            self._state.refused()
-            _log_errors(error)
-            return
-        self._state.applied(settings)
-        self.config.app = functools.partial(reloadable, self._sources, contents)
-        for process in self.processes:
-            if process.pid is not None:
-                os.kill(process.pid, signal.SIGHUP)
-
-
 def _freeze() -> None:
     """Take what has been made at start out of the garbage collector's rounds: it stays.
 
@@ -189,8 +153,3 @@ def _freeze() -> None:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
-
-
-def _log_errors(error: Exception) -> None:
-    for line in str(error).splitlines():
-        logger.error("not reloaded, what was served goes on: %s", line)

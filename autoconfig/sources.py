@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoconfig.advice import advise
-from autoconfig.definition import Definition
+from autoconfig.definition import Definition, DefinitionError
 from autoconfig.directory import Files, load, read
-from autoconfig.signing import Signer, SigningFiles
+from autoconfig.signing import Signer, SigningError, SigningFiles
+from autoconfig.templates import TemplateError
 from autoconfig.visible import visible
+
+CONFIGURATION_ERRORS = (DefinitionError, SigningError, TemplateError)
+"""What is raised when something cannot be served; the texts are for the operator."""
 
 
 @dataclass(frozen=True)

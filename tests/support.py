@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -21,21 +21,30 @@ from autoconfig.directory import Directory, directory
 COMMAND = Path(sys.executable).with_name("bt-autoconfig")
 
 
+WITHOUT_OVERRIDE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--") if os.geteuid() == 0 else ()
+"""Runs a command so that permissions of files hold for it, even for root."""
+
+
 class Served:
     """A running `bt-autoconfig serve`: its address, and all that it has printed so far."""
 
-    def __init__(self, process: subprocess.Popen[bytes], output: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], output: Path, seconds: float = 20) -> None:
         self.process = process
         self._output = output
-        self.port = self._port()
+        self.port = self._port(seconds)
         self.url = f"http://127.0.0.1:{self.port}"
         self.http = httpx.Client(base_url=self.url, timeout=10)
 
     def printed(self) -> str:
         return self._output.read_text()
 
-    def _port(self) -> int:
-        deadline = time.monotonic() + 20
+    def workers(self) -> list[int]:
+        """Return the process numbers of its workers."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [int(pid) for pid in children if b"spawn_main" in _command_line(pid)]
+
+    def _port(self, seconds: float) -> int:
+        deadline = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < deadline:
             if found := re.search(r"http://127\.0\.0\.1:(\d+)[ \"]", self.printed()):
                 return int(found[1])
@@ -43,14 +52,34 @@ class Served:
         raise AssertionError(f"the server did not start:\n{self.printed()}")
 
 
+def _command_line(pid: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it has ended
+        return b""
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 20) -> bool:
+    """Tell whether a condition is soon true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
 @contextmanager
-def serving(*arguments: str | Path) -> Iterator[Served]:
-    """Run the installed command on a free port, from a folder that has nothing to do with it."""
+def serving(*arguments: str | Path, prefix: Sequence[str] = (), seconds: float = 20) -> Iterator[Served]:
+    """Run the installed command on a free port, from a folder that has nothing to do with it.
+
+    `prefix` is a command that runs it; `seconds` is how long it may take to start.
+    """
     with tempfile.TemporaryDirectory() as folder, Path(folder, "output").open("wb") as output:
-        command = [COMMAND, "serve", "--port", "0", *arguments]
+        command = [*prefix, COMMAND, "serve", "--port", "0", *arguments]
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd="/")
         try:
-            served = Served(process, Path(folder, "output"))
+            served = Served(process, Path(folder, "output"), seconds)
             with served.http:
                 yield served
         finally:

@@ -1,10 +1,13 @@
 """From start to end: readiness, and how the server ends."""
 
+import asyncio
 import os
+import re
 import signal
 import socket
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 import httpx
@@ -45,33 +48,97 @@ def test_told_to_end_it_is_at_once_not_ready_but_goes_on_answering_for_the_drain
         assert 1.2 < time.monotonic() - began < 6
 
 
+def receive_response(connection: socket.socket) -> bytes:
+    """Receive one response, however its parts come."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += (more := connection.recv(65536))
+        assert more, "the connection ended before the response"
+    length = int(re.findall(rb"(?i)content-length: (\d+)", received)[0])
+    while len(received.partition(b"\r\n\r\n")[2]) < length:
+        received += (more := connection.recv(65536))
+        assert more, "the connection ended within the response"
+    return received
+
+
+REQUEST = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+FORM = b"POST /email.mobileconfig HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+
+
+def in_use(served: Served) -> socket.socket:
+    """Return a connection that a worker has accepted and answered on."""
+    connection = socket.create_connection(("127.0.0.1", served.port), timeout=20)
+    connection.sendall(REQUEST)
+    assert receive_response(connection).startswith(b"HTTP/1.1 200 ")
+    return connection
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_requests_in_flight_are_answered_before_the_end(workers: str) -> None:
-    with serving("--workers", workers) as served:
-        with socket.create_connection(("127.0.0.1", served.port), timeout=10) as connection:
-            connection.sendall(b"POST /email.mobileconfig HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\n"
-                               b"Content-Type: application/x-www-form-urlencoded\r\n\r\nname")  # fmt: skip
-            time.sleep(0.3)
-            served.process.send_signal(signal.SIGTERM)
-            time.sleep(0.7)
-            connection.sendall(b"=%C3%84+%26")
-            answer = b""
-            while received := connection.recv(65536):
-                answer += received
+    with serving("--workers", workers) as served, in_use(served) as connection:
+        connection.sendall(FORM + b"Content-Length: 15\r\n\r\nname")
+        served.process.send_signal(signal.SIGTERM)
+        assert becomes(served, "0", lambda one: str(status(one, "/healthz")))
+        connection.sendall(b"=%C3%84+%26")
+        answer = receive_response(connection)
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert "Ä &amp;" in answer.decode()
-        assert served.process.wait(timeout=10) == 0
+        assert served.process.wait(timeout=20) == 0
 
 
 def test_a_request_that_never_ends_does_not_keep_the_server_from_ending() -> None:
-    with (
-        serving("--grace-time", "1", "--body-timeout", "60") as served,
-        socket.create_connection(("127.0.0.1", served.port)) as connection,
-    ):
-        connection.sendall(b"POST /email.mobileconfig HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n")
-        time.sleep(0.3)
+    with serving("--grace-time", "1", "--body-timeout", "60") as served, in_use(served) as connection:
+        connection.sendall(FORM + b"Content-Length: 12\r\n\r\n")
         served.process.send_signal(signal.SIGTERM)
-        assert served.process.wait(timeout=8) == 0
+        assert served.process.wait(timeout=15) == 0
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sigterm_resets_no_connection(workers: str) -> None:
+    """Neither one that waits to be accepted, nor a new one, nor one that is kept for further requests."""
+    with serving("--workers", workers) as served:
+        outcomes = asyncio.run(ask_until_the_end(served))
+        assert served.process.returncode == 0
+    assert set(outcomes) == {"answered", "refused"}, outcomes
+    assert outcomes["answered"] > 100
+
+
+async def ask_until_the_end(served: Served) -> Counter[str]:
+    """Have many clients ask while the server ends; count how their requests ended."""
+    outcomes: Counter[str] = Counter()
+    clients = [
+        asyncio.create_task(ask(served, outcomes, kept=kept, pause=pause))
+        for kept, pause in [(False, 0.0)] * 20 + [(False, 0.3)] * 40 + [(True, 0.05)] * 40
+    ]
+    while outcomes["answered"] < 500:
+        await asyncio.sleep(0.01)
+    served.process.send_signal(signal.SIGTERM)
+    await asyncio.to_thread(served.process.wait, 30)
+    await asyncio.gather(*clients)
+    return outcomes
+
+
+async def ask(served: Served, outcomes: Counter[str], *, kept: bool, pause: float) -> None:
+    """Ask again and again until connections are refused; wait before each request."""
+    while True:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        except ConnectionRefusedError:
+            outcomes["refused"] += 1
+            return
+        try:
+            ends = False
+            while not ends:
+                await asyncio.sleep(pause)
+                writer.write(REQUEST)
+                head = await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(len(b"ok\n"))
+                outcomes["answered"] += 1
+                ends = not kept or b"connection: close" in head.lower()
+        except (OSError, EOFError) as error:
+            outcomes[f"{'kept' if kept else 'new'}: {type(error).__name__}"] += 1
+        finally:
+            writer.close()
 
 
 def test_a_second_signal_ends_the_drain_time() -> None:

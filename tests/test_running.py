@@ -1,13 +1,20 @@
 import os
+import re
 import signal
+import subprocess
+import tempfile
 import threading
 import time
 from pathlib import Path
+from queue import SimpleQueue
 
 import httpx
 import pytest
 
-from tests.support import Served, Write, becomes, serving
+from autoconfig.metrics import State
+from autoconfig.reloading import Reloader
+from autoconfig.sources import Contents, Settings, Sources
+from tests.support import COMMAND, WITHOUT_OVERRIDE, Served, Write, becomes, serving, wait_until
 
 PATH = "/mail/config-v1.1.xml"
 CHANGED = {"imap.example.com": "changed.example.com"}
@@ -15,6 +22,11 @@ CHANGED = {"imap.example.com": "changed.example.com"}
 
 def settings(served: Served) -> str:
     return httpx.get(f"{served.url}{PATH}").text
+
+
+def metrics(served: Served) -> str:
+    (port,) = re.findall(r"127\.0\.0\.1:(\d+)/metrics", served.printed())
+    return httpx.get(f"http://127.0.0.1:{port}/metrics").text
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -36,7 +48,7 @@ def test_a_broken_definition_is_told_and_the_old_one_goes_on_serving(write: Writ
     with serving("--definition", write(), "--workers", workers) as served:
         file = write({">143<": ">99999<", ">plain<": ">none<"})
         served.process.send_signal(signal.SIGHUP)
-        told = "ERROR: not reloaded, what was served goes on: "
+        told = "ERROR: not reloaded, the previous configuration stays in use: "
         assert becomes(served, f"{told}{file}:17: socketType none is not SSL, STARTTLS or plain", Served.printed)
         assert f"{told}{file}:9: port 99999 is not between 1 and 65535" in served.printed()
         assert all("imap.example.com" in settings(served) for _ in range(10))
@@ -71,14 +83,93 @@ def test_no_request_fails_while_definitions_are_reloaded(write: Write, workers: 
     assert set(statuses) == {200}
 
 
-def test_a_worker_that_dies_is_replaced_by_one_that_serves_what_was_right_last(write: Write) -> None:
-    with serving("--definition", write(), "--workers", "2") as served:
-        write({">143<": ">99999<"})
-        children = Path(f"/proc/{served.process.pid}/task/{served.process.pid}/children").read_text().split()
-        workers = [pid for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
-        assert len(workers) == 2
-        for pid in workers:
-            os.kill(int(pid), signal.SIGKILL)
-        time.sleep(1)
-        assert becomes(served, "imap.example.com", settings)
-        assert "Traceback" not in served.printed()
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_folder_that_may_not_be_read_is_told_and_the_previous_configuration_stays(write: Write, workers: str) -> None:
+    folder = write().parent
+    arguments = ("--definition", folder, "--workers", workers, "--metrics-port", "0")
+    with serving(*arguments, prefix=WITHOUT_OVERRIDE) as served:
+        folder.chmod(0)
+        try:
+            served.process.send_signal(signal.SIGHUP)
+            error = (
+                f"ERROR: not reloaded, the previous configuration stays in use: {folder}: cannot be read: Permission"
+            )
+            assert becomes(served, error, Served.printed)
+            assert "imap.example.com" in settings(served)
+            assert "bt_autoconfig_last_reload_failed 1.0" in metrics(served)
+        finally:
+            folder.chmod(0o700)
+        write(CHANGED)
+        served.process.send_signal(signal.SIGHUP)
+        assert becomes(served, "WARNING: reloaded", Served.printed)
+        assert "changed.example.com" in settings(served)
+        assert "bt_autoconfig_last_reload_failed 0.0" in metrics(served)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_reloads_that_wait_are_one_and_sigterm_ends_the_server_in_the_middle_of_one(
+    tmp_path: Path, workers: str
+) -> None:
+    for number in range(1500):
+        text = Write.TEXT.replace("example.com", f"e{number}.example").replace("example.net", f"n{number}.example")
+        (tmp_path / f"{number}.xml").write_text(text)
+    with serving("--definition", tmp_path, "--workers", workers, seconds=90) as served:
+        for _ in range(50):
+            served.process.send_signal(signal.SIGHUP)
+            time.sleep(0.01)  # a signal that comes while another of its kind waits is dropped by the kernel
+        assert httpx.get(f"{served.url}/readyz", timeout=20).status_code == 200
+        served.process.send_signal(signal.SIGTERM)
+        assert served.process.wait(timeout=15) == 0
+        assert served.printed().count("reloaded") <= 1
+
+
+def test_sighup_from_the_first_moment_of_the_server_is_remembered(write: Write) -> None:
+    file = write()
+    with tempfile.TemporaryFile() as output:
+        command: list[str | Path] = [COMMAND, "serve", "--port", "0", "--definition", file]
+        with subprocess.Popen(command, stdout=output, stderr=output) as process:
+            try:
+                assert wait_until(lambda: catches_hangups(process.pid))
+                began = {name for name in modules(process.pid) if "lxml" in name}
+                process.send_signal(signal.SIGHUP)
+                assert not began, "it has imported what takes long before it catches the signal"
+                assert wait_until(lambda: b"reloaded" in os.pread(output.fileno(), 100_000, 0))
+            finally:
+                process.terminate()
+        assert process.returncode == 0
+
+
+def catches_hangups(pid: int) -> bool:
+    """Tell whether a process catches SIGHUP (proc(5), SigCgt)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught, 16) & 1 << signal.SIGHUP - 1)
+
+
+def modules(pid: int) -> set[str]:
+    """Return the libraries that a process has loaded."""
+    return {line.split()[-1] for line in Path(f"/proc/{pid}/maps").read_text().splitlines()}
+
+
+class Unreadable(Sources):
+    """Sources whose files cannot be read in a way that no one has thought of."""
+
+    def read(self) -> Contents:
+        raise RuntimeError("the disk is on fire")
+
+
+def test_an_error_that_no_one_has_thought_of_is_reported_and_the_next_reload_works(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    requests: SimpleQueue[None] = SimpleQueue()
+    applied: SimpleQueue[Settings] = SimpleQueue()
+    state = State()
+    reloader = Reloader(requests, Unreadable(()), lambda _, settings: applied.put(settings), state)
+    reloader.start()
+    requests.put(None)
+    assert wait_until(lambda: "in use: the disk is on fire (RuntimeError at " in caplog.text)
+    assert state.failed
+    reloader.sources = Sources((write(),))
+    requests.put(None)
+    assert applied.get(timeout=20).definitions[0].domains[0] == "example.com"
+    assert wait_until(lambda: not state.failed)

@@ -193,7 +193,7 @@ def test_a_broken_renewal_is_told_and_the_old_certificate_goes_on_signing(
     with serving(*one.options()) as served:
         one.certificate.write_text("x")
         served.process.send_signal(signal.SIGHUP)
-        told = f"ERROR: not reloaded, what was served goes on: {one.certificate}: has no certificate in PEM format"
+        told = f"ERROR: not reloaded, the previous configuration stays in use: {one.certificate}: has no certificate in PEM format"
         assert becomes(served, told, Served.printed)
         assert verify(fresh(served), signing_authority.root, tmp_path).returncode == 0
 

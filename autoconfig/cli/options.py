@@ -14,8 +14,7 @@ from autoconfig.address import AddressError, MailAddress, ascii_domain
 from autoconfig.definition import EMBEDDED, DefinitionError
 from autoconfig.directory import NotServedError
 from autoconfig.protocols.autodiscover import AutodiscoverError
-from autoconfig.running import CONFIGURATION_ERRORS
-from autoconfig.sources import Options, Sources
+from autoconfig.sources import CONFIGURATION_ERRORS, Options, Sources
 from autoconfig.visible import visible
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "BT_AUTOCONFIG"}

@@ -4,41 +4,41 @@ import functools
 import logging
 import logging.config
 import os
-import signal
 import socket
-import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import fields
 from typing import Any
 
 import click
-import uvicorn
 
+from autoconfig import signals
 from autoconfig.cli.options import (
     SETTINGS,
     Refusal,
     definition_option,
     explained,
     option,
-    say,
     signed,
     sources_of,
     web_address,
 )
 from autoconfig.connection_pool import Limits, TrustedProxies
-from autoconfig.logs import configuration
-from autoconfig.metrics import State, listen, shared
-from autoconfig.running import Reloadable, Workers, reloadable
-from autoconfig.sources import Options, Settings
+from autoconfig.listening import Listener, notify_ready
+from autoconfig.logs import configuration, descriptor_of, writer
+from autoconfig.metrics import State, count_dropped_lines, listen, shared
+from autoconfig.reloading import Apply, Reloader
+from autoconfig.running import Application, Server
+from autoconfig.server import application
+from autoconfig.sources import Contents, Options, Settings
 from autoconfig.uvicorn_config import LimitedConfig
+from autoconfig.visible import visible
+from autoconfig.worker import Setup
+from autoconfig.workers import Workers
 
 logger = logging.getLogger(__name__)
 
 _SECONDS = click.FloatRange(0.1)
-_FIRST_PASSED = 3
-"""The descriptor that systemd passes (sd_listen_fds(3))."""
-_WORKER_START = 120
-"""Seconds that a worker may take to be ready: ten thousand definitions take some."""
 _MOST_WARNINGS = 20
 """Warnings that the start prints."""
 
@@ -114,44 +114,69 @@ def serve(
     SIGHUP reads definitions, certificates and keys anew; when one of them is wrong, the old ones go on serving. SIGTERM
     ends the server when the requests in flight are answered.
     """
+    signals.catch()
     limits = Limits(**_pop_fields(given, Limits))
     options = Options(**_pop_fields(given, Options), metrics=metrics_port is not None)
     sources = sources_of(**given, options=options)
-    logging_ = configuration(log_format)
-    logging.config.dictConfig(logging_)
+    logging.config.dictConfig(configuration(log_format))
     state = State()
     config = functools.partial(
         LimitedConfig,
-        factory=True,
         limits=limits,
         trusted_proxies=trusted_proxies,
-        log_config=logging_,
+        log_config=None,  # it is configured already
         timeout_graceful_shutdown=grace_time,
     )
     with ExitStack() as stack:
-        if options.metrics and workers > 1:
-            stack.enter_context(shared())
         # What is broken stops the start here, once, and not in every worker.
         with explained():
             contents = sources.read()
             settings = contents.load()
-            app = Reloadable(sources, settings, state)
+            served = Application(settings) if workers == 1 else None
+            if served is None:
+                application(settings)
+        state.applied(settings)
         _warn(settings, log_format)
         listener = _listen(host, port)
+        if options.metrics and workers > 1:
+            stack.enter_context(shared())
+        if options.metrics:
+            count_dropped_lines(writer(descriptor_of(log_format)))
         if metrics_port is not None:
             _listen_for_prometheus(metrics_host, metrics_port, state)
-        _say_where(listener, settings, log_format)
-        del settings  # of many, some hundred megabytes that nobody needs any more
-        for number in (signal.SIGINT, signal.SIGTERM):
-            # uvicorn ends in good order, then raises the signal again.
-            signal.signal(number, lambda *_: sys.exit(0))
-        if workers == 1:
-            uvicorn.Server(config(app.drain)).run(sockets=[listener])
+        announce = functools.partial(_announce, _where(listener.socket, settings, log_format), log_format)
+        reload = functools.partial(Reloader, signals.reloads, sources, state=state)
+        setup = Setup(config, log_format, options.drain_time, grace_time, options.metrics)
+        del settings  # of many, some hundred megabytes that nothing needs any more
+        if served:
+            del contents
+            status = _serve_alone(listener, setup, served, reload, announce)
         else:
-            del app
-            worker = functools.partial(reloadable, sources, contents)
-            many = config(worker, workers=workers, timeout_worker_healthcheck=_WORKER_START)
-            Workers(many, [listener], sources, state).run()
+            many = Workers(workers, listener, setup, contents, announce)
+            del contents
+            reload(functools.partial(_apply, many)).start()
+            status = many.run()
+    for descriptor in (1, 2):
+        writer(descriptor).flush()
+    os._exit(status)  # a reload in progress is not waited for
+
+
+def _serve_alone(
+    listener: Listener,
+    setup: Setup,
+    served: Application,
+    reload: Callable[[Apply], Reloader],
+    announce: Callable[[], None],
+) -> int:
+    server = Server(setup.config(served), served, listener, setup.drain_time, announce)
+    reload(lambda _, settings: served.take(settings)).start()
+    server.listen()
+    return 0
+
+
+def _apply(many: Workers, contents: Contents, settings: Settings) -> None:
+    application(settings)
+    many.apply(contents)
 
 
 def _pop_fields(given: dict[str, Any], kind: type[Limits] | type[Options]) -> dict[str, Any]:
@@ -170,15 +195,12 @@ def _warn(settings: Settings, log_format: str) -> None:
         if log_format == "json":
             logger.warning("%s", warning)
         else:
-            say(f"warning: {warning}", err=True)
+            writer(2).write(visible(f"warning: {warning}"))
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1":
-        return socket.socket(fileno=_FIRST_PASSED)  # systemd listens already (sd_listen_fds)
+def _listen(host: str, port: int) -> Listener:
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=2048)
+        return Listener.open(host, port)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         problem = f"cannot listen on {host} port {port}: {reason}"
@@ -194,18 +216,29 @@ def _listen_for_prometheus(host: str, port: int, state: State) -> None:
     logger.info("figures for Prometheus at http://%s:%s/metrics", host, actual)
 
 
-def _say_where(listener: socket.socket, settings: Settings, log_format: str) -> None:
+def _where(listener: socket.socket, settings: Settings, log_format: str) -> list[str]:
+    """Return the lines that tell where the server is."""
     definitions = settings.definitions
     host, port = listener.getsockname()[:2]
     base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     address = f"you@{definitions[0].domains[0]}"
     others = f" and {len(definitions) - 1} more" if len(definitions) > 1 else ""
     if log_format == "json":
-        logger.info("serving %s%s on %s", definitions[0].display_name, others, base)
-        return
-    say(f"bt-autoconfig serves {definitions[0].display_name}{others} on {base} (Ctrl-C ends it). To try it:")
-    click.echo(f"  Thunderbird  {base}/mail/config-v1.1.xml?emailaddress={address}")
-    click.echo(f"  Outlook      {base}/autodiscover/autodiscover.xml")
-    click.echo(f"  Apple        {base}/email.mobileconfig?emailaddress={address}")
-    click.echo(f"  People       {base}/")
-    sys.stdout.flush()
+        return [f"serving {definitions[0].display_name}{others} on {base}"]
+    return [
+        f"bt-autoconfig serves {definitions[0].display_name}{others} on {base} (Ctrl-C ends it). To try it:",
+        f"  Thunderbird  {base}/mail/config-v1.1.xml?emailaddress={address}",
+        f"  Outlook      {base}/autodiscover/autodiscover.xml",
+        f"  Apple        {base}/email.mobileconfig?emailaddress={address}",
+        f"  People       {base}/",
+    ]
+
+
+def _announce(lines: list[str], log_format: str) -> None:
+    """Tell that the server serves: people, and systemd."""
+    for line in lines:
+        if log_format == "json":
+            logger.info("%s", line)
+        else:
+            writer(1).write(visible(line))
+    notify_ready()

@@ -65,7 +65,7 @@ class Day:
         """End workers one by one; each is replaced."""
         while not self.over.is_set():
             await asyncio.sleep(5)
-            if len(found := workers(self._served)) == 2:
+            if len(found := self._served.workers()) == 2:
                 os.kill(found[self.ended % 2], signal.SIGTERM)
                 self.ended += 1
 
@@ -75,16 +75,10 @@ class Day:
         self.hostile += number
 
 
-def workers(served: Served) -> list[int]:
-    """Return the workers' process numbers."""
-    children = Path(f"/proc/{served.process.pid}/task/{served.process.pid}/children").read_text().split()
-    return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-
 def burden(served: Served) -> dict[str, int]:
     """Return what the server and its workers hold: memory (KiB) and descriptors; of workers the one that holds most."""
     found = {"parent KiB": 0, "worker KiB": 0, "parent descriptors": 0, "worker descriptors": 0}
-    for pid in (served.process.pid, *workers(served)):
+    for pid in (served.process.pid, *served.workers()):
         who = "parent" if pid == served.process.pid else "worker"
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         resident = next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
@@ -98,7 +92,7 @@ async def settled(served: Served) -> dict[str, int]:
     """Return what the server holds when all connections have ended and two workers are there."""
     await asyncio.sleep(8)
     deadline = time.monotonic() + 20
-    while len(workers(served)) < 2 and time.monotonic() < deadline:
+    while len(served.workers()) < 2 and time.monotonic() < deadline:
         await asyncio.sleep(0.2)
     return burden(served)
 

@@ -1,0 +1,115 @@
+"""A worker process: serves what its parent hands over, and tells it every second that it is alive."""
+
+import asyncio
+import logging
+import logging.config
+import math
+import os
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from types import FrameType
+
+from autoconfig.boot import Pulse
+from autoconfig.front import place_of
+from autoconfig.handover import APPLIED, CONTENTS, DRAIN, END, READY, receive, send
+from autoconfig.listening import Listener
+from autoconfig.logs import configuration, descriptor_of, writer
+from autoconfig.metrics import count_dropped_lines
+from autoconfig.running import Application, Server
+from autoconfig.sources import Contents
+from autoconfig.uvicorn_config import LimitedConfig
+
+_ORDERS = 0.5
+"""Seconds for the parent to take over when a worker gets SIGTERM: systemd sends it to all processes at once."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How to serve: what does not change while the server runs."""
+
+    config: Callable[[Application], LimitedConfig]
+    log_format: str
+    drain_time: float
+    """Seconds from SIGTERM to the end of listening."""
+    grace_time: float
+    """Seconds for requests in flight, after that."""
+    metrics: bool
+
+
+def run(channel: socket.socket, listener: Listener, setup: Setup, pulse: Pulse) -> None:
+    """Serve until the parent says to end, exits, or the process gets SIGTERM. Ends the process."""
+    logging.config.dictConfig(configuration(setup.log_format))
+    status = 0
+    try:
+        _Worker(channel, listener, setup, pulse).run()
+    except Exception as error:
+        logger.error("a worker cannot serve: %s", place_of(error))
+        status = 1
+    writer(descriptor_of(setup.log_format)).flush()
+    os._exit(status)  # threads that still load definitions are not waited for
+
+
+class _Worker:
+    def __init__(self, channel: socket.socket, listener: Listener, setup: Setup, pulse: Pulse) -> None:
+        self._channel = channel
+        self._listener = listener
+        self._setup = setup
+        self._pulse = pulse
+        self._server: _Server | None = None
+
+    def run(self) -> None:
+        _, contents = receive(self._channel)
+        if contents is None:
+            return
+        setup = self._setup
+        if setup.metrics:
+            count_dropped_lines(writer(descriptor_of(setup.log_format)))
+        threading.Thread(target=self._obey, name="parent", daemon=True).start()
+        self._served = Application(contents.load())
+        del contents
+        config = setup.config(self._served)
+        self._server = _Server(config, self._served, self._listener, setup.drain_time, self._ready)
+        self._server.listen()
+
+    def _ready(self) -> None:
+        self._pulse.loop = asyncio.get_running_loop()
+        send(self._channel, READY)
+
+    def _obey(self) -> None:
+        """Do what the parent says."""
+        message = END
+        with suppress(OSError):
+            while (received := receive(self._channel))[0] == CONTENTS and received[1] is not None:
+                self._take(received[1])
+                del received
+            message = received[0]
+        if self._server is None:
+            os._exit(0)
+        if message == DRAIN:
+            self._server.drain(math.inf)
+            with suppress(OSError):
+                receive(self._channel)
+        self._server.end()
+
+    def _take(self, contents: Contents) -> None:
+        try:
+            self._served.take(contents.load())
+        except Exception as error:
+            # The parent has loaded the same. Another process may have more luck; the parent sees to it.
+            logger.error("a worker cannot load what was reloaded: %s", place_of(error))
+            if self._server is not None:
+                self._server.leave(0)
+        else:
+            send(self._channel, APPLIED)
+
+
+class _Server(Server):
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Leave on SIGTERM, unless the parent got it too and says what to do."""
+        if not self.is_draining:
+            self.leave(max(self.drain_time, _ORDERS))

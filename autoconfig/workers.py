@@ -1,0 +1,268 @@
+"""Worker processes: started, replaced when they die or hang, given new contents, and ended.
+
+One loop in the main thread does all of it, and nothing in it waits for a worker.
+"""
+
+import logging
+import multiprocessing
+import os
+import pickle
+import signal
+import socket
+import time
+from collections.abc import Callable
+from multiprocessing.connection import wait
+from queue import Empty, SimpleQueue
+
+from autoconfig import boot, handover
+from autoconfig.front import place_of
+from autoconfig.handover import APPLIED, CONTENTS, DRAIN, END, READY
+from autoconfig.listening import Listener
+from autoconfig.sources import Contents
+from autoconfig.worker import Setup
+
+HUNG = 8.0
+"""Seconds without a sign of life, of which there is one a second, after which a worker hangs."""
+_TICK = 0.2
+_LONGEST_STEP = 1.0
+"""Seconds that count as silence at most between two looks: this process may have been stopped, too."""
+_PAUSE = 0.5
+"""Seconds before the next attempt when a worker could not start."""
+_ATTEMPTS = 3
+"""Workers that may be lost while they load new contents, before the previous ones are used again."""
+_LATE = 10.0
+"""Seconds that a worker may take longer to end than its requests in flight."""
+
+_SPAWN = multiprocessing.get_context("spawn")
+logger = logging.getLogger(__name__)
+
+
+class HandoverError(Exception):
+    """Workers died when they were given new contents; the previous ones are in use again."""
+
+
+class _Process:
+    """A worker, as its parent sees it."""
+
+    def __init__(self, listener: Listener, setup: bytes) -> None:
+        self.channel, theirs = socket.socketpair()
+        self.channel.setblocking(False)
+        self.ready = self.killed = False
+        self.silent = 0.0
+        """Seconds since the last sign of life."""
+        self.handed = self.applied = 0
+        """Numbers of the contents that it was given last, and that it serves."""
+        self._process = _SPAWN.Process(target=boot.start, args=(theirs, listener, setup), name="worker", daemon=True)
+        # A new process inherits what is blocked: a signal cannot end it before it has decided what to do about it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, boot.SIGNALS)
+        try:
+            self._process.start()
+        finally:
+            theirs.close()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, boot.SIGNALS)
+
+    @property
+    def sentinel(self) -> int:
+        """A descriptor that is readable when the process has ended."""
+        return self._process.sentinel
+
+    @property
+    def exit_status(self) -> int | None:
+        """Its exit status, negative for a signal; None while it runs."""
+        return self._process.exitcode
+
+    def hear(self) -> None:
+        """Take in what it has sent."""
+        try:
+            messages = self.channel.recv(4096)
+        except OSError:
+            return
+        if messages:
+            self.silent = 0.0
+        self.ready = self.ready or READY in messages
+        if READY in messages or APPLIED in messages:
+            self.applied = self.handed
+
+    def give(self, descriptor: int, number: int) -> None:
+        """Give it contents, unless it is still busy with others."""
+        if handover.send(self.channel, CONTENTS, descriptor):
+            self.handed = number
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.killed = True
+        self._process.kill()
+
+    def bury(self) -> None:
+        """Release what is left of it when it has ended."""
+        self._process.join()
+        self._process.close()
+        self.channel.close()
+
+
+class Workers:
+    """Worker processes that serve what this process has validated. For the main thread to make and run."""
+
+    def __init__(
+        self, number: int, listener: Listener, setup: Setup, contents: Contents, on_ready: Callable[[], None]
+    ) -> None:
+        self._wanted = number
+        self._listener = listener
+        self._setup = setup
+        self._on_ready = on_ready
+        self._processes: list[_Process] = []
+        self._contents = self._previous = handover.store(contents)
+        self._number = 1
+        self._incoming: SimpleQueue[int] = SimpleQueue()
+        self._outcome: SimpleQueue[bool] = SimpleQueue()
+        self._handing_over = False
+        self._lost = 0
+        self._not_before = self._last_step = 0.0
+        self._signals: list[int] = []
+        self._ends_at: float | None = None
+        self._killed_at: float | None = None
+        self._was_ready = False
+        self._status = 0
+        self._waker, self._woken = socket.socketpair()
+        self._waker.setblocking(False)
+        self._woken.setblocking(False)
+
+    def apply(self, contents: Contents) -> None:
+        """Give the workers new contents; return when all serve them. For one other thread.
+
+        Raises HandoverError, or OSError when there is no memory for the contents.
+        """
+        self._incoming.put(handover.store(contents))
+        self._waker.send(b".")
+        if not self._outcome.get():
+            raise HandoverError("workers ended when they loaded it")
+
+    def run(self) -> int:
+        """Supervise until the end; return the exit status."""
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda number, _: self._signals.append(number))
+        self._last_step = time.monotonic()
+        while self._killed_at is None or self._processes:
+            try:
+                self._step()
+            except Exception as error:  # without supervision, nothing would end the workers
+                logger.error("supervision failed: %s", place_of(error))
+                time.sleep(0.1)
+            if self._processes:
+                wait([self._woken, *self._waited_for()], _TICK)
+        return self._status
+
+    def _waited_for(self) -> list[int | socket.socket]:
+        return [one for process in self._processes for one in (process.sentinel, process.channel)]
+
+    def _step(self) -> None:
+        now = time.monotonic()
+        self._empty_waker()
+        self._look_after(min(now - self._last_step, _LONGEST_STEP))
+        self._last_step = now
+        self._bury(now)
+        if self._signals or self._ends_at is not None:
+            self._shut_down(now)
+        else:
+            self._take_incoming()
+            self._start_missing(now)
+            self._hand_over()
+
+    def _empty_waker(self) -> None:
+        try:
+            while self._woken.recv(4096):
+                pass
+        except BlockingIOError:
+            pass
+
+    def _look_after(self, seconds: float) -> None:
+        for process in self._living():
+            process.silent += seconds
+            process.hear()
+            if process.silent > HUNG:
+                logger.error("a worker hangs; killing it")
+                process.kill()
+        if not self._was_ready and any(process.ready for process in self._processes):
+            self._was_ready = True
+            self._on_ready()
+
+    def _living(self) -> list[_Process]:
+        return [process for process in self._processes if not process.killed]
+
+    def _bury(self, now: float) -> None:
+        """Take leave of those that have ended."""
+        for process in list(self._processes):
+            if (status := process.exit_status) is None:
+                continue
+            self._processes.remove(process)
+            if self._ends_at is None:
+                logger.error("a worker ended (exit status %s); starting another", status)
+                if not process.ready:
+                    self._not_before = now + _PAUSE
+                if self._handing_over and process.applied < process.handed:
+                    self._lost += 1
+                if not self._was_ready and status > 0:  # not by a signal
+                    logger.error("workers cannot start; the server ends")
+                    self._status = 1
+                    self._signals += [signal.SIGTERM] * 2
+            process.bury()
+
+    def _start_missing(self, now: float) -> None:
+        if now < self._not_before:
+            return
+        for _ in range(self._wanted - len(self._living())):
+            try:
+                process = _Process(self._listener, pickle.dumps(self._setup))
+            except OSError as error:  # no memory, or too many processes: that may pass
+                logger.error("cannot start a worker: %s", error.strerror)
+                self._not_before = now + _PAUSE
+                return
+            process.give(self._contents, self._number)
+            self._processes.append(process)
+
+    def _take_incoming(self) -> None:
+        """Begin to hand over what has been validated."""
+        try:
+            contents = self._incoming.get_nowait()
+        except Empty:
+            return
+        self._previous, self._contents = self._contents, contents
+        self._number += 1
+        self._handing_over, self._lost = True, 0
+
+    def _hand_over(self) -> None:
+        """Give contents to workers that have others; know when all serve them, or that they cannot."""
+        for process in self._living():
+            if process.ready and process.handed == process.applied < self._number:
+                process.give(self._contents, self._number)
+        if not self._handing_over:
+            return
+        if self._lost >= _ATTEMPTS:
+            self._finish_handover(self._contents, applied=False)
+            self._contents = self._previous
+            self._number += 1
+        elif [one.applied for one in self._living()] == [self._number] * self._wanted:
+            self._finish_handover(self._previous, applied=True)
+            self._previous = self._contents
+
+    def _finish_handover(self, obsolete: int, *, applied: bool) -> None:
+        self._handing_over = False
+        os.close(obsolete)
+        self._outcome.put(applied)
+
+    def _shut_down(self, now: float) -> None:
+        """Drain at the first signal, end after the drain time or at the second, and kill who does not."""
+        if self._ends_at is None:
+            self._ends_at = now + self._setup.drain_time
+            for process in self._living():
+                handover.send(process.channel, DRAIN)
+        if self._killed_at is None and (now >= self._ends_at or len(self._signals) > 1):
+            self._killed_at = now + self._setup.grace_time + _LATE
+            self._listener.refuse_new()
+            for process in self._living():
+                handover.send(process.channel, END)
+            self._listener.socket.close()
+        if self._killed_at is not None and now >= self._killed_at:
+            for process in self._living():
+                process.kill()

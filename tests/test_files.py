@@ -1,0 +1,140 @@
+"""Reading an operator's files: regular ones only, and never for ever."""
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from autoconfig.files import FileError, expand, read_file
+from autoconfig.signing import SigningError, SigningFiles
+from tests.support import COMMAND, Served, Write, becomes, serving
+
+TIMEOUT = 60
+
+
+def make_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(path))
+
+
+def link_to_a_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+KINDS = pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (make_fifo, "a FIFO"),
+        (make_socket, "a socket"),
+        (link_to_a_device, "a device"),
+        (Path.mkdir, "a folder"),
+    ],
+)
+Make = Callable[[Path], None]
+
+
+def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"x" * 1024 * 1024)
+    assert read_file(file, 1024 * 1024) == file.read_bytes()
+    with pytest.raises(FileError, match=rf"^{file}: is larger than 0 MiB$"):
+        read_file(file, 1024 * 1024 - 1)
+
+
+def test_a_file_whose_size_is_unknown_before_it_is_read_has_the_same_limit() -> None:
+    file = Path("/proc/self/status")
+    assert file.stat().st_size == 0
+    with pytest.raises(FileError, match="is larger than"):
+        read_file(file, 100)
+
+
+@KINDS
+def test_what_is_no_regular_file_is_not_read(tmp_path: Path, make: Make, kind: str) -> None:
+    make(tmp_path / "b.xml")
+    with pytest.raises(FileError, match=rf"b\.xml: is {kind}; only regular files are read$"):
+        read_file(tmp_path / "b.xml", 100)
+
+
+def test_a_name_that_no_file_can_have_is_an_error_like_any_other(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="cannot be read"):
+        read_file(tmp_path / "a\0b", 100)
+    assert expand(tmp_path / "a\0b", ".xml") == [tmp_path / "a\0b"]
+
+
+@KINDS
+def test_a_certificate_or_key_that_is_no_regular_file_is_not_read(
+    tmp_path: Path, signing: tuple[str, ...], make: Make, kind: str
+) -> None:
+    make(tmp_path / "key.pem")
+    with pytest.raises(SigningError, match=rf"key\.pem: is {kind}"):
+        SigningFiles.read(Path(signing[1]), tmp_path / "key.pem", None)
+
+
+@KINDS
+@pytest.mark.parametrize("command", ["validate", "serve"])
+def test_a_folder_with_something_else_than_a_file_is_refused_at_once(
+    write: Write, tmp_path: Path, command: str, make: Make, kind: str
+) -> None:
+    write()
+    make(tmp_path / "b.xml")
+    arguments = [tmp_path] if command == "validate" else ["--port", "0", "--definition", tmp_path]
+    done = subprocess.run([COMMAND, command, *arguments], capture_output=True, text=True, check=False, timeout=TIMEOUT)
+    assert done.returncode == 1
+    assert f"{tmp_path}/b.xml: is {kind}; only regular files are read" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_fifo_in_the_folder_stops_neither_a_reload_nor_the_end(write: Write, tmp_path: Path, workers: str) -> None:
+    write()
+    with serving("--definition", tmp_path, "--workers", workers) as served:
+        os.mkfifo(tmp_path / "b.xml")
+        served.process.send_signal(signal.SIGHUP)
+        assert becomes(served, "stays in use: " + f"{tmp_path}/b.xml: is a FIFO", Served.printed)
+        served.process.send_signal(signal.SIGTERM)
+        assert served.process.wait(timeout=20) == 0
+
+
+def test_a_definition_of_100_megabytes_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "large.xml"
+    with file.open("wb") as large:
+        large.truncate(100_000_000)
+    done = subprocess.run([COMMAND, "validate", file], capture_output=True, text=True, check=False, timeout=TIMEOUT)
+    assert done.returncode == 1
+    assert done.stderr == f"{file}: is larger than 16 MiB\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        ("<domain>", "<domain>a.example</domain>" * 100_000 + "<domain>", ":1: the definition has more than 25000 el"),
+        ("<domain>", "<?x?>" * 1_000_000 + "<domain>", ":1: the definition has more than 25000 el"),
+        ("<domain>", "<domain>a b</domain>" * 20_000 + "<domain>", "and more errors from here on"),
+        ("<domain>", "<domain " + " ".join(f"a{i}=''" for i in range(200_000)) + ">", "has more than 100 attributes"),
+    ],
+    ids=["domains", "instructions", "errors", "attributes"],
+)
+def test_a_definition_with_too_much_in_it_gets_a_clear_error_soon(
+    tmp_path: Path, old: str, new: str, error: str
+) -> None:
+    file = tmp_path / "large.xml"
+    file.write_text(Write.TEXT.replace(old, new, 1))
+    done = subprocess.run([COMMAND, "validate", file], capture_output=True, text=True, check=False, timeout=TIMEOUT)
+    assert done.returncode == 1
+    assert error in done.stdout + done.stderr
+
+
+def test_two_definitions_with_thousands_of_the_same_domains_get_a_clear_error_soon(tmp_path: Path) -> None:
+    domains = "".join(f"<domain>d{number}.example</domain>" for number in range(20_000))
+    for name in ("a.xml", "b.xml"):
+        (tmp_path / name).write_text(Write.TEXT.replace("<domain>", f"{domains}<domain>", 1))
+    done = subprocess.run([COMMAND, "validate", tmp_path], capture_output=True, text=True, check=False, timeout=TIMEOUT)
+    assert done.returncode == 1
+    assert f"b.xml:4: domain d0.example stands in {tmp_path}/a.xml:4 already" in done.stdout + done.stderr

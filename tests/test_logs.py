@@ -1,0 +1,180 @@
+"""Log lines: a reader that stalls or goes away never holds up the server."""
+
+import json
+import logging
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from autoconfig.logs import MAX_QUEUE, JSONFormatter, LineWriter, TextFormatter
+from tests.support import COMMAND, wait_until
+
+LINES = 20_000
+"""More than a pipe and the queue hold."""
+
+
+@contextmanager
+def pipe() -> Iterator[tuple[int, int]]:
+    reading, writing = os.pipe()
+    try:
+        yield reading, writing
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def read_all(descriptor: int) -> bytes:
+    """Read what is there, and what comes within a second."""
+    os.set_blocking(descriptor, False)
+    received = bytearray()
+
+    def read() -> bool:
+        try:
+            while more := os.read(descriptor, 1024 * 1024):
+                received.extend(more)
+        except BlockingIOError:
+            return False
+        return True
+
+    wait_until(read, seconds=1)
+    return bytes(received)
+
+
+def test_lines_are_written_whole_and_in_order() -> None:
+    with pipe() as (reading, writing):
+        writer = LineWriter(writing)
+        lines = [f"{number} {'x' * (number % 300)}" for number in range(200)]
+        for line in lines:
+            writer.write(line)
+        writer.flush()
+        assert read_all(reading).decode().splitlines() == lines
+
+
+def test_what_is_not_read_is_dropped_and_counted_and_told_when_lines_are_read_again() -> None:
+    with pipe() as (reading, writing):
+        writer = LineWriter(writing)
+        counted = []
+        writer.on_drop = lambda: counted.append(1)
+        for _ in range(LINES):
+            writer.write("x" * 99)
+        assert LINES - MAX_QUEUE // 100 - 2000 < writer.dropped == len(counted) < LINES
+        received = read_all(reading).decode().splitlines()
+        told = [line for line in received if line != "x" * 99]
+        assert told == [f"{writer.dropped} log lines were dropped: nothing read them"]
+        assert len(received) - 1 + writer.dropped == LINES
+
+
+def test_a_pipe_that_another_process_made_non_blocking_is_waited_for() -> None:
+    with pipe() as (reading, writing):
+        os.set_blocking(writing, False)
+        writer = LineWriter(writing)
+        for _ in range(2000):
+            writer.write("x" * 99)
+        assert len(read_all(reading)) == 200_000
+        assert not writer.dropped
+
+
+def test_a_reader_that_has_gone_costs_lines_only() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        writer = LineWriter(writing)
+        writer.write("lost")
+        assert wait_until(lambda: writer.dropped == 1)
+    finally:
+        os.close(writing)
+
+
+def test_a_line_may_be_written_while_another_thread_does() -> None:
+    with pipe() as (reading, writing):
+        writer = LineWriter(writing)
+
+        def write() -> None:
+            for _ in range(500):
+                writer.write("line")
+
+        threads = [threading.Thread(target=write) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert read_all(reading) == b"line\n" * 2000
+
+
+@pytest.mark.parametrize("formatter", [TextFormatter(), JSONFormatter()])
+def test_no_control_character_of_a_message_reaches_a_terminal(formatter: logging.Formatter) -> None:
+    record = logging.LogRecord("x", logging.ERROR, "x", 1, "a\x1b]0;b\x07\x9bc\nd\u202ee", None, None)
+    line = formatter.format(record)
+    assert line.isprintable()
+    if isinstance(formatter, JSONFormatter):
+        assert json.loads(line)["message"].startswith("a\\x1b]0;b")
+
+
+@pytest.mark.parametrize("format_", ["text", "json"])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_stalled_reader_of_the_log_stops_nothing(workers: str, format_: str) -> None:
+    arguments = ["--port", "0", "--access-log", "--log-format", format_, "--workers", workers, "--metrics-port", "0"]
+    with subprocess.Popen(
+        [COMMAND, "serve", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/"
+    ) as process:
+        assert process.stdout
+        try:
+            text = ""
+            while not (found := re.search(r"http://127\.0\.0\.1:(\d+)[ \"](?!.*metrics)", text)):
+                text += process.stdout.readline().decode()
+            (metrics_port,) = re.findall(r":(\d+)/metrics", text)
+            # From here on, nothing reads.
+            with httpx.Client(base_url=f"http://127.0.0.1:{found[1]}", timeout=20) as http:
+                flood(int(found[1]))
+                assert http.get("/healthz").status_code == 200
+            process.send_signal(signal.SIGHUP)
+            assert wait_until(lambda: dropped(metrics_port) > 0)
+            output = bytearray()
+            reader = threading.Thread(target=lambda: output.extend(process.stdout.read() if process.stdout else b""))
+            reader.start()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=20) == 0
+            reader.join()
+            assert re.search(rb"[1-9]\d* log lines were dropped: nothing read them", output)
+        finally:
+            process.kill()
+
+
+def flood(port: int) -> None:
+    """Send more requests than a pipe and the queue hold lines for, to one worker."""
+    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        for _ in range(400):
+            connection.sendall(request * 40)
+            received = 0
+            while received < 40:
+                received += connection.recv(1024 * 1024).count(b"ok\n")
+
+
+def dropped(port: str) -> float:
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    return float(re.findall(r"^bt_autoconfig_log_lines_dropped_total (\S+)$", text, re.MULTILINE)[0])
+
+
+def test_a_reader_that_never_comes_back_does_not_keep_the_server_from_ending() -> None:
+    with subprocess.Popen(
+        [COMMAND, "serve", "--port", "0", "--access-log"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/"
+    ) as process:
+        assert process.stdout
+        try:
+            text = ""
+            while not (found := re.search(r"http://127\.0\.0\.1:(\d+) ", text)):
+                text += process.stdout.readline().decode()
+            flood(int(found[1]))
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=20) == 0
+        finally:
+            process.kill()

@@ -1,0 +1,177 @@
+"""Worker processes: replaced when they die or hang, whatever the others do."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from autoconfig import workers as workers_module
+from tests.support import Served, Write, becomes, serving, wait_until
+
+PATH = "/mail/config-v1.1.xml"
+
+
+def settings(served: Served) -> str:
+    return httpx.get(f"{served.url}{PATH}", headers={"Connection": "close"}, timeout=20).text
+
+
+@pytest.fixture
+def four() -> Iterator[Served]:
+    with serving("--workers", "4") as served:
+        assert wait_until(lambda: len(ready(served)) == 4)
+        yield served
+
+
+def ready(served: Served) -> list[int]:
+    """Return the workers that accept connections: their event loops listen with epoll."""
+    return [pid for pid in served.workers() if _waits_for_events(pid)]
+
+
+def _waits_for_events(pid: int) -> bool:
+    try:
+        return any("eventpoll" in str(one.readlink()) for one in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False
+
+
+def test_dead_workers_are_replaced_within_a_second_whatever_the_others_do(four: Served) -> None:
+    stopped, *others = four.workers()
+    os.kill(stopped, signal.SIGSTOP)
+    for pid in others:
+        os.kill(pid, signal.SIGKILL)
+    began = time.monotonic()
+    assert wait_until(lambda: len(set(four.workers()) - {stopped, *others}) == 3)
+    assert time.monotonic() - began < 1
+    assert "clientConfig" in settings(four)
+
+
+def test_a_worker_that_hangs_is_replaced_within_ten_seconds(four: Served) -> None:
+    stopped, *others = four.workers()
+    os.kill(stopped, signal.SIGSTOP)
+    assert wait_until(lambda: stopped not in four.workers() and len(four.workers()) == 4, seconds=10)
+    assert set(others) <= set(four.workers())
+    assert "ERROR: a worker hangs; killing it\n" in four.printed()
+
+
+def test_a_worker_that_hangs_before_it_serves_is_replaced_too(four: Served) -> None:
+    (old, *_) = before = four.workers()
+    os.kill(old, signal.SIGKILL)
+    assert wait_until(lambda: set(four.workers()) - set(before))
+    (new,) = set(four.workers()) - set(before)
+    os.kill(new, signal.SIGSTOP)
+    assert wait_until(lambda: new not in four.workers() and len(four.workers()) == 4, seconds=12)
+
+
+def test_workers_are_not_taken_for_hung_after_all_processes_were_stopped(four: Served) -> None:
+    """As by `docker pause`, or when a virtual machine is stopped."""
+    before = four.workers()
+    for pid in (*before, four.process.pid):
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(workers_module.HUNG + 2)  # nothing happens meanwhile that could be waited for
+    for pid in (four.process.pid, *before):
+        os.kill(pid, signal.SIGCONT)
+    assert "clientConfig" in settings(four)
+    assert "hangs" not in four.printed()
+    assert four.workers() == before
+
+
+def test_a_worker_that_loads_many_definitions_is_not_taken_for_hung(tmp_path: Path) -> None:
+    for number in range(2000):
+        text = Write.TEXT.replace("example.com", f"e{number}.example").replace("example.net", f"n{number}.example")
+        (tmp_path / f"{number}.xml").write_text(text)
+    program = "from autoconfig import workers; workers.HUNG = 2.0; from autoconfig.__main__ import main; main()"
+    output = tmp_path / "output"
+    command = [sys.executable, "-c", program, "serve", "--port", "0", "--workers", "2", "--definition", str(tmp_path)]
+    with output.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file, cwd="/") as process:
+        try:
+            assert wait_until(lambda: "http://" in output.read_text(), seconds=90)
+            served = Served(process, output)
+            assert "e0.example" in settings(served)
+            assert "hangs" not in served.printed()
+        finally:
+            process.terminate()
+
+
+def test_a_worker_that_dies_is_replaced_by_one_that_serves_what_was_valid_last(write: Write) -> None:
+    with serving("--definition", write(), "--workers", "2") as served:
+        write({">143<": ">99999<"})
+        before = served.workers()
+        assert len(before) == 2
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        assert wait_until(lambda: len(set(served.workers()) - set(before)) == 2)
+        assert "imap.example.com" in settings(served)
+        assert "Traceback" not in served.printed()
+
+
+def test_workers_get_what_the_parent_has_validated_and_read_no_file_themselves(write: Write) -> None:
+    file = write()
+    with serving("--definition", file, "--workers", "2") as served:
+        write({"imap.example.com": "changed.example.com"})
+        served.process.send_signal(signal.SIGHUP)
+        assert becomes(served, "reloaded", Served.printed)
+        file.unlink()
+        before = served.workers()
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        assert wait_until(lambda: len(set(served.workers()) - set(before)) == 2)
+        assert all("changed.example.com" in settings(served) for _ in range(10))
+
+
+def test_when_it_is_said_to_be_reloaded_every_worker_serves_it(write: Write) -> None:
+    with serving("--definition", write(), "--workers", "3") as served:
+        write({"imap.example.com": "changed.example.com"})
+        served.process.send_signal(signal.SIGHUP)
+        assert becomes(served, "reloaded", Served.printed)
+        assert all("changed.example.com" in settings(served) for _ in range(30))
+
+
+def test_a_reload_completes_although_a_worker_hangs(write: Write) -> None:
+    with serving("--definition", write(), "--workers", "2") as served:
+        stopped = served.workers()[0]
+        os.kill(stopped, signal.SIGSTOP)
+        write({"imap.example.com": "changed.example.com"})
+        served.process.send_signal(signal.SIGHUP)
+        assert becomes(served, "reloaded", Served.printed, seconds=30)
+        assert stopped not in served.workers()
+        assert all("changed.example.com" in settings(served) for _ in range(10))
+
+
+def test_workers_end_with_their_parent() -> None:
+    with serving("--workers", "2") as served:
+        before = served.workers()
+        served.process.kill()
+        served.process.wait()
+        assert wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in before))
+
+
+def test_a_worker_that_is_stopped_does_not_keep_the_server_from_ending(four: Served) -> None:
+    os.kill(four.workers()[0], signal.SIGSTOP)
+    four.process.send_signal(signal.SIGTERM)
+    assert four.process.wait(timeout=15) == 0
+
+
+def test_a_hangup_sent_to_all_processes_ends_none(four: Served) -> None:
+    before = four.workers()
+    for pid in (four.process.pid, *before):
+        os.kill(pid, signal.SIGHUP)
+    assert becomes(four, "reloaded", Served.printed)
+    assert four.workers() == before
+
+
+def test_sigterm_sent_to_all_processes_ends_the_server_after_the_drain_time() -> None:
+    """As systemd does by default (KillMode=control-group)."""
+    with serving("--workers", "2", "--drain-time", "2") as served:
+        assert wait_until(lambda: len(ready(served)) == 2)
+        began = time.monotonic()
+        for pid in (*served.workers(), served.process.pid):
+            os.kill(pid, signal.SIGTERM)
+        assert httpx.get(f"{served.url}/healthz").status_code == 200
+        assert served.process.wait(timeout=15) == 0
+        assert time.monotonic() - began > 1.9
