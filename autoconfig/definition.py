@@ -24,6 +24,8 @@ MAX_ATTRIBUTES = 100
 MAIL_SERVERS = (("incomingServer", "imap"), ("incomingServer", "pop3"), ("outgoingServer", "smtp"))
 """The server sections that every document is made of: element and type."""
 
+INCOMING_TYPES = ("imap", "pop3")
+
 _VALUES = (
     *("domain", "displayName", "displayShortName", "hostname", "port", "socketType"),
     *("authentication", "username", "url", "issuer"),
@@ -31,6 +33,8 @@ _VALUES = (
 
 WEB_SERVICES = (
     "emailProvider/incomingServer[@type='jmap']",
+    "emailProvider/incomingServer[@type='ews']",
+    "emailProvider/incomingServer[@type='activeSync']",
     "calendar[@type='caldav']",
     "addressbook[@type='carddav']",
 )
@@ -88,7 +92,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Service:
-    """A service at a URL: `type` is jmap, caldav or carddav. `url` and `username` may have placeholders."""
+    """A service at a URL: `type` is that of its section; `url` and `username` may have placeholders."""
 
     type: str
     url: str

@@ -1,6 +1,6 @@
 """The ASGI application: which path leads to which protocol."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -8,12 +8,8 @@ from autoconfig.address import ascii_domain
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError, directory
 from autoconfig.front import Endpoint, Front, Report
-from autoconfig.protocols import autodiscover, autodiscover_v2, mobileconfig, pacc
-from autoconfig.protocols.autoconfig import Autoconfig, Database
-from autoconfig.protocols.autodiscover import Autodiscover
-from autoconfig.protocols.autodiscover_v2 import AutodiscoverV2
-from autoconfig.protocols.mobileconfig import Mobileconfig
-from autoconfig.protocols.pacc import Pacc
+from autoconfig.protocols import PROTOCOLS, mobileconfig
+from autoconfig.protocols.description import Parts
 from autoconfig.requests import Fields, Request
 from autoconfig.responses import Response, ResponseKind, plain_text
 from autoconfig.site import setup_page
@@ -30,21 +26,10 @@ def application(settings: Settings, *, ready: Callable[[], bool] = lambda: True,
     that could fail later is left for a request.
     """
     definitions, options = directory(settings.definitions), settings.options
-    thunderbird = Autoconfig(definitions)
-    outlook, outlook_json = Autodiscover(definitions), AutodiscoverV2(definitions)
-    apple = Mobileconfig(definitions, settings.signer)
-    people = SetupPage(definitions, apple, options.public_url)
+    parts = Parts(definitions, PROTOCOLS, settings.signer)
+    people = SetupPage(definitions, parts.made(mobileconfig.PROTOCOL), options.public_url)
     endpoints = [
-        Endpoint("autoconfig", "/mail/config-v1.1.xml", thunderbird.respond),
-        Endpoint("autoconfig", "/.well-known/autoconfig/mail/config-v1.1.xml", thunderbird.respond),
-        Endpoint("autoconfig", "/.well-known/mail-v1.xml", thunderbird.respond),  # as later drafts call it
-        Endpoint("autoconfig", "/v1.1/mail/config-v1.1.xml", thunderbird.respond),  # Android Nine
-        Endpoint("database", "/v1.1/{domain}", Database(thunderbird).respond),
-        Endpoint("autodiscover", autodiscover.PATH, outlook.respond, ("GET", "HEAD", "POST"), any_case=True),
-        Endpoint("autodiscover.json", autodiscover_v2.PATH, outlook_json.respond, any_case=True),
-        Endpoint("autodiscover.json", f"{autodiscover_v2.PATH}/v1.0/{{address}}", outlook_json.respond, any_case=True),
-        Endpoint("mobileconfig", mobileconfig.PATH, apple.respond, ("GET", "HEAD", "POST")),
-        Endpoint("pacc", pacc.PATH, Pacc(definitions).respond),
+        *_endpoints(parts),
         Endpoint("setup page", setup_page.PATH, people.respond, ("GET", "HEAD", "POST")),
         *(Endpoint("setup page", asset.path, setup_page.asset(asset)) for asset in setup_page.ASSETS),
         Endpoint("health", "/healthz", _healthz),
@@ -52,6 +37,15 @@ def application(settings: Settings, *, ready: Callable[[], bool] = lambda: True,
         Endpoint("tls", "/tls/ask", partial(_tls_ask, _hosts(definitions, options.public_url))),
     ]
     return Front(endpoints, report)
+
+
+def _endpoints(parts: Parts) -> Iterator[Endpoint]:
+    """Yield the endpoints of the client protocols."""
+    for protocol in parts.protocols:
+        served = parts.made(protocol)
+        for path in protocol.paths:
+            respond = partial(path.respond, served)
+            yield Endpoint(path.name or protocol.name, path.path, respond, path.methods, path.any_case)
 
 
 def _healthz(_: Request) -> Response:

@@ -8,41 +8,37 @@ import click
 
 from autoconfig.address import MailAddress
 from autoconfig.cli.options import SETTINGS, address_of, definition_option, explained, option, say, signed, sources_of
-from autoconfig.definition import EMBEDDED
+from autoconfig.definition import EMBEDDED, INCOMING_TYPES
 from autoconfig.directory import directory
-from autoconfig.protocols.autoconfig import Autoconfig
-from autoconfig.protocols.autodiscover import Autodiscover
-from autoconfig.protocols.mobileconfig import PROTOCOLS, Mobileconfig
-from autoconfig.protocols.pacc import Pacc
+from autoconfig.protocols import PROTOCOLS
+from autoconfig.protocols.description import Parts, Wanted
 from autoconfig.sources import Sources, warnings_of
 
+_FORMATS = {protocol.name: protocol for protocol in PROTOCOLS if protocol.render}
+_FORMATS_HELP = ", ".join(f"{name} ({protocol.clients})" for name, protocol in _FORMATS.items())
 
-@click.command(context_settings=SETTINGS)
-@click.argument("format_", metavar="FORMAT", type=click.Choice(["autoconfig", "autodiscover", "mobileconfig", "pacc"]))
+
+@click.command(
+    context_settings=SETTINGS,
+    help=f"""Print the exact response that a client gets; only a signature differs each time.
+
+    FORMAT is one of {_FORMATS_HELP}.""",
+)
+@click.argument("format_", metavar="FORMAT", type=click.Choice(list(_FORMATS)))
 @option("--emailaddress", type=address_of, metavar="ADDRESS", help="Whose settings; without it, those for anybody.")
 @option("--name", metavar="NAME", help="The sender's name (mobileconfig).")
-@option("--protocol", type=click.Choice(PROTOCOLS), help="For mobileconfig; imap unless there is only pop3.")
+@option("--protocol", type=click.Choice(INCOMING_TYPES), help="For mobileconfig; imap unless there is only pop3.")
 @definition_option
 @signed
 def render(
     format_: str, emailaddress: MailAddress | None, name: str | None, protocol: str | None, **where: Any
 ) -> None:
-    """Print what the server sends to a client, to the byte; a signature has the time in it.
-
-    FORMAT is autoconfig (Thunderbird), autodiscover (Outlook), mobileconfig (Apple) or pacc (the IETF's to come).
-    """
+    """Print the response of a protocol."""
+    wanted, rendered = Wanted(emailaddress, name, protocol), _FORMATS[format_]
     with explained():
         settings = sources_of(**where).read().load()
-        definitions = directory(settings.definitions)
-        match format_:
-            case "autoconfig":
-                document = Autoconfig(definitions).render(emailaddress)
-            case "autodiscover":
-                document = Autodiscover(definitions).render(emailaddress)
-            case "mobileconfig":
-                document = Mobileconfig(definitions, settings.signer).render(emailaddress, name, protocol)
-            case _:
-                document = Pacc(definitions).render(emailaddress.domain if emailaddress else None)
+        parts = Parts(directory(settings.definitions), PROTOCOLS, settings.signer)
+        document = rendered.render(parts.made(rendered), wanted) if rendered.render else b""
     sys.stdout.buffer.write(document)
 
 

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Coroutine, Sequence
-from html import escape
 from typing import Any
 from urllib.parse import quote
 
@@ -18,19 +17,13 @@ from autoconfig.operations.mail import MailServer
 from autoconfig.operations.names import Names, mail_exchanger, srv_target
 from autoconfig.operations.report import Finding, FollowsError, Line, Problem, Report, Verdict, at_each, right
 from autoconfig.operations.web import LONGEST_QUOTE, Question, Reply, Web, expect, redirected
-from autoconfig.protocols import autodiscover, autodiscover_v2, mobileconfig, pacc
+from autoconfig.protocols import PROTOCOLS, autoconfig, autodiscover, pacc
+from autoconfig.protocols.description import Probe
 from autoconfig.visible import visible
 
 _SOMEBODY, _ANOTHER = "bt-autoconfig-check", "bt-autoconfig-check-2"
 """Local parts of the addresses that are asked for: they are nobody's, and settings are the same for all."""
-_AUTOCONFIG = "/mail/config-v1.1.xml"
-_WELL_KNOWN = "/.well-known/autoconfig/mail/config-v1.1.xml"
-_OUTLOOK_ASKS = (
-    '<Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006"><Request>'
-    "<EMailAddress>{}</EMailAddress><AcceptableResponseSchema>"
-    "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
-    "</AcceptableResponseSchema></Request></Autodiscover>"
-)
+_AUTOCONFIG, _WELL_KNOWN = autoconfig.PATH, autoconfig.WELL_KNOWN_PATH
 
 
 class Domain:
@@ -47,19 +40,15 @@ class Domain:
 
     def outlook(self) -> bytes:
         """Return what Outlook posts."""
-        return _OUTLOOK_ASKS.format(escape(str(self.somebody))).encode()
+        return autodiscover.request_for(self.somebody)
 
-    def questions(self) -> list[tuple[str, list[Question]]]:
-        """Return what is asked of each host, by its prefix; a list belongs together."""
-        json = f"{autodiscover_v2.PATH}?Email={quote(str(self.somebody))}&Protocol=Autodiscoverv1&RedirectCount=1"
-        # A profile has an address in it: two people's are asked for, in case that a cache mixes them up.
-        profiles = [self.url("autoconfig.", mobileconfig.PATH, who) for who in (None, self.somebody, self.another)]
+    def questions(self) -> list[tuple[Probe, list[Question]]]:
+        """Return what is asked of each host."""
         return [
-            ("autoconfig.", [Question(self.url("autoconfig.", _AUTOCONFIG, who)) for who in (None, self.somebody)]),
-            ("autodiscover.", [Question(self.url("autodiscover.", autodiscover.PATH), self.outlook())]),
-            ("autodiscover.", [Question(self.url("autodiscover.", json))]),
-            ("ua-auto-config.", [Question(self.url("ua-auto-config.", pacc.PATH))]),
-            ("autoconfig.", [Question(url) for url in profiles]),
+            (probe, [Question(self.url(probe.prefix, ask.path), ask.body) for ask in probe.asks])
+            for protocol in PROTOCOLS
+            if protocol.probes
+            for probe in protocol.probes(self.somebody, self.another)
         ]
 
     async def pacc(self) -> bytes:
@@ -146,11 +135,10 @@ class Check:
         for prefix in _hosts(await domain.pacc()):
             host = f"{prefix}{domain.name}"
             self._certificates[prefix + domain.name] = add(host, self._certificate(host))
-        for prefix, questions in domain.questions():
+        for probe, questions in domain.questions():
             if _is_document(await domain.local.ask(questions[0])):
-                url, query, _ = questions[0].url.partition("?")
-                subject = f"{url}{' (POST)' if questions[0].body else ' (with an address)' if query else ''}"
-                add(subject, self._documents(domain, prefix + domain.name, questions))
+                subject = questions[0].url.partition("?")[0] + (f" ({probe.note})" if probe.note else "")
+                add(subject, self._documents(domain, probe.prefix + domain.name, questions))
         add(f"http://autoconfig.{domain.name}{_AUTOCONFIG}", self._over_http(domain))
         add(f"http://autodiscover.{domain.name}{autodiscover.PATH}", self._redirect(domain))
         outlook = Question(domain.url("autodiscover.", autodiscover.PATH), domain.outlook())

@@ -15,6 +15,7 @@ from lxml import etree
 
 from autoconfig.address import MailAddress
 from autoconfig.definition import IMPLICIT_TLS_PORTS
+from autoconfig.protocols import autoconfig, autodiscover, pacc
 
 _MAX_PORT = 65535
 
@@ -169,12 +170,12 @@ def _pacc(document: bytes, address: MailAddress) -> Account | None:
     )
 
 
-_ISP = "https://autoconfig.{domain}/mail/config-v1.1.xml"
-_WELL_KNOWN = "https://{domain}/.well-known/autoconfig/mail/config-v1.1.xml"
-_BY_MX = "https://autoconfig.{mx}/mail/config-v1.1.xml?emailaddress={address}"
+_ISP = "https://autoconfig.{domain}" + autoconfig.PATH
+_WELL_KNOWN = "https://{domain}" + autoconfig.WELL_KNOWN_PATH
+_BY_MX = "https://autoconfig.{mx}" + autoconfig.PATH + "?emailaddress={address}"
 _ADDRESS_QUERY = "?emailaddress={address}"
-_OUTLOOK = "https://{domain}/autodiscover/autodiscover.xml"
-_OUTLOOK_HOST = "https://autodiscover.{domain}/autodiscover/autodiscover.xml"
+_OUTLOOK = "https://{domain}" + autodiscover.PATH
+_OUTLOOK_HOST = "https://autodiscover.{domain}" + autodiscover.PATH
 
 
 def _http(url: str) -> str:
@@ -209,7 +210,7 @@ CLIENTS = (
             LookUp(_OUTLOOK, "post"),
             LookUp(_OUTLOOK_HOST, "post"),
             LookUp(_http(_OUTLOOK_HOST), "redirect"),
-            LookUp("https://{srv}/autodiscover/autodiscover.xml", "srv"),
+            LookUp("https://{srv}" + autodiscover.PATH, "srv"),
         ),
         {"Autodiscover": _autodiscover(lambda address: address.local)},
     ),
@@ -230,7 +231,7 @@ CLIENTS = (
     Client("KMail", (LookUp(_http(_ISP)), LookUp(_http(_WELL_KNOWN))), {"clientConfig": _autoconfig(_ANY_MAIL)}),
     Client(
         "PACC clients",
-        (LookUp("https://ua-auto-config.{domain}/.well-known/user-agent-configuration.json", "pacc"),),
+        (LookUp("https://ua-auto-config.{domain}" + pacc.PATH, "pacc"),),
         {},
         pacc=True,
     ),

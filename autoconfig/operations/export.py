@@ -10,21 +10,17 @@ from autoconfig.definition import Definition
 from autoconfig.operations.folder import Folder, FolderError
 from autoconfig.operations.local import Local
 from autoconfig.operations.web import Question
-from autoconfig.protocols import mobileconfig, pacc
+from autoconfig.protocols import PROTOCOLS
 from autoconfig.site import setup_page
 
 MANIFEST = "manifest.json"
 _MAX_MANIFEST = 256 * 1024 * 1024
 """Bytes; 10,000 domains have some 100."""
-_AT_DOMAIN = ("/.well-known/autoconfig/mail/config-v1.1.xml", "/.well-known/mail-v1.xml")
-_AT_AUTOCONFIG = (
-    *("/mail/config-v1.1.xml", "/v1.1/mail/config-v1.1.xml", "/v1.1/{domain}"),
-    *_AT_DOMAIN,
-    *(mobileconfig.PATH, setup_page.PATH),
-    *(part.path for part in setup_page.ASSETS),
+_PATHS = (
+    *((prefix, path.path) for one in PROTOCOLS for path in one.paths for prefix in path.exported_at),
+    *(("autoconfig.", path) for path in (setup_page.PATH, *(part.path for part in setup_page.ASSETS))),
 )
-_PATHS = {"": _AT_DOMAIN, "autoconfig.": _AT_AUTOCONFIG, "ua-auto-config.": (pacc.PATH,)}
-"""What is asked of each host of a domain and is the same for all who ask."""
+"""Prefixes of a domain's hosts, and the paths there whose response is the same for every client."""
 
 
 class ExportError(Exception):
@@ -65,9 +61,8 @@ async def export(definitions: Sequence[Definition], local: Local, path: Path) ->
 def _places(definitions: Sequence[Definition]) -> Iterator[tuple[str, str]]:
     for definition in definitions:
         for domain in definition.domains:
-            for prefix, paths in _PATHS.items():
-                for path in paths:
-                    yield f"{prefix}{domain}", path.format(domain=domain)
+            for prefix, path in _PATHS:
+                yield f"{prefix}{domain}", path.format(domain=domain)
 
 
 def _file(host: str, path: str) -> str:
@@ -93,14 +88,14 @@ def _written_before(folder: Folder) -> dict[str, str]:
 def _can_be_ours(file: str) -> bool:
     """Tell whether a file has a name that an export gives to files."""
     host = file.partition("/")[0]
-    for prefix, paths in _PATHS.items():
+    for prefix, path in _PATHS:
         domain = host.removeprefix(prefix)
         try:
             if f"{prefix}{domain}" != host or ascii_domain(domain) != domain:
                 continue
         except ValueError:
             continue
-        if any(file == _file(host, path.format(domain=domain)) for path in paths):
+        if file == _file(host, path.format(domain=domain)):
             return True
     return False
 

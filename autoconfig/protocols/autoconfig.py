@@ -1,13 +1,20 @@
 """Thunderbird's autoconfig and its kin's (draft-ietf-mailmaint-autoconfig-06)."""
 
 from functools import partial
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
 
 from autoconfig.address import MailAddress, ascii_domain
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
+from autoconfig.protocols.description import Ask, Path, Probe, Protocol
 from autoconfig.requests import Fields, Request, plain_address
 from autoconfig.responses import Response, StaticResponse
 from autoconfig.templates import Template
+
+PATH = "/mail/config-v1.1.xml"
+WELL_KNOWN_PATH = "/.well-known/autoconfig/mail/config-v1.1.xml"
 
 
 class _File:
@@ -55,24 +62,46 @@ class Autoconfig:
         """Answer a request."""
         if (plain := plain_address(request)) and (own := self.files.own(plain.domain)):
             return own.response(plain.domain, personal=True)
-        address = Fields(request.query).address()
+        try:
+            address = Fields(request.query).address()
+            personal = address is not None
+        except HTTPException:
+            # FairEmail does not encode addresses: one with & arrives in pieces. The host tells enough without it.
+            if self.files.domain_of(request.host) is None:
+                raise
+            address, personal = None, True
         file, domain = self.files.find(address, request.host)
-        return file.response(domain, personal=address is not None)
+        return file.response(domain, personal=personal)
 
-
-class Database:
-    """`GET /v1.1/DOMAIN`, as clients ask a database of providers (section 4.2)."""
-
-    def __init__(self, autoconfig: Autoconfig) -> None:
-        self._files = autoconfig.files
-
-    def respond(self, request: Request) -> Response:
-        """Answer a request."""
+    def respond_as_database(self, request: Request) -> Response:
+        """Answer `GET /v1.1/DOMAIN`, as clients ask a database of providers (section 4.2)."""
         try:
             domain = ascii_domain(request.parameters["domain"])
         except ValueError as error:
             raise NotServedError("this is not a domain name") from error
-        file = self._files.own(domain)
+        file = self.files.own(domain)
         if file is None:
             raise NotServedError("this domain is not served here")
         return file.response(domain, personal=False)
+
+
+def _probes(address: MailAddress, _another: MailAddress) -> list[Probe]:
+    return [Probe("autoconfig.", (Ask(PATH), Ask(f"{PATH}?emailaddress={quote(str(address))}")))]
+
+
+PROTOCOL = Protocol(
+    name="autoconfig",
+    clients="Thunderbird and other clients",
+    make=lambda parts: Autoconfig(parts.definitions),
+    paths=(
+        Path(PATH, Autoconfig.respond, exported_at=("autoconfig.",)),
+        Path(WELL_KNOWN_PATH, Autoconfig.respond, exported_at=("", "autoconfig.")),
+        # as later drafts call it
+        Path("/.well-known/mail-v1.xml", Autoconfig.respond, exported_at=("", "autoconfig.")),
+        # Android Nine
+        Path("/v1.1/mail/config-v1.1.xml", Autoconfig.respond, exported_at=("autoconfig.",)),
+        Path("/v1.1/{domain}", Autoconfig.respond_as_database, name="database", exported_at=("autoconfig.",)),
+    ),
+    render=lambda autoconfig, wanted: autoconfig.render(wanted.address),
+    probes=_probes,
+)

@@ -3,6 +3,7 @@
 import codecs
 import re
 import zlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -11,11 +12,12 @@ from lxml import etree
 from autoconfig.address import PLAIN_DOMAIN, PLAIN_LOCAL, AddressError, MailAddress
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
+from autoconfig.protocols.description import AUTODISCOVER_PATH, Ask, Path, Probe, Protocol, Schema, autodiscover_request
 from autoconfig.requests import Request
 from autoconfig.responses import Response, ResponseKind
 from autoconfig.templates import ADDRESS_PLACEHOLDERS, DOMAIN_PLACEHOLDERS, Template, placeholder_values
 
-PATH = "/autodiscover/autodiscover.xml"
+PATH = AUTODISCOVER_PATH
 
 # Microsoft's page for providers misprints http as https, and clients followed it.
 _SCHEMAS = "://schemas.microsoft.com/exchange/autodiscover/outlook/"
@@ -71,7 +73,9 @@ class Autodiscover:
     an autodiscover host is redirected to https. `Authorization` is never looked at: Thunderbird sends passwords in it.
     """
 
-    def __init__(self, definitions: Directory[Definition]) -> None:
+    def __init__(self, definitions: Directory[Definition], schemas: Sequence[Schema] = ()) -> None:
+        """Take the schemas that are answered besides Outlook's."""
+        self._schemas = (Schema(_REQUEST_NAMESPACES, _RESPONSE_SCHEMAS, self.render), *schemas)
         self._settings = definitions.each(partial(_Settings, Template.named("autodiscover.xsl")))
         placeholders = ("TIME", "ID", "ERRORCODE", "MESSAGE")
         self._error = Template.named("autodiscover_error.xsl").required_document(definitions.first, placeholders)
@@ -101,7 +105,7 @@ class Autodiscover:
                     address = MailAddress(plain[1].decode(), plain[2].decode())
                     if own := self._settings.own(address.domain):
                         return Response(_PERSONAL, own.render(address, address.domain))
-                return Response(_PERSONAL, self.render(read_request(request.body), request.host))
+                return Response(_PERSONAL, self._answer(request.body, request.host))
             # So ask Delta Chat, and Outlook when its POST has failed.
             return Response(_GENERAL, self.render(None, request.host))
         except AutodiscoverError as error:
@@ -109,6 +113,21 @@ class Autodiscover:
             time = f"{datetime.now(UTC):%H:%M:%S.%f}0"
             placeholders = {"TIME": time, "ID": self._id, "ERRORCODE": str(error.code), "MESSAGE": str(error)}
             return Response(_REFUSAL, self._error.fill(placeholders))
+
+    def _answer(self, body: bytes, host: bytes) -> bytes:
+        """Return the settings that a POSTed request is about, in the first schema that it accepts and that there is.
+
+        Raises AutodiscoverError.
+        """
+        address, schemas = read_request(body, self._schemas)
+        for schema in schemas:
+            try:
+                settings = schema.render(address, host)
+            except NotServedError as error:
+                raise AutodiscoverError(500, f"{error}.") from error
+            if settings is not None:
+                return settings
+        raise AutodiscoverError(601, "The requested schema is not offered here.")
 
     def _redirected(self, request: Request) -> str | None:
         """Return the domain to whose host Outlook is redirected, from plain http on an autodiscover host of ours."""
@@ -131,31 +150,32 @@ class _Settings:
         return document.fill(placeholder_values(address, domain))
 
 
-def read_request(body: bytes) -> MailAddress:
-    """Return the address that a POSTed request is about.
+def read_request(body: bytes, offered: Sequence[Schema]) -> tuple[MailAddress, list[Schema]]:
+    """Return the address that a POSTed request is about, and those of the schemas offered that it accepts.
 
-    Raises AutodiscoverError 600 when it is no such request, and 601 when it accepts no schema that is offered here.
+    Raises AutodiscoverError 600 when it is no such request, and 601 when it accepts no schema that is offered.
     """
-    fields = _read_fields(body)
+    fields = _read_fields(body, frozenset().union(*(one.requests for one in offered)))
     schemas = [schema for schema in fields.get("AcceptableResponseSchema", ()) if schema]
     if not schemas:
         raise AutodiscoverError(600, "The request has no AcceptableResponseSchema.")
-    if _RESPONSE_SCHEMAS.isdisjoint(schemas):
+    accepted = [one for one in offered if not one.responses.isdisjoint(schemas)]
+    if not accepted:
         raise AutodiscoverError(601, "The requested schema is not offered here.")
     match [address for address in fields.get("EMailAddress", ()) if address]:
         case []:
             raise AutodiscoverError(600, "The request has no EMailAddress.")
         case [address]:
             try:
-                return MailAddress.parse(address)
+                return MailAddress.parse(address), accepted
             except AddressError as error:
                 raise AutodiscoverError(600, f"The EMailAddress {error}.") from error
         case _:
             raise AutodiscoverError(600, "The request has more than one EMailAddress.")
 
 
-def _read_fields(body: bytes) -> dict[str, list[str]]:
-    """Return the texts of what stands in Autodiscover/Request, by element name."""
+def _read_fields(body: bytes, namespaces: frozenset[str]) -> dict[str, list[str]]:
+    """Return the texts of what stands in Autodiscover/Request, in one of some namespaces, by element name."""
     for start, encoding in _TELLING_STARTS.items():
         if body.startswith(start):
             declared = _DECLARED_ENCODING.match(body[:200].decode(encoding, "ignore"))
@@ -168,11 +188,26 @@ def _read_fields(body: bytes) -> dict[str, list[str]]:
     if root.getroottree().docinfo.doctype:
         raise AutodiscoverError(600, "The request has a DOCTYPE.")
     namespace, _, name = str(root.tag).removeprefix("{").rpartition("}")
-    if name != "Autodiscover" or namespace not in _REQUEST_NAMESPACES:
-        raise AutodiscoverError(600, "The request is no Autodiscover of the Outlook request schema.")
+    if name != "Autodiscover" or namespace not in namespaces:
+        raise AutodiscoverError(600, "The request is no Autodiscover of a request schema that is known here.")
     fields: dict[str, list[str]] = {}
     prefix = f"{{{namespace}}}"
     for request in root.iterchildren(f"{prefix}Request"):
         for field in request.iterchildren(f"{prefix}*"):
             fields.setdefault(str(field.tag).removeprefix(prefix), []).append((field.text or "").strip())
     return fields
+
+
+def request_for(address: MailAddress) -> bytes:
+    """Return what Outlook POSTs for the settings of an address."""
+    return autodiscover_request(address, f"http{_SCHEMAS}requestschema/2006", f"http{_SCHEMAS}responseschema/2006a")
+
+
+PROTOCOL = Protocol(
+    name="autodiscover",
+    clients="Outlook",
+    make=lambda parts: Autodiscover(parts.definitions, parts.schemas()),
+    paths=(Path(PATH, Autodiscover.respond, ("GET", "HEAD", "POST"), any_case=True),),
+    render=lambda autodiscover, wanted: autodiscover.render(wanted.address),
+    probes=lambda address, _another: [Probe("autodiscover.", (Ask(PATH, request_for(address)),), "POST")],
+)

@@ -1,13 +1,14 @@
-"""Outlook's Autodiscover in its second form, JSON: it only tells where the first form is."""
+"""Outlook's Autodiscover in its second form, JSON: it tells the URL of another protocol."""
 
 import json
+from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 
 from autoconfig.address import AddressError, MailAddress
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
-from autoconfig.protocols import autodiscover
+from autoconfig.protocols.description import AUTODISCOVER_PATH, Ask, Path, Probe, Protocol
 from autoconfig.requests import Fields, Request
 from autoconfig.responses import Response, ResponseKind
 
@@ -15,15 +16,35 @@ PATH = "/autodiscover/autodiscover.json"
 
 
 class AutodiscoverV2:
-    """`GET /autodiscover/autodiscover.json?Email=ADDRESS&Protocol=AutodiscoverV1`.
+    """`GET /autodiscover/autodiscover.json?Email=ADDRESS&Protocol=AutodiscoverV1`, or ActiveSync or EWS.
 
     The address may stand in the path instead, `…/autodiscover.json/v1.0/ADDRESS?Protocol=…`. Other fields, such as
     RedirectCount, do not matter, nor does letter case (Outlook 16 asks for `Autodiscoverv1`).
     """
 
     def __init__(self, definitions: Directory[Definition]) -> None:
-        # Only where domains belong: the definitions themselves are no longer needed once documents are made of them.
-        self._directory = definitions.each(lambda definition: definition.id)
+        # Only what is asked for: the definitions themselves are no longer needed once documents are made of them.
+        self._urls = definitions.each(_urls)
+
+    def render(self, address: MailAddress | None = None, protocol: str = "AutodiscoverV1", host: bytes = b"") -> bytes:
+        """Return where an address, or anyone at a host, finds a protocol; its name may be in any letter case.
+
+        Raises NotServedError when the address's domain is not served, or the provider does not have the protocol.
+        """
+        urls, domain = self._urls.find(address, host)
+        if protocol.lower() == "autodiscoverv1":
+            home = self._urls.home(domain, host)
+            return _json({"Protocol": "AutodiscoverV1", "Url": f"https://autodiscover.{home}{AUTODISCOVER_PATH}"})
+        if found := urls.get(protocol.lower()):
+            name, url = found
+            values = {"EMAILDOMAIN": domain}
+            if address:
+                values |= {"EMAILADDRESS": quote(str(address)), "EMAILLOCALPART": quote(address.local)}
+            for placeholder, value in values.items():
+                url = url.replace(f"%{placeholder}%", value)
+            if "%EMAIL" not in url:
+                return _json({"Protocol": name, "Url": url})
+        raise _NotOfferedError
 
     def respond(self, request: Request) -> Response:
         """Answer a request."""
@@ -32,25 +53,61 @@ class AutodiscoverV2:
             in_path = request.parameters.get("address")
             address = MailAddress.parse(in_path) if in_path else fields.address("email")
             protocol = fields.text("protocol")
-            _, domain = self._directory.find(address, request.host)
-            home = self._directory.home(domain, request.host)
+            self._urls.find(address, request.host)
+            if protocol is None:
+                return _error(400, "MandatoryParameterMissing", "The parameter Protocol is missing.")
+            return Response(_FOUND, self.render(address, protocol, request.host))
         except AddressError as error:
             return _error(400, "InvalidUserId", f"The address {error}.")
         except HTTPException as error:
             return _error(error.status_code, "InvalidRequest", f"The parameter {error.detail}.")
+        except _NotOfferedError as error:
+            return _error(400, "InvalidProtocol", f"{error}.")
         except NotServedError as error:
             return _error(404, "UserNotFound", f"{error}.")
-        if protocol is None:
-            return _error(400, "MandatoryParameterMissing", "The parameter Protocol is missing.")
-        if protocol.lower() != "autodiscoverv1":
-            return _error(400, "InvalidProtocol", "This protocol is not offered here; AutodiscoverV1 is.")
-        return _json(200, {"Protocol": "AutodiscoverV1", "Url": f"https://autodiscover.{home}{autodiscover.PATH}"})
 
 
-def _json(status: int, content: dict[str, str]) -> Response:
-    body = json.dumps(content).encode()
-    return Response(ResponseKind("application/json", {"Cache-Control": "no-store"}, status), body)
+class _NotOfferedError(NotServedError):
+    def __init__(self) -> None:
+        super().__init__("This protocol is not offered here; AutodiscoverV1 is")
+
+
+def _urls(definition: Definition) -> dict[str, tuple[str, str]]:
+    """Return the names and URLs of Exchange's protocols that a provider has, by the name in lower case."""
+    names = {"activeSync": "ActiveSync", "ews": "EWS"}
+    found: dict[str, tuple[str, str]] = {}
+    for service in definition.services:
+        if name := names.get(service.type):
+            found.setdefault(name.lower(), (name, service.url))
+    return found
+
+
+def _json(content: dict[str, str]) -> bytes:
+    return json.dumps(content).encode()
+
+
+_UNCACHED = {"Cache-Control": "no-store"}
+_FOUND = ResponseKind("application/json", _UNCACHED)
 
 
 def _error(status: int, code: str, message: str) -> Response:
-    return _json(status, {"ErrorCode": code, "ErrorMessage": message})
+    kind = ResponseKind("application/json", _UNCACHED, status)
+    return Response(kind, _json({"ErrorCode": code, "ErrorMessage": message}))
+
+
+def _probes(address: MailAddress, _another: MailAddress) -> list[Probe]:
+    query = f"Email={quote(str(address))}&Protocol=Autodiscoverv1&RedirectCount=1"  # as Outlook 16 asks
+    return [Probe("autodiscover.", (Ask(f"{PATH}?{query}"),), "with an address")]
+
+
+PROTOCOL = Protocol(
+    name="autodiscover.json",
+    clients="Outlook, to find Autodiscover",
+    make=lambda parts: AutodiscoverV2(parts.definitions),
+    paths=(
+        Path(PATH, AutodiscoverV2.respond, any_case=True),
+        Path(f"{PATH}/v1.0/{{address}}", AutodiscoverV2.respond, any_case=True),
+    ),
+    render=lambda json_, wanted: json_.render(wanted.address),
+    probes=_probes,
+)

@@ -5,20 +5,21 @@ import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from itertools import product
+from urllib.parse import quote
 from uuid import NAMESPACE_DNS, uuid5
 
 from starlette.exceptions import HTTPException
 
 from autoconfig.address import MailAddress
-from autoconfig.definition import Definition
+from autoconfig.definition import INCOMING_TYPES, Definition
 from autoconfig.directory import Directory, NotServedError
+from autoconfig.protocols.description import Ask, Path, Probe, Protocol
 from autoconfig.requests import Fields, Request, plain_address
 from autoconfig.responses import Response, ResponseKind, StaticResponse
 from autoconfig.signing import BusyError, Signer
 from autoconfig.templates import ADDRESS_PLACEHOLDERS, DOMAIN_PLACEHOLDERS, Template, placeholder_values
 
 PATH = "/email.mobileconfig"
-PROTOCOLS = ("imap", "pop3")
 _MEDIA_TYPE = "application/x-apple-aspen-config"
 _MAX_KEPT = 100
 """Profiles without an address that each definition keeps ready."""
@@ -51,10 +52,10 @@ class _Profiles:
                 name=name,
                 reversedomain=reverse_domain,
             )
-            for protocol, address, name in product(PROTOCOLS, (False, True), (False, True))
+            for protocol, address, name in product(INCOMING_TYPES, (False, True), (False, True))
         }
-        self.protocols = [protocol for protocol in PROTOCOLS if self._documents[protocol, True, False]]
-        self._default_protocol = next(iter(self.protocols), PROTOCOLS[0])
+        self.protocols = [protocol for protocol in INCOMING_TYPES if self._documents[protocol, True, False]]
+        self._default_protocol = next(iter(self.protocols), INCOMING_TYPES[0])
 
     def render(self, address: MailAddress | None, domain: str, name: str | None, protocol: str | None) -> bytes:
         protocol = protocol or self._default_protocol
@@ -124,8 +125,8 @@ class Mobileconfig:
             address = fields.address()
             name = fields.line("name", MAX_NAME)
             protocol = fields.text("protocol")
-            if protocol not in (None, *PROTOCOLS):
-                raise HTTPException(400, f"protocol is not {' or '.join(PROTOCOLS)}")
+            if protocol not in (None, *INCOMING_TYPES):
+                raise HTTPException(400, f"protocol is not {' or '.join(INCOMING_TYPES)}")
         profiles, domain = self._profiles.find(address, request.host)
         if address or name:
             body = profiles.render(address, domain, name, protocol)
@@ -144,3 +145,19 @@ class Mobileconfig:
             return respond(await signer.sign_aside(profile))
         except BusyError as error:
             raise HTTPException(503, "too many profiles are being signed", {"Retry-After": "1"}) from error
+
+
+def _probes(address: MailAddress, another: MailAddress) -> list[Probe]:
+    # A profile has an address in it: two are asked for, in case a cache mixes them up.
+    personal = (Ask(f"{PATH}?emailaddress={quote(str(one))}") for one in (address, another))
+    return [Probe("autoconfig.", (Ask(PATH), *personal))]
+
+
+PROTOCOL = Protocol(
+    name="mobileconfig",
+    clients="iPhone, iPad and Mac",
+    make=lambda parts: Mobileconfig(parts.definitions, parts.signer),
+    paths=(Path(PATH, Mobileconfig.respond, ("GET", "HEAD", "POST"), exported_at=("autoconfig.",)),),
+    render=lambda profiles, wanted: profiles.render(wanted.address, wanted.name, wanted.protocol),
+    probes=_probes,
+)

@@ -5,6 +5,7 @@ from typing import Any
 
 from autoconfig.definition import PASSWORD_METHODS, Definition
 from autoconfig.directory import Directory, NotServedError
+from autoconfig.protocols.description import Ask, Path, Probe, Protocol
 from autoconfig.requests import Request
 from autoconfig.responses import Response, StaticResponse
 
@@ -12,6 +13,7 @@ PATH = "/.well-known/user-agent-configuration.json"
 
 _NAMES = {"imap": "imap", "pop3": "pop3", "smtp": "submit"}
 """What PACC calls mail servers. It can say nothing of them but the host: it means implicit TLS on the default port."""
+_WEB_TYPES = frozenset({"jmap", "caldav", "carddav"})
 _WEB_PASSWORD_METHODS = frozenset({"basic", "digest"})
 
 
@@ -70,7 +72,7 @@ def _body(definition: Definition, domain: str) -> bytes | None:
         if server.on_default_tls_port and "%" not in host and name not in protocols:
             protocols[name] = {"host": host}
             methods.update(server.authentication)
-    for service in definition.services:
+    for service in (one for one in definition.services if one.type in _WEB_TYPES):
         url = service.url.replace("%EMAILDOMAIN%", domain)
         if url.startswith("https://") and "%EMAIL" not in url and service.type not in protocols:
             protocols[service.type] = {"url": url}
@@ -90,3 +92,13 @@ def _body(definition: Definition, domain: str) -> bytes | None:
         info["help"] = {"documentation": documentation.get("url")}
     content = {"protocols": protocols, "authentication": authentication, "info": info}
     return json.dumps(content, ensure_ascii=False, indent=2).encode() + b"\n"
+
+
+PROTOCOL = Protocol(
+    name="pacc",
+    clients="clients of the IETF's coming standard",
+    make=lambda parts: Pacc(parts.definitions),
+    paths=(Path(PATH, Pacc.respond, exported_at=("ua-auto-config.",)),),
+    render=lambda pacc, wanted: pacc.render(wanted.address.domain if wanted.address else None),
+    probes=lambda _address, _another: [Probe("ua-auto-config.", (Ask(PATH),))],
+)

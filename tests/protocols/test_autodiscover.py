@@ -11,6 +11,7 @@ from autoconfig.address import MailAddress
 from autoconfig.definition import EMBEDDED
 from autoconfig.protocols import autodiscover
 from autoconfig.protocols.autodiscover import Autodiscover, AutodiscoverError, read_request
+from autoconfig.protocols.description import Schema
 from autoconfig.requests import Request
 from autoconfig.responses import Response
 from tests.support import SERVICES, Served, Write, load, serving
@@ -20,6 +21,7 @@ REQUEST_SCHEMA = "http://schemas.microsoft.com/exchange/autodiscover/outlook/req
 RESPONSE_SCHEMA = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
 MOBILESYNC_SCHEMA = "http://schemas.microsoft.com/exchange/autodiscover/mobilesync/responseschema/2006"
 BT = Autodiscover(load(EMBEDDED))
+OFFERED = (Schema(frozenset({REQUEST_SCHEMA}), frozenset({RESPONSE_SCHEMA}), BT.render),)
 NAMES = {"a": "http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006", "o": RESPONSE_SCHEMA}
 
 
@@ -120,7 +122,7 @@ LOCAL_PARTS = st.text(
 @given(LOCAL_PARTS)
 def test_markup_in_an_address_comes_back_as_the_text_that_it_is(local: str) -> None:
     escaped = local.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    address = read_request(request(f"{escaped}@btinternet.com"))
+    address, _ = read_request(request(f"{escaped}@btinternet.com"), OFFERED)
     assert {entry["LoginName"] for entry in protocols(BT.render(address))} == {f"{local}@btinternet.com"}
 
 
@@ -252,7 +254,7 @@ def test_nothing_is_fetched_for_a_request(doctype: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         with pytest.raises(AutodiscoverError, match="has a DOCTYPE"):
-            read_request(f"{doctype.format(url)}<a>{'&b;' if 'ENTITY b' in doctype else ''}</a>".encode())
+            read_request(f"{doctype.format(url)}<a>{'&b;' if 'ENTITY b' in doctype else ''}</a>".encode(), OFFERED)
         listener.settimeout(0.1)
         with pytest.raises(TimeoutError):
             listener.accept()
@@ -261,7 +263,7 @@ def test_nothing_is_fetched_for_a_request(doctype: str) -> None:
 @given(st.binary(max_size=2000))
 def test_any_bytes_are_a_request_or_no_request(body: bytes) -> None:
     with pytest.raises(AutodiscoverError):
-        read_request(body)
+        read_request(body, OFFERED)
 
 
 def test_a_request_with_a_password_gets_the_answer_of_one_without_and_is_not_remembered(server: Served) -> None:
@@ -300,7 +302,8 @@ def near_plain_requests(draw: st.DrawFn) -> bytes:
 def test_the_fast_path_gives_the_response_that_the_parser_does(body: bytes) -> None:
     def outcome() -> tuple[int, bytes]:
         try:
-            return 0, BT.render(read_request(body))
+            address, _ = read_request(body, OFFERED)
+            return 0, BT.render(address)
         except AutodiscoverError as refused:
             return refused.code, b""
 

@@ -1,0 +1,108 @@
+import httpx
+import pytest
+from lxml import etree
+
+from autoconfig.address import MailAddress
+from autoconfig.directory import NotServedError
+from autoconfig.protocols.activesync import ActiveSync
+from tests.support import Write, load, serving
+
+PATH = "/autodiscover/autodiscover.xml"
+JSON_PATH = "/autodiscover/autodiscover.json"
+SCHEMAS = "http://schemas.microsoft.com/exchange/autodiscover/"
+MOBILESYNC = f"{SCHEMAS}mobilesync/responseschema/2006"
+OUTLOOK = f"{SCHEMAS}outlook/responseschema/2006a"
+NAMES = {"a": f"{SCHEMAS}responseschema/2006", "m": MOBILESYNC}
+SYNC_URL, EWS_URL = "https://sync.example.com/Microsoft-Server-ActiveSync", "https://ews.example.com/Exchange.asmx"
+EXCHANGE = f"""
+    <incomingServer type="ews">
+      <url>{EWS_URL}</url><authentication system="http">Basic</authentication><username>%EMAILADDRESS%</username>
+    </incomingServer>
+    <incomingServer type="activeSync">
+      <url>{SYNC_URL}</url><authentication>OAuth2</authentication><username>%EMAILADDRESS%</username>
+    </incomingServer>
+  </emailProvider>"""
+FRED = MailAddress("fred", "example.com")
+
+
+def request(*responses: str, namespace: str = "mobilesync", address: str = str(FRED)) -> bytes:
+    accepted = "".join(f"<AcceptableResponseSchema>{one}</AcceptableResponseSchema>" for one in responses)
+    return (
+        f'<Autodiscover xmlns="{SCHEMAS}{namespace}/requestschema/2006"><Request>'
+        f"<EMailAddress>{address}</EMailAddress>{accepted}</Request></Autodiscover>"
+    ).encode()
+
+
+def error_code(answer: httpx.Response) -> str:
+    assert answer.status_code == 200
+    return etree.fromstring(answer.content).findtext("a:Response/a:Error/a:ErrorCode", "", NAMES)
+
+
+def test_a_phone_gets_the_url_of_activesync_in_its_own_schema(write: Write) -> None:
+    with serving("--definition", write({"</emailProvider>": EXCHANGE})) as served:
+        answer = served.http.post(PATH, content=request(MOBILESYNC))
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/xml; charset=utf-8")
+    assert answer.headers["cache-control"] == "no-store"
+    found = etree.fromstring(answer.content).find("m:Response", NAMES)
+    assert found is not None
+    text = {path: found.findtext(f"m:{path.replace('/', '/m:')}", None, NAMES) for path in (
+        "Culture", "User/DisplayName", "User/EMailAddress", "Action/Settings/Server/Type",
+        "Action/Settings/Server/Url", "Action/Settings/Server/Name",
+    )}  # fmt: skip
+    assert list(text.values()) == ["en:us", str(FRED), str(FRED), "MobileSync", SYNC_URL, SYNC_URL]
+
+
+def test_the_schema_that_is_accepted_decides_not_the_namespace_of_the_request(write: Write) -> None:
+    with serving("--definition", write({"</emailProvider>": EXCHANGE})) as served:
+        for body, settings in (
+            (request(MOBILESYNC, namespace="outlook"), b"MobileSync"),
+            (request(OUTLOOK), b"<Type>IMAP</Type>"),
+            (request(MOBILESYNC, OUTLOOK), b"<Type>IMAP</Type>"),
+        ):
+            assert settings in served.http.post(PATH, content=body).content
+
+
+def test_a_provider_without_activesync_says_that_the_schema_is_not_offered(http: httpx.Client) -> None:
+    body = request(MOBILESYNC, address="fred@btinternet.com")
+    assert error_code(http.post(PATH, content=body)) == "601"
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (request(MOBILESYNC, address="fred@example.org"), "500"),
+        (request(MOBILESYNC, address=""), "600"),
+        (request(), "600"),
+        (request("http://example.com/"), "601"),
+        (request(MOBILESYNC, namespace="telepathy"), "600"),
+    ],
+)
+def test_other_requests_get_the_error_that_outlook_would_get(http: httpx.Client, body: bytes, code: str) -> None:
+    assert error_code(http.post(PATH, content=body)) == code
+
+
+def test_an_address_is_text_wherever_it_stands(write: Write) -> None:
+    body = ActiveSync(load(write({"</emailProvider>": EXCHANGE}))).render(MailAddress("<a&b>", "example.com"))
+    assert etree.fromstring(body).findtext("m:Response/m:User/m:EMailAddress", None, NAMES) == "<a&b>@example.com"
+
+
+def test_a_provider_without_it_has_nothing_to_render(write: Write) -> None:
+    with pytest.raises(NotServedError, match="has no ActiveSync"):
+        ActiveSync(load(write())).render(FRED)
+
+
+@pytest.mark.parametrize(("name", "url"), [("ActiveSync", SYNC_URL), ("EWS", EWS_URL)])
+def test_outlook_is_told_the_url_in_json_if_the_provider_has_it(write: Write, name: str, url: str) -> None:
+    with serving("--definition", write({"</emailProvider>": EXCHANGE})) as served:
+        for spelling in (name, name.lower(), name.upper()):
+            answer = served.http.get(JSON_PATH, params={"Email": str(FRED), "Protocol": spelling})
+            assert answer.json() == {"Protocol": name, "Url": url}
+
+
+def test_placeholders_in_a_url_are_filled_where_there_is_something_to_fill_them_with(write: Write) -> None:
+    url = "https://sync.%EMAILDOMAIN%/?u=%EMAILLOCALPART%"
+    file = write({"</emailProvider>": EXCHANGE.replace(SYNC_URL, url)})
+    with serving("--definition", file) as served:
+        answer = served.http.get(JSON_PATH, params={"Email": "b&c@example.net", "Protocol": "ActiveSync"})
+        assert answer.json()["Url"] == "https://sync.example.net/?u=b%26c"
+        assert served.http.get(JSON_PATH, params={"Protocol": "ActiveSync"}).status_code == 400
