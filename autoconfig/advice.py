@@ -5,7 +5,8 @@ Each rule speaks of other people's programs, so each names the program and how i
 
 from collections.abc import Iterator
 
-from autoconfig.definition import METHODS, Definition
+from autoconfig.authentication import METHODS
+from autoconfig.definition import Definition
 from autoconfig.grammar import Remark
 
 _ANDROID_METHODS = frozenset({"OAuth2", "password-cleartext", "password-encrypted"})

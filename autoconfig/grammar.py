@@ -45,24 +45,11 @@ class Grammar:
             remarks[-1] = Remark(remarks[-1].line, "and more errors from here on; correct these first")
         return remarks or [Remark(error.line, error.message) for error in self._relaxng.error_log]
 
-    def unknown(self, root: etree._Element) -> Iterator[Remark]:
-        """Yield the outermost elements that the format does not know; its readers must ignore them (section 3.9)."""
-        for child in self._judged_children(root):
-            if child.tag not in self._names:
-                yield Remark(line_of(child), f"{child.tag!s} is not an element of the format; it is passed on as it is")
-            else:
-                yield from self.unknown(child)
-
     @cached_property
     def _defines(self) -> dict[str, etree._Element]:
         """The element pattern of each define that explains itself, by the name of the define."""
         patterns = self._tree.iterfind(f"{_RNG}define/{_RNG}element[{_DOCUMENTATION}]")
         return {parent.get("name", ""): pattern for pattern in patterns if (parent := pattern.getparent()) is not None}
-
-    @cached_property
-    def _names(self) -> frozenset[str]:
-        """Every element that the format knows: those that `extensions` excepts."""
-        return frozenset(name.text or "" for name in self._tree.iterfind(f".//{_RNG}element/{_RNG}anyName//{_RNG}name"))
 
     def _define(self, element: etree._Element) -> str | None:
         """Return the name of an element's define: NAME.TYPE or NAME."""
@@ -84,11 +71,12 @@ class Grammar:
         if not self._grammars[name].validate(_shallow(element, children)):
             complaint = self._defines[name].findtext(_DOCUMENTATION, "")
             if children:
-                held = Counter(str(child.tag) for child in children)
+                held = Counter(quote(str(child.tag)) for child in children)
                 holds = ", ".join(tag if number == 1 else f"{number} {tag}" for tag, number in held.items())
                 yield Remark(line_of(element), f"{element.tag!s} {complaint}; this one holds {holds}")
             else:
-                yield Remark(line_of(element), f"{element.tag!s} {_quote(element)}{complaint}")
+                said = quote(element.text or "")
+                yield Remark(line_of(element), f"{element.tag!s} {said} {complaint}".replace("  ", " "))
         for child in self._judged_children(element):
             yield from self._explain(child)
 
@@ -118,7 +106,8 @@ def _shallow(element: etree._Element, children: list[etree._Element]) -> etree._
     return copy
 
 
-def _quote(element: etree._Element) -> str:
-    """Return a wrong text for a message that goes on after it, cut where it is long."""
-    text = " ".join((element.text or "").split())
-    return f"{text[:_LONGEST_QUOTE]} " if text else ""
+def quote(text: str, longest: int = _LONGEST_QUOTE) -> str:
+    """Return foreign text for a message: on one line, cut where it is long, with nothing in it that cannot be seen."""
+    text = " ".join(text.split())
+    text = f"{text[:longest]}…" if len(text) > longest else text
+    return "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in text)

@@ -80,7 +80,7 @@ def test_a_wrong_definition_is_told_line_by_line_and_nothing_starts(write: Write
     refused = run(*command, file)
     assert (refused.returncode, refused.stdout) == (1, b"")
     assert refused.stderr.decode() == (
-        f"{file}:9: port 99999 is not between 1 and 65535\n{file}:17: socketType none is not SSL, STARTTLS or plain\n"
+        f"{file}:9: port 99999 is out of range; use 1-65535\n{file}:17: socketType none is not SSL, STARTTLS or plain\n"
     )
 
 

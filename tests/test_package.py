@@ -36,7 +36,7 @@ def test_no_file_but_the_definition_states_a_bt_setting() -> None:
         if file.suffix in {".py", ".xsl", ".rng", ".css", ".js"}
     ]
     assert len(sources) > 20
-    default_ports = {("definition.py", port) for port in ("993", "995", "465")}  # the standard's, not BT's (RFC 8314)
+    default_ports = {("validation.py", port) for port in ("993", "995", "465")}  # the standard's, not BT's (RFC 8314)
     found = {(file.name, value) for file in sources for value in bt_values() if value in file.read_text()}
     assert found - default_ports == set()
 

@@ -50,7 +50,7 @@ def test_a_broken_definition_is_told_and_the_old_one_goes_on_serving(write: Writ
         served.process.send_signal(signal.SIGHUP)
         told = "ERROR: not reloaded, the previous configuration stays in use: "
         assert becomes(served, f"{told}{file}:17: socketType none is not SSL, STARTTLS or plain", Served.printed)
-        assert f"{told}{file}:9: port 99999 is not between 1 and 65535" in served.printed()
+        assert f"{told}{file}:9: port 99999 is out of range; use 1-65535" in served.printed()
         assert all("imap.example.com" in settings(served) for _ in range(10))
         write(CHANGED)
         served.process.send_signal(signal.SIGHUP)

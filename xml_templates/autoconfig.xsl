@@ -13,5 +13,25 @@
     </xsl:copy>
   </xsl:template>
 
+  <!--
+    Services at a URL: first as the draft has it since June 2026; then as Thunderbird 153 reads it (readFromXML.sys.mjs),
+    which skips elements with attributes, and Evolution (e-mail-autoconfig.c), where the last known method counts.
+  -->
+  <xsl:template match="*[@type]/authentication[. = 'Basic' or . = 'Digest']">
+    <authentication system="http"><xsl:value-of select="."/></authentication>
+    <authentication>
+      <xsl:choose>
+        <xsl:when test=". = 'Basic'">password-cleartext</xsl:when>
+        <xsl:otherwise>password-encrypted</xsl:otherwise>
+      </xsl:choose>
+    </authentication>
+  </xsl:template>
+
+  <!-- Thunderbird 153 needs a domain, and cannot read one with an attribute. -->
+  <xsl:template match="domain[@purpose][not(../domain[not(@purpose)])][not(preceding-sibling::domain)]">
+    <domain><xsl:value-of select="."/></domain>
+    <xsl:copy-of select="."/>
+  </xsl:template>
+
   <xsl:template match="comment() | processing-instruction()"/>
 </xsl:stylesheet>

@@ -16,7 +16,7 @@
       authentication = 'none' or authentication = 'client-IP-address'][
       $loginname or not(contains(hostname, '%EMAILLOCALPART%'))]"/>
   <xsl:variable name="services" select="/clientConfig/*[
-      authentication = 'basic' or authentication = 'digest' or authentication = 'password-cleartext'][
+      authentication = 'Basic' or authentication = 'Digest'][
       $loginname or not(contains(url, '%EMAILADDRESS%') or contains(url, '%EMAILLOCALPART%'))]"/>
   <xsl:variable name="imap" select="$servers[self::incomingServer][@type = 'imap'][1]"/>
   <xsl:variable name="pop3" select="$servers[self::incomingServer][@type = 'pop3'][1]"/>

@@ -23,7 +23,7 @@
       authentication = 'none' or authentication = 'client-IP-address'][
       $emailaddress or not(contains(hostname, '%EMAILLOCALPART%'))]"/>
   <xsl:variable name="services" select="/clientConfig/*[
-      authentication = 'basic' or authentication = 'digest' or authentication = 'password-cleartext'][
+      authentication = 'Basic' or authentication = 'Digest'][
       $emailaddress or not(contains(url, '%EMAILADDRESS%') or contains(url, '%EMAILLOCALPART%'))]"/>
   <xsl:variable name="incoming" select="$servers[self::incomingServer][@type = $protocol][1]"/>
   <xsl:variable name="outgoing" select="$servers[self::outgoingServer][@type = 'smtp'][1]"/>

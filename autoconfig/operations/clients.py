@@ -14,8 +14,8 @@ from typing import NamedTuple
 from lxml import etree
 
 from autoconfig.address import MailAddress
-from autoconfig.definition import IMPLICIT_TLS_PORTS
 from autoconfig.protocols import autoconfig, autodiscover, pacc
+from autoconfig.validation import IMPLICIT_TLS_PORTS
 
 _MAX_PORT = 65535
 

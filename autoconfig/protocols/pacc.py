@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from autoconfig.definition import PASSWORD_METHODS, Definition
+from autoconfig.authentication import PASSWORD_METHODS, WEB_PASSWORD_METHODS
+from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
 from autoconfig.protocols.description import Ask, Path, Probe, Protocol
 from autoconfig.requests import Request
@@ -13,16 +14,18 @@ PATH = "/.well-known/user-agent-configuration.json"
 
 _NAMES = {"imap": "imap", "pop3": "pop3", "smtp": "submit"}
 """What PACC calls mail servers. It can say nothing of them but the host: it means implicit TLS on the default port."""
+_LONGEST_NAME, _LONGEST_SHORT_NAME = 60, 20
+"""Characters; a longer name is cut, a longer short name left out."""
 _WEB_TYPES = frozenset({"jmap", "caldav", "carddav"})
-_WEB_PASSWORD_METHODS = frozenset({"basic", "digest"})
 
 
 class _Configuration:
     """One provider's configuration, for each of its domains."""
 
     def __init__(self, definition: Definition) -> None:
-        hosts = [*(server.hostname for server in definition.servers), *(service.url for service in definition.services)]
-        if any("%EMAILDOMAIN%" in host for host in hosts):
+        hosts = (server.hostname for server in definition.servers)
+        places = [definition.display_name, *hosts, *(service.url for service in definition.services)]
+        if any("%EMAILDOMAIN%" in place for place in places):
             self._bodies = {domain: _body(definition, domain) for domain in definition.domains}
         else:
             self._bodies = dict.fromkeys(definition.domains, _body(definition, definition.domains[0]))
@@ -79,12 +82,13 @@ def _body(definition: Definition, domain: str) -> bytes | None:
             methods.update(service.authentication)
     if not protocols:
         return None
-    authentication: dict[str, Any] = {"password": bool(methods & (PASSWORD_METHODS | _WEB_PASSWORD_METHODS))}
+    authentication: dict[str, Any] = {"password": bool(methods & (PASSWORD_METHODS | WEB_PASSWORD_METHODS))}
     # An issuer is the https URL that RFC 8414 makes of it; the bare host names of older definitions are none.
     if "OAuth2" in methods and definition.issuer and definition.issuer.startswith("https://"):
         authentication["oauth-public"] = {"issuer": definition.issuer}
-    provider = {"name": definition.display_name}
-    if short_name := definition.root.findtext("emailProvider/displayShortName"):
+    provider = {"name": definition.display_name.replace("%EMAILDOMAIN%", domain)[:_LONGEST_NAME].rstrip()}
+    short_name = definition.root.findtext("emailProvider/displayShortName", "")
+    if 0 < len(short_name) <= _LONGEST_SHORT_NAME:
         provider["shortName"] = short_name
     info: dict[str, Any] = {"provider": provider}
     documentation = definition.root.find("emailProvider/documentation")

@@ -1,0 +1,75 @@
+"""From the bytes of a definition file to a tree that holds nothing but the format's own namespace: none."""
+
+from collections.abc import Iterator
+
+from lxml import etree
+
+from autoconfig.grammar import Remark, line_of, quote
+
+MAX_ELEMENTS = 25_000
+"""Elements in a definition, domains aside. libxml2 takes a second to validate as many, four times that for twice."""
+
+_XML = "{http://www.w3.org/XML/1998/namespace}"
+
+
+class ParseError(Exception):
+    """Bytes that are no definition: `remark` says why, and where."""
+
+    def __init__(self, line: int, text: str) -> None:
+        super().__init__(text)
+        self.remark = Remark(line, text)
+
+
+def parse(content: bytes) -> tuple[etree._Element, list[Remark]]:
+    """Return the root of a definition's tree, and what was left out of it: what other namespaces have.
+
+    An element of XHTML would be a script in a browser that shows the served file. Comments and processing instructions
+    are left out without a word. Nothing is fetched or expanded; libxml2's own limits hold (elements 256 deep, texts of
+    10 MB). Raises ParseError.
+    """
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True
+    )
+    try:
+        root = etree.fromstring(content, parser)
+    except etree.XMLSyntaxError as error:
+        raise ParseError(error.lineno or 1, f"not well-formed XML: {quote(error.msg or '', 200)}") from error
+    except ValueError as error:  # nothing at all
+        raise ParseError(1, "the file is empty") from error
+    if root.getroottree().docinfo.doctype:
+        raise ParseError(1, "a DOCTYPE has no place in a definition; leave it out")
+    if root.tag != "clientConfig":
+        name = etree.QName(root)
+        if name.namespace and name.localname == "clientConfig":
+            raise ParseError(line_of(root), "clientConfig is in a namespace; leave out its xmlns attribute")
+        raise ParseError(line_of(root), f"the first element is {quote(name.localname)}; it must be clientConfig")
+    # Without a declaration or xml: there is nothing foreign; UTF-16 hides both.
+    has_names = b"xmlns" in content or b"xml:" in content or b"\0" in content
+    return root, list(_without_foreign(root)) if has_names else []
+
+
+def _without_foreign(root: etree._Element) -> Iterator[Remark]:
+    for element in list(root.iter(etree.Element)):
+        for name in element.keys():  # noqa: SIM118 - it changes meanwhile
+            if str(name).startswith("{"):
+                del element.attrib[name]
+                shown = str(name).replace(_XML, "xml:").rpartition("}")[2]
+                text = f"attribute {quote(shown)} of {_name(element)} is from another namespace; it is left out"
+                yield Remark(line_of(element), text)
+    for element in root.xpath("//*[namespace-uri() and not(ancestor::*[namespace-uri()])]"):
+        assert isinstance(element, etree._Element)  # noqa: S101 - what the path selects
+        line, text = line_of(element), f"element {_name(element)} is from another namespace; it is left out"
+        parent = element.getparent()
+        if parent is not None:
+            previous = element.getprevious()
+            if previous is not None:
+                previous.tail = (previous.tail or "") + (element.tail or "")
+            else:
+                parent.text = (parent.text or "") + (element.tail or "")
+            parent.remove(element)
+            yield Remark(line, text)
+    etree.cleanup_namespaces(root)
+
+
+def _name(element: etree._Element) -> str:
+    return quote(etree.QName(element).localname)

@@ -1,0 +1,231 @@
+"""What a grammar cannot state: contradictions in a definition that is in normal form, and what people get wrong.
+
+An error is what no client could use. Everything else that looks wrong is a warning, with the way out.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+from itertools import islice
+from urllib.parse import urlsplit
+
+from lxml import etree
+
+from autoconfig.address import ascii_domain
+from autoconfig.authentication import PASSWORD_METHODS
+from autoconfig.grammar import Remark, line_of, quote
+
+MAIL_SERVERS = (("incomingServer", "imap"), ("incomingServer", "pop3"), ("outgoingServer", "smtp"))
+"""The sections of mail servers: element and type."""
+
+PLACEHOLDERS = ("EMAILADDRESS", "EMAILLOCALPART", "EMAILDOMAIN")
+"""What clients fill in (draft-ietf-mailmaint-autoconfig-06, section 3.8)."""
+
+_PLACEHOLDER = re.compile(f"%(?:{'|'.join(PLACEHOLDERS)})%")
+_MISSPELT = re.compile(r"%[A-Za-z]{4,}%?|[A-Za-z]*EMAIL[A-Z]+%")
+IMPLICIT_TLS_PORTS = {"imap": 993, "pop3": 995, "smtp": 465}
+"""RFC 8314, section 7: the standard's, not a provider's."""
+_STARTTLS_PORTS = {"imap": 143, "pop3": 110, "smtp": 587}
+_SENDS_ITSELF = frozenset({"jmap", "ews", "activeSync", "graph", "exchange", "owa"})
+"""Types of incoming servers that send mail too."""
+_LONGEST_NAME, _LONGEST_SHORT_NAME = 60, 20
+"""Characters (draft-ietf-mailmaint-autoconfig-06, section 3.2.4; draft-ietf-mailmaint-pacc-03, section 6)."""
+
+
+def errors(root: etree._Element) -> Iterator[Remark]:
+    """Yield what no client could use, in a tree that fits the grammar."""
+    for domain in root.iterfind("emailProvider/domain"):
+        if len(domain) or not _is_domain(domain.text or ""):
+            yield Remark(line_of(domain), f"domain {quote(domain.text or '')} is not a domain name")
+    for section in mail_servers(root):
+        yield from _mail_server_errors(section)
+    for url in service_urls(root):
+        if problem := _url_problem(url.text or ""):
+            yield Remark(line_of(url), f"{url.tag!s} {quote(url.text or '')} {problem}")
+    yield from _missing_servers(root)
+
+
+def warnings(root: etree._Element) -> Iterator[Remark]:
+    """Yield what is probably a mistake, in a tree without errors."""
+    yield from _names(root)
+    ports: dict[tuple[str, str, str], int] = {}
+    for section in mail_servers(root):
+        yield from _hostname(section)
+        yield from _port(section)
+        type_, host, port = section.get("type", ""), section.findtext("hostname", ""), section.findtext("port", "")
+        first = ports.setdefault((type_, host.lower(), port), line_of(section))
+        if first != line_of(section):
+            text = f"{type_} server {quote(host)}:{port} is on line {first} already; remove one, or correct its port"
+            yield Remark(line_of(section), text)
+    for url in service_urls(root):
+        if (url.text or "").startswith("http:"):
+            text = (
+                f"{url.tag!s} {quote(url.text or '')}: passwords and data cross the network in clear text; use https://"
+            )
+            yield Remark(line_of(url), text)
+        yield from _misspelt(url, "clients will not fill it in")
+    for username in root.iterfind(".//username"):
+        yield from _misspelt(username, "clients will not fill it in")
+    for section in root.iterfind("emailProvider/incomingServer"):
+        if section.get("type") in ("ews", "activeSync"):
+            yield from _exchange(section)
+    if root.find("emailProvider/incomingServer") is None:
+        text = "there is no incomingServer, so there is no mail to set up; add one"
+        yield Remark(_provider_line(root), text)
+
+
+def mail_servers(root: etree._Element) -> Iterator[etree._Element]:
+    """Yield the sections of IMAP, POP3 and SMTP servers, in the order of the file."""
+    for section in root.iterfind("emailProvider/*"):
+        if (section.tag, section.get("type")) in MAIL_SERVERS:
+            yield section
+
+
+def service_urls(root: etree._Element) -> Iterator[etree._Element]:
+    """Yield the elements that hold the URLs of services that documents can name."""
+    for section in root.iterfind("emailProvider/incomingServer"):
+        if section.get("type") in ("jmap", "ews", "activeSync"):
+            yield from islice(section.iterfind("url"), 1)
+        elif section.get("type") == "exchange":
+            yield from section.iterfind("ewsURL")
+            yield from section.iterfind("easURL")
+    yield from root.iterfind("calendar[@type='caldav']/url")
+    yield from root.iterfind("addressbook[@type='carddav']/url")
+
+
+def _mail_server_errors(section: etree._Element) -> Iterator[Remark]:
+    methods = {method.text for method in section.iterfind("authentication")}
+    if section.find("username") is None and PASSWORD_METHODS.intersection(methods):
+        text = f"{section.tag!s} asks for a password but has no username; add one, such as %EMAILADDRESS%"
+        yield Remark(line_of(section), text)
+    for hostname in section.iterfind("hostname"):
+        misspelt = list(_misspelt(hostname))
+        yield from misspelt
+        if not misspelt and not _is_hostname(hostname.text or ""):
+            yield Remark(line_of(hostname), f"hostname {quote(hostname.text or '')} is not a hostname")
+    for username in section.iterfind("username"):
+        yield from _misspelt(username)
+
+
+def _misspelt(element: etree._Element, effect: str = "") -> Iterator[Remark]:
+    """Yield a placeholder that is none. A lone per cent sign is text: it is in some providers' usernames."""
+    text = element.text or ""
+    found = _MISSPELT.search(_PLACEHOLDER.sub(" ", text)) if "%" in text else None
+    if found:
+        name = found[0].strip("%").upper()
+        meant = get_close_matches(name, PLACEHOLDERS, 1, cutoff=0.5)
+        if effect and not meant:
+            return  # %20 and the like in a URL, or something that other clients know
+        remedy = f"did you mean %{meant[0]}%?" if meant else f"use {', '.join(f'%{one}%' for one in PLACEHOLDERS)}"
+        text = f"{element.tag!s} {quote(text)} has a placeholder that does not exist"
+        yield Remark(line_of(element), f"{text}{', and ' + effect if effect else ''}; {remedy}")
+
+
+def _url_problem(url: str) -> str | None:
+    """Return what is wrong with a service's URL, None if nothing."""
+    try:
+        parts = urlsplit(_filled(url))
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "is not a URL"
+    if parts.scheme not in ("http", "https"):
+        return "is not a web address that starts with https:// or http://"
+    if parts.username is not None or parts.password is not None:
+        return "has a username or password in it; every client would get it"
+    if port == 0:
+        return "has port 0; use 1-65535"
+    if not _is_hostname(host) and not _is_ip_address(host):
+        return "has no valid hostname"
+    return None
+
+
+def _missing_servers(root: etree._Element) -> Iterator[Remark]:
+    types = {section.get("type") for section in root.iterfind("emailProvider/incomingServer")}
+    first = root.find("emailProvider/incomingServer")
+    if first is None:
+        services = next(service_urls(root), None)
+        if services is None:
+            text = "there is no incomingServer; add one with a type of imap, pop3 or jmap"
+            yield Remark(_provider_line(root), text)
+        return
+    outgoing = root.find("emailProvider/outgoingServer[@type='smtp']")
+    if outgoing is None and types & {"imap", "pop3"} and not types & _SENDS_ITSELF:
+        yield Remark(line_of(first), "there is no outgoingServer of type smtp to send mail with; add one")
+
+
+def _names(root: etree._Element) -> Iterator[Remark]:
+    for tag, longest in (("displayName", _LONGEST_NAME), ("displayShortName", _LONGEST_SHORT_NAME)):
+        for name in root.iterfind(f"emailProvider/{tag}"):
+            if len(name.text or "") > longest:
+                text = f"{tag} {quote(name.text or '')} has {len(name.text or '')} characters; use at most {longest}"
+                yield Remark(line_of(name), f"{text}, or some clients cut it")
+
+
+def _hostname(section: etree._Element) -> Iterator[Remark]:
+    for hostname in section.iterfind("hostname"):
+        name = (hostname.text or "").lower().rstrip(".")
+        if name == "localhost" or name.endswith(".localhost"):
+            text = "is the client's own machine; use a name that clients can look up"
+        elif _is_ip_address(name):
+            text = "is an IP address, and certificates and most clients want a name; use a hostname"
+        elif "." not in name and "%" not in name:
+            text = "has no domain, and clients cannot look it up; use the full name"
+        else:
+            continue
+        yield Remark(line_of(hostname), f"hostname {quote(name)} {text}")
+
+
+def _port(section: etree._Element) -> Iterator[Remark]:
+    type_, socket_type = section.get("type", ""), section.findtext("socketType")
+    port = int(section.findtext("port", "0"))
+    tls, starttls = IMPLICIT_TLS_PORTS[type_], _STARTTLS_PORTS[type_]
+    line = line_of(next(section.iterfind("port"), section))
+    if type_ == "smtp" and port == 25:
+        text = "port 25 is for mail between servers, and many networks block it; use 465 with SSL, or 587 with STARTTLS"
+        yield Remark(line, text)
+    elif socket_type == "SSL" and port in _STARTTLS_PORTS.values():
+        yield Remark(line, f"SSL on port {port}: this port uses STARTTLS; use {tls} or STARTTLS")
+    elif socket_type != "SSL" and port in IMPLICIT_TLS_PORTS.values():
+        other = f"{starttls} or SSL" if socket_type == "STARTTLS" else "SSL"
+        yield Remark(line, f"{socket_type} on port {port}: this port uses SSL; use {other}")
+
+
+def _exchange(section: etree._Element) -> Iterator[Remark]:
+    """Yield why clients ignore an Exchange server."""
+    if section.find("url") is None:
+        yield Remark(line_of(section), f"{section.get('type')} server has no url, so clients ignore it; add one")
+    elif section.find("authentication") is None:
+        text = f"{section.get('type')} server has no authentication, so clients may ignore it; add one, such as"
+        yield Remark(line_of(section), f'{text} <authentication system="http">Basic</authentication>')
+
+
+def _provider_line(root: etree._Element) -> int:
+    return line_of(next(root.iterfind("emailProvider"), root))
+
+
+def _filled(text: str) -> str:
+    """Return a text as it is with its placeholders filled, for some address."""
+    return _PLACEHOLDER.sub(lambda one: "x.example" if "DOMAIN" in one[0] else "x", text) if "%" in text else text
+
+
+def _is_domain(name: str) -> bool:
+    try:
+        return "." in ascii_domain(name)
+    except ValueError:
+        return False
+
+
+def _is_hostname(name: str) -> bool:
+    try:
+        return bool(ascii_domain(_filled(name)))
+    except ValueError:
+        return False
+
+
+def _is_ip_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
