@@ -10,6 +10,9 @@ from starlette.types import Message
 Headers = list[tuple[bytes, bytes]]
 """Names in lower case, and values."""
 
+_INERT = {"Content-Security-Policy": "default-src 'none'; sandbox"}
+"""For XML, which a browser may show: it shares its origin with the setup page."""
+
 
 class ResponseKind:
     """What responses of one kind have in common.
@@ -22,6 +25,8 @@ class ResponseKind:
         self, media_type: str, headers: Mapping[str, str], status: int = 200, *, refusal: bool = False
     ) -> None:
         self.refusal = refusal
+        if media_type == "text/xml":
+            headers = _INERT | dict(headers)
         if media_type.startswith("text/"):
             media_type += "; charset=utf-8"
         self.status = status

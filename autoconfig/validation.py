@@ -27,6 +27,7 @@ _MISSPELT = re.compile(r"%[A-Za-z]{4,}%?|[A-Za-z]*EMAIL[A-Z]+%")
 IMPLICIT_TLS_PORTS = {"imap": 993, "pop3": 995, "smtp": 465}
 """RFC 8314, section 7: the standard's, not a provider's."""
 _STARTTLS_PORTS = {"imap": 143, "pop3": 110, "smtp": 587}
+_CREDENTIALS = re.compile(r"[a-z]+://[^/?#]*@")
 _SENDS_ITSELF = frozenset({"jmap", "ews", "activeSync", "graph", "exchange", "owa"})
 """Types of incoming servers that send mail too."""
 _LONGEST_NAME, _LONGEST_SHORT_NAME = 60, 20
@@ -41,7 +42,9 @@ def errors(root: etree._Element) -> Iterator[Remark]:
     for section in mail_servers(root):
         yield from _mail_server_errors(section)
     for url in service_urls(root):
-        if problem := _url_problem(url.text or ""):
+        if _CREDENTIALS.match(_filled(url.text or "")):  # not shown: logs are read by many
+            yield Remark(line_of(url), f"{url.tag!s} has a username or password in it, and every client would get it")
+        elif problem := _url_problem(url.text or ""):
             yield Remark(line_of(url), f"{url.tag!s} {quote(url.text or '')} {problem}")
     yield from _missing_servers(root)
 
@@ -131,8 +134,6 @@ def _url_problem(url: str) -> str | None:
         return "is not a URL"
     if parts.scheme not in ("http", "https"):
         return "is not a web address that starts with https:// or http://"
-    if parts.username is not None or parts.password is not None:
-        return "has a username or password in it; every client would get it"
     if port == 0:
         return "has port 0; use 1-65535"
     if not _is_hostname(host) and not _is_ip_address(host):

@@ -1,0 +1,53 @@
+import pytest
+
+from autoconfig.authentication import METHODS, WEB_METHODS, method, sasl_method, web_method
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_a_method_of_the_format_stays_and_may_be_in_any_case(name: str) -> None:
+    assert (method(name), method(name.upper())) == (name, name)
+
+
+@pytest.mark.parametrize("name", sorted(WEB_METHODS))
+def test_a_method_of_services_at_a_url_stays_and_may_be_in_any_case(name: str) -> None:
+    assert (web_method(name), web_method(name.lower())) == (name, name)
+
+
+@pytest.mark.parametrize(
+    ("text", "mail", "web"),
+    [
+        ("plain", "password-cleartext", "Basic"),
+        ("secure", "password-encrypted", "Digest"),
+        ("password-cleartext", "password-cleartext", "Basic"),
+        ("password-encrypted", "password-encrypted", "Digest"),
+        ("basic", "password-cleartext", "Basic"),
+        ("http-basic", "password-cleartext", "Basic"),
+        ("http-digest", "password-encrypted", "Digest"),
+        ("OAuth", "OAuth2", "OAuth2"),
+        ("Bearer", None, "OAuth2"),
+        ("Negotiate", None, "GSSAPI"),
+        ("CRAM-MD5", "password-encrypted", "Digest"),
+        ("LOGIN", "password-cleartext", "Basic"),
+        ("smtp-after-pop", "none", "none"),
+        ("client-IP-address", "client-IP-address", None),
+        ("telepathy", None, None),
+        ("", None, None),
+    ],
+)
+def test_every_spelling_in_the_field_means_one_method(text: str, mail: str | None, web: str | None) -> None:
+    assert (method(text), web_method(text)) == (mail, web)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "general"),
+    [
+        ("SCRAM-SHA-256-PLUS", "password-encrypted"),
+        ("PLAIN", "password-cleartext"),
+        ("OAUTHBEARER", "OAuth2"),
+        ("EXTERNAL", "TLS-client-cert"),
+        ("GSSAPI", "GSSAPI"),
+        ("X-TELEPATHY", None),
+    ],
+)
+def test_a_sasl_scheme_belongs_to_a_general_method(scheme: str, general: str | None) -> None:
+    assert sasl_method(scheme) == general

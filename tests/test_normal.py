@@ -1,0 +1,158 @@
+"""What clients take of a definition that is not written by the book reaches all of them, and a warning says so."""
+
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from autoconfig import definition
+from autoconfig.definition import Definition
+from autoconfig.protocols.autoconfig import Autoconfig
+from tests.support import Write, load
+
+
+def read(file: Path) -> Definition:
+    return definition.load(file, file.read_bytes())
+
+
+def warnings(file: Path) -> list[str]:
+    return [one.removeprefix(f"{file}:") for one in read(file).warnings]
+
+
+SERVICE = """<calendar type="caldav"><url>https://dav.example.com/</url>{}<username>fred</username></calendar>
+</clientConfig>"""
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        '<authentication system="http">Basic</authentication>',
+        '<authentication system="HTTP">basic</authentication>',
+        "<authentication>http-basic</authentication>",
+        "<authentication>basic</authentication>",
+        "<authentication>password-cleartext</authentication>",
+        "<authentication>plain</authentication>",
+        '<authentication system="http">Basic</authentication><authentication>http-basic</authentication>',
+    ],
+)
+def test_a_password_for_a_service_at_a_url_is_basic_however_it_is_written(write: Write, method: str) -> None:
+    provider = read(write({"</clientConfig>": SERVICE.format(method)}))
+    assert provider.services[0].authentication == ("Basic",)
+    assert provider.warnings == ()
+
+
+@pytest.mark.parametrize(("text", "method"), [("plain", "password-cleartext"), ("secure", "password-encrypted")])
+def test_thunderbirds_first_names_for_passwords_are_known(write: Write, text: str, method: str) -> None:
+    provider = read(write({">password-encrypted<": f">{text}<"}))
+    assert (provider.servers[1].authentication, provider.warnings) == ((method,), ())
+
+
+def test_a_sasl_scheme_stays_and_the_general_method_is_added_for_other_clients(write: Write) -> None:
+    scheme = '<authentication system="sasl">SCRAM-SHA-256-PLUS</authentication>'
+    file = write({"<authentication>password-encrypted</authentication>": scheme})
+    assert read(file).servers[1].authentication == ("password-encrypted",)
+    (warning,) = warnings(file)
+    assert (
+        warning
+        == "18: authentication SCRAM-SHA-256-PLUS is for clients that know it; password-encrypted is added for the others"
+    )
+    served = Autoconfig(load(file)).render().decode()
+    assert served.index(scheme) < served.index("<authentication>password-encrypted</authentication>")
+
+
+def test_a_sasl_scheme_with_its_general_method_needs_no_warning(write: Write) -> None:
+    scheme = (
+        '<authentication system="sasl">CRAM-MD5</authentication><authentication>password-encrypted</authentication>'
+    )
+    assert warnings(write({"<authentication>password-encrypted</authentication>": scheme})) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "line"),
+    [("<authentication>telepathy</authentication>", 18), ('<authentication system="sasl">X-Y</authentication>', 18)],
+)
+def test_a_method_that_no_client_can_use_is_told(write: Write, method: str, line: int) -> None:
+    file = write({"<authentication>password-encrypted</authentication>": method})
+    assert warnings(file)[0].startswith(f"{line}: authentication ")
+    assert (
+        "is not a method that clients know; write one of GSSAPI, NTLM, OAuth2, TLS-client-cert, " in warnings(file)[0]
+    )
+
+
+ADDRESS_BOOK = """<{0} type="carddav"><serverURL>https://dav.example.com/</serverURL>
+<authentication>basic</authentication></{0}></clientConfig>"""
+
+
+def test_names_of_elements_and_types_that_are_seen_in_the_field_are_read_with_a_warning(write: Write) -> None:
+    file = write(
+        {
+            "</clientConfig>": ADDRESS_BOOK.format("addressBook"),
+            "</emailProvider>": '<incomingServer type="activesync"><url>https://sync.example.com/</url>'
+            "<authentication>basic</authentication></incomingServer></emailProvider>",
+            "<port>143<": "<Port>143<",
+            "143</port>": "143</Port>",
+        }
+    )
+    assert [service.type for service in read(file).services] == ["activeSync", "carddav"]
+    assert read(file).servers[0].port == 143
+    assert warnings(file) == [
+        "9: Port: the element's name is port; it is read as that",
+        '28: type="activesync": clients know this type as activeSync; it is read as that',
+        "29: addressBook: the element's name is addressbook; it is read as that",
+        "29: serverURL: the element's name is url; it is read as that",
+    ]
+
+
+def test_the_right_names_are_served(write: Write) -> None:
+    file = write({"</clientConfig>": ADDRESS_BOOK.format("addressBook"), 'type="pop3"': 'type="POP3"'})
+    root = etree.fromstring(Autoconfig(load(file)).render())
+    assert root.findtext("addressbook/url") == "https://dav.example.com/"
+    assert root.find("emailProvider/incomingServer[@type='pop3']") is not None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "warning"),
+    [
+        ("<domain>example.net", "<domain>EXAMPLE.com", "5: domain example.com is on line 4 already; remove one"),
+        ("</domain>\n    <domain>example.net", "</domain><domain>example.com", "4: domain example.com is on line 4 already"),
+        ("<domain>example.net", '<domain purpose="x">example.net', "5: domain: its purpose is not mx, the only one"),
+        ("<domain>example.net", '<domain id="x">example.net', "5: domain: id is not an attribute of it; it is left out"),
+        ("<displayName>Example Mail</displayName>", "", "3: emailProvider has no displayName; users see example.com instead"),
+        (' version="1.1"', "", '2: clientConfig has no version; version="1.1" is assumed'),
+        ("\n      <username>%EMAILADDRESS%</username>\n    </outgoingServer>", "</outgoingServer>",
+         "21: outgoingServer has no username; %EMAILLOCALPART%, the incoming server's, is used; better write it"),
+        (">plain<", ">Plain<", "17: socketType Plain: clients know this as plain; it is read as that"),
+        ('type="imap"', 'type="IMAP"', '7: type="IMAP": clients know this type as imap; it is read as that'),
+        ("</displayName>", "</displayName><displayShortName/>", "6: displayShortName is empty; it is left out"),
+    ],
+)  # fmt: skip
+def test_what_clients_take_is_taken_with_a_warning(write: Write, old: str, new: str, warning: str) -> None:
+    file = write({old: new})
+    (found,) = warnings(file)
+    assert found.startswith(warning)
+
+
+def test_an_outgoing_server_without_a_username_has_the_incoming_servers_in_every_format(write: Write) -> None:
+    file = write({"\n      <username>%EMAILADDRESS%</username>\n    </outgoingServer>": "</outgoingServer>"})
+    assert read(file).servers[2].username == "%EMAILLOCALPART%"
+
+
+def test_a_domain_with_and_without_a_purpose_is_one_domain(write: Write) -> None:
+    provider = read(write({"<domain>example.net": '<domain purpose="mx">example.com'}))
+    assert (provider.domains, provider.hosts_customer_domains, provider.warnings) == (("example.com",), True, ())
+
+
+def test_where_every_domain_has_a_purpose_thunderbird_gets_one_without(write: Write) -> None:
+    """It skips domains with attributes, and files without a domain (readFromXML.sys.mjs and JXON.sys.mjs, 153)."""
+    file = write({"<domain>": '<domain purpose="mx">'})
+    served = Autoconfig(load(file)).render()
+    assert [domain.get("purpose") for domain in etree.fromstring(served).iter("domain")] == [None, "mx", "mx"]
+    again = definition.load(file, served)
+    assert (again.domains, again.warnings) == (("example.com", "example.net"), ())
+
+
+def test_text_of_a_definition_cannot_write_to_a_terminal(write: Write) -> None:
+    file = write(
+        {">password-encrypted<": ">\x9b31m\u202eyhtapelet<", "</emailProvider>": "<a\u00b7b/></emailProvider>"}
+    )
+    assert all(warning.isprintable() for warning in warnings(file))

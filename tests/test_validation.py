@@ -1,0 +1,210 @@
+"""What people really get wrong in a definition, and what `validate` says of it: line, mistake and remedy."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from autoconfig import definition
+from autoconfig.definition import EMBEDDED, DefinitionError
+from tests.support import COMMAND, Write
+
+CALENDAR = '<calendar type="caldav"><url>{}</url><authentication>basic</authentication></calendar></clientConfig>'
+WEB_MAIL = '<webMail><loginPage url="{}"/></webMail></clientConfig>'
+HELP = '<documentation url="{}"/></emailProvider>'
+SERVER = """<incomingServer type="imap"><hostname>imap.example.com</hostname><port>143</port>
+<socketType>STARTTLS</socketType><authentication>OAuth2</authentication></incomingServer></emailProvider>"""
+
+WARNINGS = {
+    "a domain twice": (
+        {"<domain>example.net": "<domain>example.com"},
+        "5: domain example.com is on line 4 already; remove one",
+    ),
+    "a domain twice on one line": (
+        {"</domain>\n    <domain>example.net": "</domain><domain>Example.COM"},
+        "4: domain example.com is on line 4 already; remove one",
+    ),
+    "the client's own machine": (
+        {">imap.example.com<": ">localhost<"},
+        "8: hostname localhost is the client's own machine; use a name that clients can look up",
+    ),
+    "an IP address": (
+        {">imap.example.com<": ">192.0.2.1<"},
+        "8: hostname 192.0.2.1 is an IP address, and certificates and most clients want a name; use a hostname",
+    ),
+    "a name without a domain": (
+        {">imap.example.com<": ">imap<"},
+        "8: hostname imap has no domain, and clients cannot look it up; use the full name",
+    ),
+    "a type in capitals": (
+        {'type="imap"': 'type="IMAP"'},
+        '7: type="IMAP": clients know this type as imap; it is read as that',
+    ),
+    "SSL on IMAP's other port": (
+        {">STARTTLS</socketType>\n      <authentication>password-cleartext</authentication>\n      <username>%EMAILLOCALPART": ">SSL</socketType>\n      <authentication>password-cleartext</authentication>\n      <username>%EMAILLOCALPART"},
+        "9: SSL on port 143: this port uses STARTTLS; use 993 or STARTTLS",
+    ),
+    "SSL on POP3's other port": (
+        {">plain<": ">SSL<"},
+        "16: SSL on port 110: this port uses STARTTLS; use 995 or STARTTLS",
+    ),
+    "STARTTLS on IMAP's TLS port": (
+        {">143<": ">993<"},
+        "9: STARTTLS on port 993: this port uses SSL; use 143 or SSL",
+    ),
+    "STARTTLS on SMTP's TLS port": (
+        {">587<": ">465<"},
+        "23: STARTTLS on port 465: this port uses SSL; use 587 or SSL",
+    ),
+    "no encryption on POP3's TLS port": (
+        {">110<": ">995<"},
+        "16: plain on port 995: this port uses SSL; use SSL",
+    ),
+    "submission on port 25": (
+        {">587<": ">25<"},
+        "23: port 25 is for mail between servers, and many networks block it; use 465 with SSL, or 587 with STARTTLS",
+    ),
+    "a calendar without encryption": (
+        {"</clientConfig>": CALENDAR.format("http://dav.example.com/")},
+        "29: url http://dav.example.com/: passwords and data cross the network in clear text; use https://",
+    ),
+    "a misspelt placeholder in a URL": (
+        {"</clientConfig>": CALENDAR.format("https://dav.example.com/%EMAILADRESS%/")},
+        "29: url https://dav.example.com/%EMAILADRESS%/ has a placeholder that does not exist, and clients will not fill it in; did you mean %EMAILADDRESS%?",
+    ),
+    "two servers at the same place": (
+        {"</emailProvider>": SERVER},
+        "28: imap server imap.example.com:143 is on line 7 already; remove one, or correct its port",
+    ),
+    "an Exchange server without a URL": (
+        {"</emailProvider>": '<incomingServer type="ews"/></emailProvider>'},
+        "28: ews server has no url, so clients ignore it; add one",
+    ),
+    "an Exchange server without a method": (
+        {"</emailProvider>": '<incomingServer type="ews"><url>https://x.example/</url></incomingServer></emailProvider>'},
+        '28: ews server has no authentication, so clients may ignore it; add one, such as <authentication system="http">Basic</authentication>',
+    ),
+    "a name that is too long": (
+        {">Example Mail<": f">{'x' * 59}<", "</displayName>": "yz</displayName>"},
+        f"6: displayName {'x' * 59}y… has 61 characters; use at most 60, or some clients cut it",
+    ),
+    "a short name that is too long": (
+        {"</displayName>": "</displayName><displayShortName>Example Mail of Example</displayShortName>"},
+        "6: displayShortName Example Mail of Example has 23 characters; use at most 20, or some clients cut it",
+    ),
+}  # fmt: skip
+
+ERRORS = {
+    "no servers at all": (
+        {Write.TEXT[Write.TEXT.index("    <incomingServer") : Write.TEXT.index("  </emailProvider>")]: ""},
+        "3: there is no incomingServer; add one with a type of imap, pop3 or jmap",
+    ),
+    "a misspelt placeholder": (
+        {">%EMAILLOCALPART%<": ">%EMAILADRESS%<"},
+        "12: username %EMAILADRESS% has a placeholder that does not exist; did you mean %EMAILADDRESS%?",
+    ),
+    "a placeholder without its end": (
+        {">%EMAILLOCALPART%<": ">%EMAILADDRESS<"},
+        "12: username %EMAILADDRESS has a placeholder that does not exist; did you mean %EMAILADDRESS%?",
+    ),
+    "a placeholder that is none": (
+        {">%EMAILLOCALPART%<": ">%USERNAME%<"},
+        "12: username %USERNAME% has a placeholder that does not exist; use %EMAILADDRESS%, %EMAILLOCALPART%, %EMAILDOMAIN%",
+    ),
+    "a misspelt placeholder in a hostname": (
+        {">imap.example.com<": ">imap.%EMAILDOMIAN%<"},
+        "8: hostname imap.%EMAILDOMIAN% has a placeholder that does not exist; did you mean %EMAILDOMAIN%?",
+    ),
+    "webmail that is no link": (
+        {"</clientConfig>": WEB_MAIL.format("javascript:alert(1)")},
+        "29: loginPage must have a url that starts with https:// or http://",
+    ),
+    "help that is no link": (
+        {"</emailProvider>": HELP.format("ftp://example.com/")},
+        "28: documentation must have a url that starts with https:// or http://",
+    ),
+    "a calendar that is no web address": (
+        {"</clientConfig>": CALENDAR.format("dav.example.com")},
+        "29: url dav.example.com is not a web address that starts with https:// or http://",
+    ),
+    "a calendar at a host that is none": (
+        {"</clientConfig>": CALENDAR.format('https://h;x"/')},
+        '29: url https://h;x"/ has no valid hostname',
+    ),
+    "a calendar at a port that is none": (
+        {"</clientConfig>": CALENDAR.format("https://dav.example.com:99999/")},
+        "29: url https://dav.example.com:99999/ is not a URL",
+    ),
+    "a calendar with a password": (
+        {"</clientConfig>": CALENDAR.format("https://fred:secret@dav.example.com/")},
+        "29: url has a username or password in it, and every client would get it",
+    ),
+    "a domain without a dot": (
+        {"<domain>example.net": "<domain>example"},
+        "5: domain example is not a domain name",
+    ),
+    "no username": (
+        {"\n      <username>%EMAILLOCALPART%</username>": ""},
+        "7: incomingServer asks for a password but has no username; add one, such as %EMAILADDRESS%",
+    ),
+}  # fmt: skip
+
+
+def load(file: Path) -> definition.Definition:
+    return definition.load(file, file.read_bytes())
+
+
+@pytest.mark.parametrize(("changes", "text"), WARNINGS.values(), ids=WARNINGS)
+def test_what_clients_can_use_is_a_warning(write: Write, changes: dict[str, str], text: str) -> None:
+    file = write(changes)
+    assert load(file).warnings == (f"{file}:{text}",)
+
+
+@pytest.mark.parametrize(("changes", "text"), ERRORS.values(), ids=ERRORS)
+def test_what_no_client_could_use_is_an_error(write: Write, changes: dict[str, str], text: str) -> None:
+    file = write(changes)
+    with pytest.raises(DefinitionError) as refused:
+        load(file)
+    assert [error[: len(f"{file}:{text}")] for error in refused.value.errors] == [f"{file}:{text}"]
+
+
+def test_bts_definition_has_nothing_of_that() -> None:
+    assert load(EMBEDDED).warnings == ()
+
+
+def test_a_provider_of_calendars_alone_is_served_with_a_warning(write: Write) -> None:
+    servers = Write.TEXT[Write.TEXT.index("    <incomingServer") : Write.TEXT.index("  </emailProvider>")]
+    file = write({servers: "", "</clientConfig>": CALENDAR.format("https://dav.example.com/")})
+    assert load(file).warnings == (f"{file}:3: there is no incomingServer, so there is no mail to set up; add one",)
+
+
+def test_a_provider_that_sends_mail_by_another_protocol_needs_no_smtp(write: Write) -> None:
+    outgoing = Write.TEXT[Write.TEXT.index("    <outgoingServer") : Write.TEXT.index("  </emailProvider>")]
+    jmap = '<incomingServer type="jmap"><url>https://j.example/</url><authentication>basic</authentication></incomingServer>'
+    assert load(write({outgoing: jmap})).warnings == ()
+
+
+@pytest.mark.parametrize("username", ["%EMAILLOCALPART%%%EMAILDOMAIN%", "50%", "%EMAILDOMAIN%\\%EMAILLOCALPART%"])
+def test_a_lone_per_cent_sign_in_a_username_is_text(write: Write, username: str) -> None:
+    provider = load(write({">%EMAILLOCALPART%<": f">{username}<"}))
+    assert (provider.servers[0].username, provider.warnings) == (username, ())
+
+
+def test_a_hundred_thousand_domains_and_one_mistake_among_them_are_read_in_seconds(write: Write) -> None:
+    many = "".join(f"<domain>d{number}.example</domain>\n" for number in range(100_000))
+    file = write({"<domain>example.net</domain>": f"{many}<domain>a b</domain>"})
+    with pytest.raises(DefinitionError, match="domain a b is not a domain name"):
+        load(file)
+    file = write({"<domain>example.net</domain>": many})
+    assert len(load(file).domains) == 100_001
+
+
+def test_everything_wrong_is_told_by_the_command_at_once_and_warnings_with_it(write: Write) -> None:
+    file = write({">143<": ">99999<", "<domain>example.net": "<domain>a b", ">plain<": ">none<"})
+    done = subprocess.run([COMMAND, "validate", file], capture_output=True, check=False, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"{file}:5: domain a b is not a domain name",
+        f"{file}:9: port 99999 is out of range; use 1-65535",
+        f"{file}:17: socketType none is not SSL, STARTTLS or plain",
+    ]
