@@ -25,6 +25,7 @@ _CHILDREN = {
     **dict.fromkeys(SECTIONS, _SECTION),
 }
 """The elements of the format, by the element that they stand in."""
+_NAMES = frozenset(_CHILDREN).union(*_CHILDREN.values())
 
 _SEEN = {"serverurl": "url", "displaynameshort": "displayShortName"}
 """Other names that files in the field have for elements, in lower case."""
@@ -64,7 +65,8 @@ def normalise(root: etree._Element) -> list[Remark]:
     for element in known:
         if element.tag in _VALUES and element.text:
             element.text = " ".join(element.text.split())
-        remarks += _attributes(element)
+        if element.keys():
+            remarks += _attributes(element)
     for element in known:
         if element.tag in SECTIONS:
             remarks += _section(element)
@@ -78,10 +80,8 @@ def normalise(root: etree._Element) -> list[Remark]:
 
 def _known(element: etree._Element, remarks: list[Remark]) -> Iterator[etree._Element]:
     """Yield an element and those in it that the format knows, their names put right."""
-    names = _RIGHT_NAMES.get(str(element.tag))
+    names = _RIGHT_NAMES[str(element.tag)]
     yield element
-    if names is None:
-        return
     complete = element.tag not in SECTIONS or element.get("type", "") in _COMPLETE
     for child in element.iterchildren(etree.Element):
         tag = str(child.tag)
@@ -91,8 +91,11 @@ def _known(element: etree._Element, remarks: list[Remark]) -> Iterator[etree._El
                 text = f"{quote(tag)}: the element's name is {right}; it is read as that"
                 remarks.append(Remark(line_of(child), text))
                 child.tag = right
-            yield from _known(child, remarks)
-        elif complete and not any(tag in known for known in _CHILDREN.values()):
+            if right in _CHILDREN:
+                yield from _known(child, remarks)
+            else:
+                yield child
+        elif complete and tag not in _NAMES:
             text = f"{quote(tag)} is not an element of the format; it is passed on as it is"
             remarks.append(Remark(line_of(child), text))
 

@@ -225,6 +225,8 @@ def _is_hostname(name: str) -> bool:
 
 
 def _is_ip_address(name: str) -> bool:
+    if not name[-1:].isdigit() and ":" not in name:
+        return False
     try:
         ipaddress.ip_address(name)
     except ValueError:

@@ -59,7 +59,7 @@ def test_validate_sums_a_definition_up() -> None:
     summary = run("validate")
     assert summary.returncode == 0
     assert summary.stdout.decode() == (
-        f"{EMBEDDED}: right\n"
+        f"{EMBEDDED}: valid\n"
         "  BT Mail, for addresses on btinternet.com, btopenworld.com, talk21.com\n"
         "  imap mail.btinternet.com:993 SSL, password-cleartext as %EMAILADDRESS%\n"
         "  pop3 mail.btinternet.com:995 SSL, password-cleartext as %EMAILADDRESS%\n"

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from autoconfig import definition
+
 PROJECT = Path(__file__).parent.parent
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 
@@ -25,3 +27,16 @@ def test_every_target_of_the_makefile_that_is_named_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
     named = {target for page in PAGES for target in re.findall(r"`make ([a-z-]+)`", page.read_text())}
     assert named <= targets
+
+
+COMPLETE = re.findall(r"```xml\n(<clientConfig.*?)```", (PROJECT / "docs" / "definitions.md").read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("text", "types"),
+    list(zip(COMPLETE, [["imap", "smtp", "caldav", "carddav"], ["imap", "smtp", "activeSync", "ews"]], strict=True)),
+)
+def test_a_definition_that_the_documentation_shows_is_valid(text: str, types: list[str]) -> None:
+    shown = definition.load(Path("definitions.md"), text.encode())
+    assert shown.warnings == ()
+    assert [one.type for one in (*shown.servers, *shown.services)] == types

@@ -1,4 +1,4 @@
-"""`bt-autoconfig render` and `validate`: what a definition makes, and whether it is right."""
+"""`bt-autoconfig render` and `validate`: what clients get of a definition, and whether it is valid."""
 
 import sys
 from pathlib import Path
@@ -25,9 +25,9 @@ _FORMATS_HELP = ", ".join(f"{name} ({protocol.clients})" for name, protocol in _
     FORMAT is one of {_FORMATS_HELP}.""",
 )
 @click.argument("format_", metavar="FORMAT", type=click.Choice(list(_FORMATS)))
-@option("--emailaddress", type=address_of, metavar="ADDRESS", help="Whose settings; without it, those for anybody.")
+@option("--emailaddress", type=address_of, metavar="ADDRESS", help="Address of the user; default: any user.")
 @option("--name", metavar="NAME", help="The sender's name (mobileconfig).")
-@option("--protocol", type=click.Choice(INCOMING_TYPES), help="For mobileconfig; imap unless there is only pop3.")
+@option("--protocol", type=click.Choice(INCOMING_TYPES), help="For mobileconfig; default: imap if there is.")
 @definition_option
 @signed
 def render(
@@ -51,15 +51,15 @@ def render(
     type=click.Path(path_type=Path),
 )
 def validate(sources: tuple[Path, ...]) -> None:
-    """Say what definitions hold, or all that is wrong with them.
+    """Validate definitions and summarise what they contain.
 
-    FILEs may be folders. Without any it is the definition that the server comes with. Warnings tell what is right and
-    yet fails with some client.
+    FILEs may be folders; without any, the built-in definition is validated. Errors are what no client could use.
+    Warnings name what was changed or left out, what is probably a mistake, and what fails with some client.
     """
     with explained():
         settings = Sources(sources or (EMBEDDED,)).read().load()
     for definition in settings.definitions:
-        say(f"{definition.source}: right")
+        say(f"{definition.source}: valid")
         others = " and on domains that it hosts" if definition.hosts_customer_domains else ""
         say(f"  {definition.display_name}, for addresses on {', '.join(definition.domains)}{others}")
         for server in definition.servers:

@@ -189,7 +189,7 @@ def test_only_the_names_that_are_not_in_the_format_are_warned_of() -> None:
     assert spelt(OF_2026).warnings == ()
     assert [one.partition(":")[2] for one in spelt({}).warnings] == [
         '41: type="activesync": clients know this type as activeSync; it is read as that',
-        "52: addressBook: the element's name is addressbook; it is read as that",
+        "51: addressBook: the element's name is addressbook; it is read as that",
     ]
 
 
