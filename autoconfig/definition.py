@@ -11,7 +11,7 @@ from lxml import etree
 
 from autoconfig import validation
 from autoconfig.grammar import Grammar, Remark, line_of
-from autoconfig.normal import normalise
+from autoconfig.normal import complete, normalise
 from autoconfig.parsing import MAX_ELEMENTS, ParseError, parse
 from autoconfig.validation import IMPLICIT_TLS_PORTS, mail_servers, service_urls
 from autoconfig.visible import visible
@@ -172,6 +172,7 @@ def load(source: Path, content: bytes) -> Definition:
         raise DefinitionError(_lines(source, [error.remark])) from error
     remarks += normalise(root)
     errors = _grammar_errors(root)
+    remarks += complete(root)
     explained = {error.line for error in errors}
     errors += [error for error in validation.errors(root) if error.line not in explained]
     if errors:

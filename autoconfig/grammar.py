@@ -110,4 +110,8 @@ def quote(text: str, longest: int = _LONGEST_QUOTE) -> str:
     """Return foreign text for a message: on one line, cut where it is long, with nothing in it that cannot be seen."""
     text = " ".join(text.split())
     text = f"{text[:longest]}…" if len(text) > longest else text
-    return "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in text)
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()

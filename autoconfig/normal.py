@@ -70,11 +70,24 @@ def normalise(root: etree._Element) -> list[Remark]:
     for element in known:
         if element.tag in SECTIONS:
             remarks += _section(element)
+    for provider in root.iterfind("emailProvider"):
+        remarks += _provider(provider)
+    return remarks
+
+
+def complete(root: etree._Element) -> list[Remark]:
+    """Write what clients assume where a definition says nothing; return what was added."""
+    remarks: list[Remark] = []
     if not root.get("version"):
         remarks.append(Remark(line_of(root), 'clientConfig has no version; version="1.1" is assumed'))
         root.set("version", "1.1")
     for provider in root.iterfind("emailProvider"):
-        remarks += _provider(provider)
+        if provider.find("displayName") is None:
+            name = etree.SubElement(provider, "displayName")
+            name.text = provider.get("id")
+            text = f"emailProvider has no displayName; users see {quote(name.text or '')} instead"
+            remarks.append(Remark(line_of(provider), text))
+        remarks += _outgoing_username(provider)
     return remarks
 
 
@@ -195,12 +208,10 @@ def _provider(provider: etree._Element) -> Iterator[Remark]:
         if not name.text:
             provider.remove(name)
             yield Remark(line_of(name), "displayShortName is empty; it is left out")
-    if provider.find("displayName") is None and provider.get("id"):
-        name = etree.SubElement(provider, "displayName")
-        name.text = provider.get("id")
-        text = f"emailProvider has no displayName; users see {quote(name.text or '')} instead"
-        yield Remark(line_of(provider), text)
-    yield from _outgoing_username(provider)
+    for port in provider.iterfind("*/port"):
+        digits = (port.text or "").removeprefix("+").lstrip("0")
+        if digits.isascii() and digits.isdigit():
+            port.text = digits
     for hostname in provider.iterfind("*/hostname"):
         if hostname.text and not hostname.text.isascii():
             hostname.text = _ascii(hostname.text)

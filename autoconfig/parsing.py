@@ -33,7 +33,8 @@ def parse(content: bytes) -> tuple[etree._Element, list[Remark]]:
     try:
         root = etree.fromstring(content, parser)
     except etree.XMLSyntaxError as error:
-        raise ParseError(error.lineno or 1, f"not well-formed XML: {quote(error.msg or '', 200)}") from error
+        reason = (error.msg or "").replace(", use XML_PARSE_HUGE option", "")
+        raise ParseError(error.lineno or 1, f"not well-formed XML: {quote(reason, 200)}") from error
     except ValueError as error:  # nothing at all
         raise ParseError(1, "the file is empty") from error
     if root.getroottree().docinfo.doctype:

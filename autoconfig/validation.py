@@ -36,9 +36,13 @@ _LONGEST_NAME, _LONGEST_SHORT_NAME = 60, 20
 
 def errors(root: etree._Element) -> Iterator[Remark]:
     """Yield what no client could use, in a tree that fits the grammar."""
+    for provider in root.iterfind("emailProvider[@id]"):
+        if not _is_hostname(provider.get("id", "")):
+            text = f"id {quote(provider.get('id', ''))} is not a hostname; use the provider's main domain"
+            yield Remark(line_of(provider), text)
     for domain in root.iterfind("emailProvider/domain"):
         if len(domain) or not _is_domain(domain.text or ""):
-            yield Remark(line_of(domain), f"domain {quote(domain.text or '')} is not a domain name")
+            yield Remark(line_of(domain), f"domain {quote(domain.text or '')} is not a domain name such as example.com")
     for section in mail_servers(root):
         yield from _mail_server_errors(section)
     for url in service_urls(root):
@@ -106,7 +110,8 @@ def _mail_server_errors(section: etree._Element) -> Iterator[Remark]:
         misspelt = list(_misspelt(hostname))
         yield from misspelt
         if not misspelt and not _is_hostname(hostname.text or ""):
-            yield Remark(line_of(hostname), f"hostname {quote(hostname.text or '')} is not a hostname")
+            text = f"hostname {quote(hostname.text or '')} is not a hostname such as mail.example.com"
+            yield Remark(line_of(hostname), text)
     for username in section.iterfind("username"):
         yield from _misspelt(username)
 

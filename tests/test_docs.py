@@ -39,4 +39,4 @@ COMPLETE = re.findall(r"```xml\n(<clientConfig.*?)```", (PROJECT / "docs" / "def
 def test_a_definition_that_the_documentation_shows_is_valid(text: str, types: list[str]) -> None:
     shown = definition.load(Path("definitions.md"), text.encode())
     assert shown.warnings == ()
-    assert [one.type for one in (*shown.servers, *shown.services)] == types
+    assert [*(one.type for one in shown.servers), *(one.type for one in shown.services)] == types

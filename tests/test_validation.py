@@ -139,6 +139,18 @@ ERRORS = {
         {"</clientConfig>": CALENDAR.format("https://fred:secret@dav.example.com/")},
         "29: url has a username or password in it, and every client would get it",
     ),
+    "a provider's name for its id": (
+        {'id="example.com"': 'id="Example Mail"'},
+        "3: id Example Mail is not a hostname; use the provider's main domain",
+    ),
+    "a port and a scheme in a hostname": (
+        {">imap.example.com<": ">https://imap.example.com:993<"},
+        "8: hostname https://imap.example.com:993 is not a hostname",
+    ),
+    "two providers in one file": (
+        {"</clientConfig>": '<emailProvider id="x.example"><domain>x.example</domain></emailProvider></clientConfig>'},
+        "2: clientConfig must have one emailProvider (other providers have a file each), ",
+    ),
     "a domain without a dot": (
         {"<domain>example.net": "<domain>example"},
         "5: domain example is not a domain name",
@@ -204,7 +216,7 @@ def test_everything_wrong_is_told_by_the_command_at_once_and_warnings_with_it(wr
     done = subprocess.run([COMMAND, "validate", file], capture_output=True, check=False, text=True)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        f"{file}:5: domain a b is not a domain name",
+        f"{file}:5: domain a b is not a domain name such as example.com",
         f"{file}:9: port 99999 is out of range; use 1-65535",
         f"{file}:17: socketType none is not SSL, STARTTLS or plain",
     ]

@@ -10,9 +10,13 @@ from autoconfig.address import MailAddress
 from autoconfig.cli.options import SETTINGS, address_of, definition_option, explained, option, say, signed, sources_of
 from autoconfig.definition import EMBEDDED, INCOMING_TYPES
 from autoconfig.directory import directory
+from autoconfig.grammar import quote
 from autoconfig.protocols import PROTOCOLS
 from autoconfig.protocols.description import Parts, Wanted
 from autoconfig.sources import Sources, warnings_of
+
+_LONGEST = 300
+"""Characters of a line about a server."""
 
 _FORMATS = {protocol.name: protocol for protocol in PROTOCOLS if protocol.render}
 _FORMATS_HELP = ", ".join(f"{name} ({protocol.clients})" for name, protocol in _FORMATS.items())
@@ -61,12 +65,14 @@ def validate(sources: tuple[Path, ...]) -> None:
     for definition in settings.definitions:
         say(f"{definition.source}: valid")
         others = " and on domains that it hosts" if definition.hosts_customer_domains else ""
-        say(f"  {definition.display_name}, for addresses on {', '.join(definition.domains)}{others}")
+        name = quote(definition.display_name)
+        say(f"  {name}, for addresses on {', '.join(definition.domains)}{others}")
         for server in definition.servers:
-            methods = " or ".join(server.authentication)
+            place, methods = f"{server.hostname}:{server.port} {server.socket_type}", " or ".join(server.authentication)
             username = f" as {server.username}" if server.username else ""
-            say(f"  {server.type:4} {server.hostname}:{server.port} {server.socket_type}, {methods}{username}")
+            say("  " + quote(f"{server.type} {place}, {methods}{username}", _LONGEST))
         for service in definition.services:
-            say(f"  {service.type} {service.url}, {' or '.join(service.authentication)}")
+            methods = " or ".join(service.authentication) or "no authentication"
+            say("  " + quote(f"{service.type} {service.url}, {methods}", _LONGEST))
         for warning in warnings_of(definition):
             say(f"warning: {warning}", err=True)
