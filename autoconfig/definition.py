@@ -23,6 +23,7 @@ INCOMING_TYPES = ("imap", "pop3")
 
 _MANY = 100
 """Domains."""
+_MOST_WARNINGS = 100
 
 
 class DefinitionError(Exception):
@@ -177,7 +178,10 @@ def load(source: Path, content: bytes) -> Definition:
     errors += [error for error in validation.errors(root) if error.line not in explained]
     if errors:
         raise DefinitionError(_lines(source, errors))
-    return Definition(source, root, tuple(_lines(source, [*remarks, *validation.warnings(root)])))
+    warnings = _lines(source, [*remarks, *validation.warnings(root)])
+    if len(warnings) > _MOST_WARNINGS:
+        warnings[_MOST_WARNINGS:] = [f"{source}:1: and {len(warnings) - _MOST_WARNINGS} more warnings"]
+    return Definition(source, root, tuple(warnings))
 
 
 def _lines(source: Path, remarks: Iterable[Remark]) -> list[str]:

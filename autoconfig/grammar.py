@@ -15,6 +15,7 @@ from lxml import etree
 
 _RNG = "{http://relaxng.org/ns/structure/1.0}"
 _DOCUMENTATION = "{http://relaxng.org/ns/compatibility/annotations/1.0}documentation"
+_LAST_CERTAIN_LINE = 65_535
 _MOST_REMARKS = 100
 _LONGEST_QUOTE = 60  # characters of a wrong value that a message shows
 
@@ -93,8 +94,11 @@ class Grammar:
 
 
 def line_of(element: etree._Element) -> int:
-    """Return the line on which an element starts, counted from 1."""
-    return element.sourceline or 1
+    """Return the line on which an element starts, counted from 1.
+
+    libxml2 keeps later lines than the 65,534th only as long as an element's text is not replaced.
+    """
+    return element.sourceline or _LAST_CERTAIN_LINE
 
 
 def _shallow(element: etree._Element, children: list[etree._Element]) -> etree._Element:

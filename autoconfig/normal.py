@@ -64,7 +64,7 @@ def normalise(root: etree._Element) -> list[Remark]:
     known = list(_known(root, remarks))
     for element in known:
         if element.tag in _VALUES and element.text:
-            element.text = " ".join(element.text.split())
+            _write(element, " ".join(element.text.split()))
         if element.keys():
             remarks += _attributes(element)
     for element in known:
@@ -153,7 +153,7 @@ def _web_authentication(section: etree._Element) -> Iterator[Remark]:
             yield _unknown(one, WEB_METHODS)
         else:
             one.attrib.pop("system", None)
-            one.text = found
+            _write(one, found)
         if (one.text or "") in seen:
             section.remove(one)
         seen.add(one.text or "")
@@ -187,7 +187,8 @@ def _authentication(section: etree._Element) -> Iterator[Remark]:
             yield _unknown(one, METHODS)
         else:
             one.attrib.pop("system", None)
-            one.text = text = found
+            text = found
+            _write(one, found)
         if text in seen:
             section.remove(one)
         seen.add(text)
@@ -211,7 +212,7 @@ def _provider(provider: etree._Element) -> Iterator[Remark]:
     for port in provider.iterfind("*/port"):
         digits = (port.text or "").removeprefix("+").lstrip("0")
         if digits.isascii() and digits.isdigit():
-            port.text = digits
+            _write(port, digits)
     for hostname in provider.iterfind("*/hostname"):
         if hostname.text and not hostname.text.isascii():
             hostname.text = _ascii(hostname.text)
@@ -227,13 +228,14 @@ def _domains(provider: etree._Element) -> Iterator[Remark]:
             purpose = None
             yield Remark(line_of(domain), "domain: its purpose is not mx, the only one that there is; it is left out")
         try:
-            domain.text = ascii_domain(domain.text or "")
+            name = ascii_domain(domain.text or "")
         except ValueError:
             continue  # an error that is reported later
-        if (earlier := first.setdefault((domain.text, purpose), domain)) is not domain:
+        if (earlier := first.setdefault((name, purpose), domain)) is not domain:
             provider.remove(domain)
-            text = f"domain {domain.text} is on line {line_of(earlier)} already; remove one"
-            yield Remark(line_of(domain), text)
+            yield Remark(line_of(domain), f"domain {name} is on line {line_of(earlier)} already; remove one")
+        else:
+            _write(domain, name)
 
 
 def _outgoing_username(provider: etree._Element) -> Iterator[Remark]:
@@ -245,6 +247,12 @@ def _outgoing_username(provider: etree._Element) -> Iterator[Remark]:
             etree.SubElement(section, "username").text = username
             text = f"outgoingServer has no username; {quote(username)}, the incoming server's, is used; better write it"
             yield Remark(line_of(section), text)
+
+
+def _write(element: etree._Element, text: str) -> None:
+    """Replace the text of an element, unless it is the same: that costs time, and the line of a late element."""
+    if text != element.text:
+        element.text = text
 
 
 def _ascii(hostname: str) -> str:

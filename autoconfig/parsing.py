@@ -9,6 +9,7 @@ from autoconfig.grammar import Remark, line_of, quote
 MAX_ELEMENTS = 25_000
 """Elements in a definition, domains aside. libxml2 takes a second to validate as many, four times that for twice."""
 
+_MOST_NAMESPACES = 100
 _XML = "{http://www.w3.org/XML/1998/namespace}"
 
 
@@ -50,25 +51,24 @@ def parse(content: bytes) -> tuple[etree._Element, list[Remark]]:
 
 
 def _without_foreign(root: etree._Element) -> Iterator[Remark]:
-    for element in list(root.iter(etree.Element)):
-        for name in element.keys():  # noqa: SIM118 - it changes meanwhile
-            if str(name).startswith("{"):
+    namespaces: set[str] = set()
+    for element in root.iter(etree.Element):
+        namespace = etree.QName(element).namespace
+        if namespace:
+            namespaces.add(namespace)
+            if len(namespaces) > _MOST_NAMESPACES:
+                raise ParseError(line_of(element), f"there are more than {_MOST_NAMESPACES} namespaces; leave them out")
+            if element.xpath("not(ancestor::*[namespace-uri()])"):
+                yield Remark(line_of(element), f"element {_name(element)} is from another namespace; it is left out")
+            continue
+        for name in map(str, element.keys()):
+            if name.startswith("{"):
                 del element.attrib[name]
-                shown = str(name).replace(_XML, "xml:").rpartition("}")[2]
-                text = f"attribute {quote(shown)} of {_name(element)} is from another namespace; it is left out"
+                shown = quote(name.replace(_XML, "xml:").rpartition("}")[2])
+                text = f"attribute {shown} of {_name(element)} is from another namespace; it is left out"
                 yield Remark(line_of(element), text)
-    for element in root.xpath("//*[namespace-uri() and not(ancestor::*[namespace-uri()])]"):
-        assert isinstance(element, etree._Element)  # noqa: S101 - what the path selects
-        line, text = line_of(element), f"element {_name(element)} is from another namespace; it is left out"
-        parent = element.getparent()
-        if parent is not None:
-            previous = element.getprevious()
-            if previous is not None:
-                previous.tail = (previous.tail or "") + (element.tail or "")
-            else:
-                parent.text = (parent.text or "") + (element.tail or "")
-            parent.remove(element)
-            yield Remark(line, text)
+    if namespaces:
+        etree.strip_elements(root, *(f"{{{namespace}}}*" for namespace in namespaces), with_tail=False)
     etree.cleanup_namespaces(root)
 
 

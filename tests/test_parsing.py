@@ -74,3 +74,23 @@ def test_comments_and_processing_instructions_do_not_split_a_value() -> None:
 
 def test_the_limit_of_elements_is_below_what_takes_long() -> None:
     assert MAX_ELEMENTS == 25_000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<x:y xmlns:x='urn:x'/>ttttttttttttttttttt" * 50_000,
+        "<x:y xmlns:x='urn:x'>" * 200 + "</x:y>" * 200,
+        "<y " + " ".join(f"xml:a{number}='1'" for number in range(5_000)) + "/>",
+    ],
+    ids=["elements with text between", "nested elements", "attributes"],
+)
+def test_much_from_other_namespaces_is_left_out_in_seconds(content: str) -> None:
+    root, remarks = parse(START + content.encode() + b"</clientConfig>")
+    assert not [element for element in root.iter() if "{" in str(element.tag) + "".join(map(str, element.keys()))]
+    assert remarks
+
+
+def test_namespaces_by_the_thousand_are_refused() -> None:
+    content = "".join(f"<x:y xmlns:x='urn:{number}'/>" for number in range(1000))
+    assert "more than 100 namespaces" in problem(START + f"{content}</clientConfig>".encode())

@@ -220,3 +220,15 @@ def test_everything_wrong_is_told_by_the_command_at_once_and_warnings_with_it(wr
         f"{file}:9: port 99999 is out of range; use 1-65535",
         f"{file}:17: socketType none is not SSL, STARTTLS or plain",
     ]
+
+
+def test_the_line_of_an_error_is_right_in_a_long_file(write: Write) -> None:
+    file = write({"<domain>example.net": "\n" * 100_000 + "<domain>a b</domain><domain>example.net"})
+    with pytest.raises(DefinitionError, match=":100005: domain a b is not a domain name"):
+        load(file)
+
+
+def test_warnings_without_number_are_counted(write: Write) -> None:
+    warnings = load(write({"</emailProvider>": "<y/>" * 1000 + "</emailProvider>"})).warnings
+    assert len(warnings) == 101
+    assert warnings[-1].endswith(":1: and 900 more warnings")
