@@ -96,7 +96,13 @@ def _known(element: etree._Element, remarks: list[Remark]) -> Iterator[etree._El
     names = _RIGHT_NAMES[str(element.tag)]
     yield element
     complete = element.tag not in SECTIONS or element.get("type", "") in _COMPLETE
+    if element.text and not element.text.isspace():
+        remarks.append(_stray(element, element.text))
+        element.text = None
     for child in element.iterchildren(etree.Element):
+        if child.tail and not child.tail.isspace():
+            remarks.append(_stray(child, child.tail))
+            child.tail = None
         tag = str(child.tag)
         right = names.get(tag.lower())
         if right is not None:
@@ -111,6 +117,10 @@ def _known(element: etree._Element, remarks: list[Remark]) -> Iterator[etree._El
         elif complete and tag not in _NAMES:
             text = f"{quote(tag)} is not an element of the format; it is passed on as it is"
             remarks.append(Remark(line_of(child), text))
+
+
+def _stray(element: etree._Element, text: str) -> Remark:
+    return Remark(line_of(element), f"the text {quote(text)} beside an element is left out")
 
 
 def _attributes(element: etree._Element) -> Iterator[Remark]:

@@ -121,6 +121,7 @@ def test_the_right_names_are_served(write: Write) -> None:
         (' version="1.1"', "", '2: clientConfig has no version; version="1.1" is assumed'),
         ("\n      <username>%EMAILADDRESS%</username>\n    </outgoingServer>", "</outgoingServer>",
          "21: outgoingServer has no username; %EMAILLOCALPART%, the incoming server's, is used; better write it"),
+        ("</displayName>", "</displayName>\n  -->\n", "6: the text --> beside an element is left out"),
         (">plain<", ">Plain<", "17: socketType Plain: clients know this as plain; it is read as that"),
         ('type="imap"', 'type="IMAP"', '7: type="IMAP": clients know this type as imap; it is read as that'),
         ("</displayName>", "</displayName><displayShortName/>", "6: displayShortName is empty; it is left out"),
