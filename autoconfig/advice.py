@@ -28,6 +28,8 @@ def _android(definition: Definition) -> Iterator[Remark]:
             yield Remark(server.line, "Thunderbird for Android drops a file with a plain server, all of it")
         if _ANDROID_METHODS.isdisjoint(server.authentication):
             yield Remark(server.line, f"Thunderbird for Android knows no way to log in to this {server.type} server")
+        if server.type == "smtp" and server.username is None:
+            yield Remark(server.line, "Thunderbird for Android drops a file with an smtp server without username")
         if "%EMAILLOCALPART%" in server.hostname:
             yield Remark(server.line, "Thunderbird for Android fills no placeholder in a host name")
 

@@ -24,6 +24,7 @@ def test_bts_definition_needs_no_advice() -> None:
         ({">password-encrypted<": ">NTLM<"}, 14, "Thunderbird for Android knows no way to log in to this pop3 server"),
         ({">password-encrypted<": ">OAuth2<"}, 14, "Apple knows no way to log in to this pop3 server; it is left out"),
         ({">password-encrypted<": ">NTLM<"}, 14, "Outlook knows no way to log in to this pop3 server; it is left out"),
+        ({"<authentication>password-cleartext</authentication>\n      <username>%EMAILADDRESS%</username>": "<authentication>none</authentication>"}, 21, "Thunderbird for Android drops a file with an smtp server without username"),
         ({"</clientConfig>": OAUTH2}, 29, "PACC has no OAuth2: the issuer is not a URL that starts with https://"),
         ({'type="imap"': 'type="pop3"', 'type="pop3">\n      <hostname>pop.': 'type="imap">\n      <hostname>pop.', ">993<": ">995<", ">995</port>\n      <socketType>SSL</socketType>\n      <authentication>password-encrypted": ">993</port>\n      <socketType>SSL</socketType>\n      <authentication>password-encrypted"}, 7, "Thunderbird sets up POP3, for it stands before IMAP"),
     ],

@@ -170,3 +170,28 @@ def test_nobody_is_ever_asked_for_a_password(http: httpx.Client) -> None:
     answer = http.get(PATH, headers={"Authorization": "Basic nonsense"})
     assert answer.status_code == 200
     assert "www-authenticate" not in answer.headers
+
+
+UNREADABLE = [
+    "fred&co@btinternet.com",
+    "fred",
+    "fred@@btinternet.com",
+    "a@b.example&emailaddress=c@d.example",
+    "%FF@x.example",
+]
+
+
+@pytest.mark.parametrize("address", UNREADABLE)
+def test_an_unreadable_address_does_not_matter_where_the_host_names_the_provider(
+    http: httpx.Client, address: str
+) -> None:
+    """FairEmail does not encode the address, so one with & arrives in pieces."""
+    answer = http.get(f"{PATH}?emailaddress={address}", headers={"Host": "autoconfig.btinternet.com"})
+    assert (answer.status_code, answer.content) == (200, http.get(PATH).content)
+    assert answer.headers["cache-control"] == "private, max-age=3600"
+    assert http.get(f"{PATH}?emailaddress={address}", headers={"Host": "example.org"}).status_code == 400
+
+
+def test_a_readable_address_of_another_provider_is_refused_whatever_the_host(http: httpx.Client) -> None:
+    headers = {"Host": "autoconfig.btinternet.com"}
+    assert http.get(f"{PATH}?emailaddress=fred@example.org", headers=headers).status_code == 404
