@@ -21,7 +21,13 @@ REQUEST_SCHEMA = "http://schemas.microsoft.com/exchange/autodiscover/outlook/req
 RESPONSE_SCHEMA = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
 MOBILESYNC_SCHEMA = "http://schemas.microsoft.com/exchange/autodiscover/mobilesync/responseschema/2006"
 BT = Autodiscover(load(EMBEDDED))
-OFFERED = (Schema(frozenset({REQUEST_SCHEMA}), frozenset({RESPONSE_SCHEMA}), BT.render),)
+OFFERED = (
+    Schema(
+        frozenset({REQUEST_SCHEMA, REQUEST_SCHEMA.replace("http:", "https:")}),
+        frozenset({RESPONSE_SCHEMA, RESPONSE_SCHEMA.replace("http:", "https:")}),
+        BT.render,
+    ),
+)
 NAMES = {"a": "http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006", "o": RESPONSE_SCHEMA}
 
 
