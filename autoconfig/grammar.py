@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from lxml import etree
 
+from autoconfig.visible import visible
+
 _RNG = "{http://relaxng.org/ns/structure/1.0}"
 _DOCUMENTATION = "{http://relaxng.org/ns/compatibility/annotations/1.0}documentation"
 _LAST_CERTAIN_LINE = 65_535
@@ -113,9 +115,4 @@ def _shallow(element: etree._Element, children: list[etree._Element]) -> etree._
 def quote(text: str, longest: int = _LONGEST_QUOTE) -> str:
     """Return foreign text for a message: on one line, cut where it is long, with nothing in it that cannot be seen."""
     text = " ".join(text.split())
-    text = f"{text[:longest]}…" if len(text) > longest else text
-    return text if text.isprintable() else "".join(map(_escaped, text))
-
-
-def _escaped(character: str) -> str:
-    return character if character.isprintable() else character.encode("unicode_escape").decode()
+    return visible(f"{text[:longest]}…" if len(text) > longest else text)
