@@ -23,7 +23,7 @@ INCOMING_TYPES = ("imap", "pop3")
 
 _MANY = 100
 """Domains."""
-_MOST_WARNINGS = 100
+_MOST_REMARKS = 100
 
 
 class DefinitionError(Exception):
@@ -170,22 +170,23 @@ def load(source: Path, content: bytes) -> Definition:
     try:
         root, remarks = parse(content)
     except ParseError as error:
-        raise DefinitionError(_lines(source, [error.remark])) from error
+        raise DefinitionError(_lines(source, [error.remark], "errors")) from error
     remarks += normalise(root)
     errors = _grammar_errors(root)
     remarks += complete(root)
     explained = {error.line for error in errors}
     errors += [error for error in validation.errors(root) if error.line not in explained]
     if errors:
-        raise DefinitionError(_lines(source, errors))
-    warnings = _lines(source, [*remarks, *validation.warnings(root)])
-    if len(warnings) > _MOST_WARNINGS:
-        warnings[_MOST_WARNINGS:] = [f"{source}:1: and {len(warnings) - _MOST_WARNINGS} more warnings"]
-    return Definition(source, root, tuple(warnings))
+        raise DefinitionError(_lines(source, errors, "errors"))
+    return Definition(source, root, tuple(_lines(source, [*remarks, *validation.warnings(root)], "warnings")))
 
 
-def _lines(source: Path, remarks: Iterable[Remark]) -> list[str]:
-    return [f"{source}:{line}: {text}" for line, text in sorted(remarks)]
+def _lines(source: Path, remarks: Iterable[Remark], kind: str) -> list[str]:
+    """Return remarks with file and line, in order; of very many the first ones, and how many more there are."""
+    lines = [f"{source}:{line}: {text}" for line, text in sorted(remarks)]
+    if more := lines[_MOST_REMARKS:]:
+        lines[_MOST_REMARKS:] = [f"{source}:1: and {len(more)} more {kind}"]
+    return lines
 
 
 def _grammar_errors(root: etree._Element) -> list[Remark]:
