@@ -64,7 +64,7 @@ class Autoconfig:
         if (plain := plain_address(request)) and (own := self.files.own(plain.domain)):
             return own.response(plain.domain, personal=True)
         try:
-            address = Fields(request.query).address()
+            address = Fields(request.query).address() if request.query else None
             personal = address is not None
         except HTTPException:
             # FairEmail does not encode addresses: one with & arrives in pieces. The host tells enough without it.
