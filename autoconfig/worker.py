@@ -18,9 +18,9 @@ from autoconfig.handover import APPLIED, CONTENTS, DRAIN, END, READY, receive, s
 from autoconfig.listening import Listener
 from autoconfig.logs import configuration, descriptor_of, writer
 from autoconfig.metrics import count_dropped_lines
-from autoconfig.running import Application, Server
+from autoconfig.running import Application
 from autoconfig.sources import Contents
-from autoconfig.uvicorn_config import LimitedConfig
+from autoconfig.uvicorn_server import LimitedConfig, Server
 
 _ORDERS = 0.5
 """Seconds for the parent to take over when a worker gets SIGTERM: systemd sends it to all processes at once."""

@@ -28,10 +28,10 @@ from autoconfig.listening import Listener, notify_ready
 from autoconfig.logs import configuration, descriptor_of, writer
 from autoconfig.metrics import State, count_dropped_lines, listen, shared
 from autoconfig.reloading import Apply, Reloader
-from autoconfig.running import Application, Server
+from autoconfig.running import Application
 from autoconfig.server import application
 from autoconfig.sources import Contents, Options, Settings
-from autoconfig.uvicorn_config import LimitedConfig
+from autoconfig.uvicorn_server import LimitedConfig, Server
 from autoconfig.visible import visible
 from autoconfig.worker import Setup
 from autoconfig.workers import Workers

@@ -1,0 +1,49 @@
+"""What uvicorn_server.py takes for granted of uvicorn: when a new version fails here, that module has to follow."""
+
+import inspect
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from autoconfig.connection_pool import Limits
+from autoconfig.uvicorn_server import LimitedConfig, Server
+
+
+def test_uvicorn_takes_a_function_that_makes_connections_and_calls_it_with_its_state() -> None:
+    config = LimitedConfig(lambda: None, Limits())
+    config.load()
+    assert config.http_protocol_class == config.http, "uvicorn no longer calls Config.http to make a connection"
+    source = inspect.getsource(uvicorn.Server.startup)
+    assert "config.http_protocol_class(" in source, "uvicorn makes connections in another place than Server.startup"
+    assert "server_state=self.server_state" in source, "uvicorn no longer passes server_state to its connections"
+
+
+def test_uvicorn_shuts_down_the_connections_in_its_state_and_waits_for_them() -> None:
+    assert ServerState().connections == set(), "uvicorn keeps its connections elsewhere than in a set"
+    source = inspect.getsource(uvicorn.Server.shutdown)
+    assert "connection.shutdown()" in source, "uvicorn no longer tells connections to shut down"
+    assert "server_state.connections" in inspect.getsource(uvicorn.Server._wait_tasks_to_complete)
+
+
+def test_uvicorn_keeps_the_application_as_it_is() -> None:
+    class Handler:
+        pass
+
+    handler = Handler()
+    config = LimitedConfig(lambda: handler, Limits(), factory=True)
+    config.load()
+    assert config.loaded_app is handler, "uvicorn wraps the application: our connections need it as it is"
+
+
+@pytest.mark.parametrize("method", ["handle_exit", "startup", "on_tick", "shutdown"])
+def test_uvicorn_has_the_methods_that_our_server_overrides_with_the_same_parameters(method: str) -> None:
+    theirs, ours = (inspect.signature(getattr(one, method)).parameters for one in (uvicorn.Server, Server))
+    assert list(ours) == list(theirs), f"uvicorn.Server.{method} has other parameters now"
+
+
+def test_uvicorn_ends_when_a_tick_says_so_and_closes_its_servers() -> None:
+    assert "should_exit = await self.on_tick(" in inspect.getsource(uvicorn.Server.main_loop)
+    assert "if self.should_exit" in inspect.getsource(uvicorn.Server.on_tick)
+    assert "self.servers" in inspect.getsource(uvicorn.Server.shutdown)
+    assert "self.handle_exit" in inspect.getsource(uvicorn.Server.capture_signals)
