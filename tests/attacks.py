@@ -27,6 +27,7 @@ class Target(NamedTuple):
     host: str = "x"
     tls: ssl.SSLContext | None = None
     source: str | None = STRANGER
+    address: str = "127.0.0.1"
 
 
 async def _send(target: Target, parts: list[bytes], *, pause: float = 0, read: bool = True) -> None:
@@ -35,7 +36,7 @@ async def _send(target: Target, parts: list[bytes], *, pause: float = 0, read: b
     try:
         async with asyncio.timeout(5):
             reader, writer = await asyncio.open_connection(
-                "127.0.0.1", target.port, ssl=target.tls, server_hostname=target.host if target.tls else None,
+                target.address, target.port, ssl=target.tls, server_hostname=target.host if target.tls else None,
                 local_addr=(target.source, 0) if target.source else None,
             )  # fmt: skip
             for part in parts:
@@ -155,3 +156,24 @@ async def attack_until(over: asyncio.Event, target: Target, attack: Callable[[Ta
             await attack(target)
         await asyncio.sleep(0)
     raise AssertionError
+
+
+async def besiege(
+    url: str, host: str, clients: int, targets: list[Target], tls: ssl.SSLContext | bool = True
+) -> tuple[Results, int]:
+    """Attack while clients, twenty at a time, send requests about an address of their own; return how often, too.
+
+    The clients send their requests to `url`, as for `host`.
+    """
+    results, over, gate = Results(), asyncio.Event(), asyncio.Semaphore(20)
+    attackers = [asyncio.create_task(attack_until(over, one, attack)) for one in targets for attack in ATTACKS]
+    limits = httpx.Limits(max_connections=20, max_keepalive_connections=20)
+    async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits, verify=tls) as client:
+
+        async def one(number: int) -> None:
+            async with gate:
+                await ask(client, host, f"user{number}@btinternet.com", results, personal=True)
+
+        await asyncio.gather(*(one(number) for number in range(clients)))
+    over.set()
+    return results, sum(await asyncio.gather(*attackers))
