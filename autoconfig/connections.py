@@ -194,7 +194,7 @@ class Connection(asyncio.Protocol):
             start += 1  # empty lines before a request are ignored (RFC 9112, section 2.2)
         end = data.find(_HEAD_END, max(start, self._scanned)) + len(_HEAD_END)
         if end < len(_HEAD_END):
-            self._keep(data[start:])
+            self._keep(start)
             if len(self._input) > self._limits.max_head:
                 self._refuse_head()
             elif self._input:
@@ -286,7 +286,7 @@ class Connection(asyncio.Protocol):
     def _read_bytes(self, length: int) -> bytes | None:
         data, end = self._input, self._at + length
         if len(data) < end:
-            self._keep(data[self._at :])
+            self._keep(self._at)
             return None
         body = bytes(data[self._at : end])
         if end == len(data):
@@ -300,9 +300,11 @@ class Connection(asyncio.Protocol):
         data, self._input, self._at = bytes(self._input[self._at :]), b"", 0
         return self._chunks.feed(data)
 
-    def _keep(self, data: bytes | bytearray) -> None:
-        """Keep what has been received until more comes; a bytearray grows at little cost."""
-        self._input, self._at = data if isinstance(data, bytearray) else bytearray(data), 0
+    def _keep(self, start: int) -> None:
+        """Keep what has been received from `start` on until more comes; a bytearray grows at little cost."""
+        if start or not isinstance(self._input, bytearray):
+            self._input = bytearray(self._input[start:])
+        self._at = 0
 
     # Writing
 
