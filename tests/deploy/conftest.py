@@ -1,4 +1,4 @@
-"""What the container image's test needs."""
+"""What the tests of deploy/ need: a container image, and a network for the reverse proxies."""
 
 import os
 import shutil
@@ -8,21 +8,31 @@ import pytest
 from tests.support import LeftOut
 
 
-def missing() -> str:
-    """Say what this machine lacks to build the image, and how to get it."""
-    lacking = [program for program in ("buildah", "debootstrap") if not shutil.which(program)]
+def missing(**packages: str) -> str:
+    """Say what this machine lacks of some programs, by the Debian packages that have them, and how to get it."""
+    lacking = sorted({package for program, package in packages.items() if not shutil.which(program)})
     if lacking:
         return f"not installed: {', '.join(lacking)}; `make test-deploy` installs them (root, Debian)"
-    return "building needs root: sudo make test-deploy" if os.geteuid() else ""
+    return "they need root: sudo make test-deploy" if os.geteuid() else ""
 
 
-_REASON = missing() or "it takes a minute and a base image; `make test-deploy` builds it"
-_LEFT_OUT = LeftOut("the container image", _REASON, "REQUIRE_DEPLOY", "test_container.py")
-collect_ignore_glob = _LEFT_OUT.files
-pytest_terminal_summary = _LEFT_OUT.tell
+IMAGE = missing(buildah="buildah", debootstrap="debootstrap")
+PROXIES = missing(caddy="caddy", curl="curl", ip="iproute2", nginx="nginx-light")
+
+_LEFT_OUT = (
+    LeftOut("the container image", IMAGE or "it takes minutes; `make test-deploy` builds it", "REQUIRE_DEPLOY", "test_container.py"),
+    LeftOut("the reverse proxies", PROXIES, "REQUIRE_DEPLOY", "test_proxies.py"),
+)  # fmt: skip
+collect_ignore_glob = [file for one in _LEFT_OUT for file in one.files]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what is left out."""
+    for one in _LEFT_OUT:
+        one.tell(terminalreporter)
 
 
 @pytest.fixture(scope="package", autouse=True)
 def _complete() -> None:
-    if os.environ.get("REQUIRE_DEPLOY") and missing():
-        pytest.fail(missing())
+    if os.environ.get("REQUIRE_DEPLOY") and (IMAGE or PROXIES):
+        pytest.fail(IMAGE or PROXIES)

@@ -1,0 +1,55 @@
+"""Sends bytes to a reverse proxy from another address: JSON on stdin and stdout, one exchange for each.
+
+Run in the lab's network. An exchange is {"port", "data", "tls", "sni", "source", "timeout", "half"}; the result is what came
+back, or the error's name in angle brackets.
+"""
+
+import json
+import socket
+import ssl
+import struct
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+
+def context(kind: str) -> ssl.SSLContext:
+    """Return a client's TLS context: `any` accepts every certificate, `strict` none, `old` knows only TLS 1.0."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if kind != "strict":
+        made.check_hostname = False
+        made.verify_mode = ssl.CERT_NONE
+    if kind == "old":
+        made.set_ciphers("DEFAULT@SECLEVEL=0")
+        made.minimum_version = ssl.TLSVersion.TLSv1
+        made.maximum_version = ssl.TLSVersion.TLSv1
+    return made
+
+
+def exchange(one: dict[str, Any]) -> str:
+    """Send what there is to send, and return what comes back until the peer closes or says nothing any more."""
+    data = one["data"].encode("latin-1")
+    received = b""
+    try:
+        connection = socket.create_connection(
+            (one["address"], one["port"]), timeout=one["timeout"], source_address=(one["source"], 0)
+        )
+        with connection:
+            if one["tls"]:
+                connection = context(one["tls"]).wrap_socket(connection, server_hostname=one["sni"] or None)
+            connection.sendall(data)
+            if one["abort"]:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                return "<aborted>"
+            while piece := connection.recv(65536):
+                received += piece
+    except TimeoutError:
+        received += b"<timeout>"
+    except (OSError, ValueError) as error:
+        received += f"<{type(error).__name__}: {error}>".encode()
+    return received.decode("latin-1")
+
+
+if __name__ == "__main__":
+    with ThreadPoolExecutor(16) as pool:
+        json.dump(list(pool.map(exchange, json.load(sys.stdin))), sys.stdout)

@@ -1,0 +1,62 @@
+"""Finds traces of personal data in files, in any encoding that a program may write."""
+
+import base64
+import binascii
+import contextlib
+import html
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+_ESCAPES = re.compile(rb"\\x([0-9a-f]{2})|\\u00([0-9a-f]{2})|\\([0-7]{3})|=([0-9a-f]{2})")
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    digits = match[1] or match[2] or match[4]
+    return bytes([int(digits, 16) if digits else int(match[3], 8) & 255])
+
+
+def _readings(data: bytes) -> Iterator[bytes]:
+    """Yield data as it stands, and with what escapes there may be decoded."""
+    reading = data.lower()
+    for _ in range(5):
+        yield reading
+        yield _ESCAPES.sub(_unescaped, reading).lower()
+        yield html.unescape(reading.decode("latin-1")).encode("utf-8").lower()
+        reading = unquote_to_bytes(reading).lower()
+    yield data.replace(b"\0", b"").lower()
+
+
+def spellings(secret: str) -> list[bytes]:
+    """Return a text as it is found in readings: itself, in hexadecimal, and in base64 at each of three offsets."""
+    raw = secret.encode()
+    encoded = []
+    for offset in range(3):
+        text = base64.b64encode(b"\0" * offset + raw)
+        # The first and last characters depend on what stands beside the secret.
+        encoded.append(text[(8 * offset + 5) // 6 : (8 * (offset + len(raw))) // 6])
+    spelled = [raw, binascii.hexlify(raw), *encoded]
+    with contextlib.suppress(ValueError):
+        address = ipaddress.ip_address(secret)
+        spelled += [address.exploded.encode(), binascii.hexlify(address.packed)]
+    return [one.lower() for one in spelled]
+
+
+def traces(data: bytes, secrets: Iterable[str]) -> list[str]:
+    """Return those of some secrets that data has a trace of. Letter case does not matter."""
+    readings = set(_readings(data))
+    return [secret for secret in secrets if any(one in reading for one in spellings(secret) for reading in readings)]
+
+
+def traces_in_files(folders: Iterable[Path], secrets: Iterable[str], but: Iterable[Path] = ()) -> dict[str, list[str]]:
+    """Return the lines of all files in some folders that have a trace of a secret, with the secrets."""
+    passed_over = set(but)
+    found: dict[str, list[str]] = {}
+    for file in (file for folder in folders for file in sorted(folder.rglob("*"))):
+        if file.is_file() and file not in passed_over:
+            for line in file.read_bytes().splitlines():
+                if secrets_found := traces(line, secrets):
+                    found[f"{file}: {line[:500]!r}"] = secrets_found
+    return found
