@@ -128,6 +128,8 @@ def exchanges() -> list[dict[str, Any]]:
         exchange(good, sni="", timeout=4),
         exchange(good, tls="old", timeout=4),
         exchange(good, tls="strict", timeout=4),
+        exchange("", tls="broken key", timeout=4),
+        exchange("", tls="broken extension", timeout=4),
         exchange(good[:-20], abort=True),
         exchange(good[:-20], tls="", abort=True),
         exchange(request("POST / HTTP/1.1", HOST, "Content-Length: 900") + FORM, abort=True),

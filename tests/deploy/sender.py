@@ -1,9 +1,10 @@
 """Sends bytes to a reverse proxy from another address: JSON on stdin and stdout, one exchange for each.
 
-Run in the lab's network. An exchange is {"port", "data", "tls", "sni", "source", "timeout", "half"}; the result is what came
-back, or the error's name in angle brackets.
+Run in the lab's network. proxies.exchange describes an exchange; the result is what came back, with an error or a
+timeout in angle brackets.
 """
 
+import contextlib
 import json
 import socket
 import ssl
@@ -26,6 +27,23 @@ def context(kind: str) -> ssl.SSLContext:
     return made
 
 
+def client_hello(sni: str) -> bytes:
+    """Return the first bytes of a TLS connection."""
+    outgoing = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context("any").wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=sni).do_handshake()
+    return outgoing.read()
+
+
+def broken(hello: bytes, kind: str) -> bytes:
+    """Break a ClientHello: nginx takes these errors for critical ones."""
+    if kind == "broken key":  # An X25519 key share of zeros (RFC 7748, section 6.1)
+        start = hello.index(b"\x00\x1d\x00\x20") + 4
+        return hello[:start] + bytes(32) + hello[start + 32 :]
+    start = hello.index(b"\x00\x0a\x00") + 4  # supported_groups: a list longer than its extension
+    return hello[:start] + b"\xff\xff" + hello[start + 2 :]
+
+
 def exchange(one: dict[str, Any]) -> str:
     """Send what there is to send, and return what comes back until the peer closes or says nothing any more."""
     data = one["data"].encode("latin-1")
@@ -35,7 +53,9 @@ def exchange(one: dict[str, Any]) -> str:
             (one["address"], one["port"]), timeout=one["timeout"], source_address=(one["source"], 0)
         )
         with connection:
-            if one["tls"]:
+            if one["tls"].startswith("broken"):
+                data = broken(client_hello(one["sni"]), one["tls"])
+            elif one["tls"]:
                 connection = context(one["tls"]).wrap_socket(connection, server_hostname=one["sni"] or None)
             connection.sendall(data)
             if one["abort"]:

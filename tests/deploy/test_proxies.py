@@ -1,5 +1,6 @@
 """The shipped reverse proxies, attacked from outside: no personal data is logged, no internal endpoint is reachable."""
 
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -60,8 +61,13 @@ class Proxy(NamedTuple):
 
     def traces(self) -> dict[str, list[str]]:
         """Return the lines of all files with a trace of an address, a password or the client."""
-        folders = (self.lab.folder, Path("/var/lib/nginx"), Path("/var/log/nginx"))
+        folders = (self.lab.folder, Path("/var/lib/nginx"), Path("/var/log/nginx"), *self.open_files())
         return traces_in_files(folders, (*SECRETS, CLIENT, CLIENT_6), but=[self.record])
+
+    def open_files(self) -> list[Path]:
+        """Return the files that programs of the network have open, deleted ones too: nginx deletes what it writes to."""
+        pids = subprocess.run(["ip", "netns", "pids", self.lab.name], capture_output=True, check=True, text=True).stdout
+        return [Path("/proc", pid, "fd") for pid in pids.split()]
 
 
 def start(name: str, lab: Network, authority: Authority) -> None:

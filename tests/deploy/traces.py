@@ -55,7 +55,7 @@ def traces_in_files(folders: Iterable[Path], secrets: Iterable[str], but: Iterab
     passed_over = set(but)
     found: dict[str, list[str]] = {}
     for file in (file for folder in folders for file in sorted(folder.rglob("*"))):
-        if file.is_file() and file not in passed_over:
+        if file.is_file() and file.resolve() not in passed_over:
             for line in file.read_bytes().splitlines():
                 if secrets_found := traces(line, secrets):
                     found[f"{file}: {line[:500]!r}"] = secrets_found
