@@ -18,10 +18,12 @@ def missing(**packages: str) -> str:
 
 IMAGE = missing(buildah="buildah", debootstrap="debootstrap")
 PROXIES = missing(caddy="caddy", curl="curl", ip="iproute2", nginx="nginx-light")
+KUBECTL = "" if shutil.which("kubectl") and shutil.which("jq") else "it needs kubectl 1.27 or newer, and jq"
 
 _LEFT_OUT = (
     LeftOut("the container image", IMAGE or "it takes minutes; `make test-deploy` builds it", "REQUIRE_DEPLOY", "test_container.py"),
     LeftOut("the reverse proxies", PROXIES, "REQUIRE_DEPLOY", "test_proxies.py"),
+    LeftOut("deploy/kubernetes", KUBECTL, "REQUIRE_DEPLOY", "test_kubernetes.py"),
 )  # fmt: skip
 collect_ignore_glob = [file for one in _LEFT_OUT for file in one.files]
 
@@ -34,5 +36,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="package", autouse=True)
 def _complete() -> None:
-    if os.environ.get("REQUIRE_DEPLOY") and (IMAGE or PROXIES):
-        pytest.fail(IMAGE or PROXIES)
+    if os.environ.get("REQUIRE_DEPLOY") and (reason := IMAGE or PROXIES or KUBECTL):
+        pytest.fail(reason)

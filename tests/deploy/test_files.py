@@ -8,17 +8,14 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
 
 import httpx
-import kubernetes_validate
 import pytest
 import yaml
 
 from tests.support import COMMAND, serving
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-KUBERNETES = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 UNITS = [DEPLOY / "bt-autoconfig.service", DEPLOY / "bt-autoconfig.socket"]
 
 
@@ -98,33 +95,6 @@ def test_the_service_is_started_by_its_socket_and_answers(tmp_path: Path) -> Non
             assert json.loads(process.stdout.readline())["message"].endswith(f"http://127.0.0.1:{port}")
         finally:
             process.terminate()
-
-
-# Kubernetes
-
-
-def documents() -> list[tuple[str, dict[str, Any]]]:
-    return [(file.name, one) for file in KUBERNETES for one in yaml.safe_load_all(file.read_text())]
-
-
-@pytest.mark.parametrize("version", ["1.29", "1.33", kubernetes_validate.latest_version()])
-@pytest.mark.parametrize("name", [file.name for file in KUBERNETES if file.name != "kustomization.yaml"])
-def test_a_manifest_is_what_the_schema_of_kubernetes_says(name: str, version: str) -> None:
-    for _, document in (one for one in documents() if one[0] == name):
-        kubernetes_validate.validate(document, version, strict=True)
-
-
-def test_the_kustomization_names_every_manifest() -> None:
-    (kustomization,) = [one for name, one in documents() if name == "kustomization.yaml"]
-    assert sorted(kustomization["resources"]) == [file.name for file in KUBERNETES if file.name != "kustomization.yaml"]
-
-
-def test_a_pod_has_time_for_the_drain_and_the_requests_in_flight() -> None:
-    (deployment,) = [one for name, one in documents() if name == "deployment.yaml"]
-    pod = deployment["spec"]["template"]["spec"]
-    settings = {one["name"]: one["value"] for one in pod["containers"][0]["env"]}
-    grace_time = 20  # the server's default
-    assert pod["terminationGracePeriodSeconds"] > int(settings["BT_AUTOCONFIG_DRAIN_TIME"]) + grace_time
 
 
 # Prometheus
