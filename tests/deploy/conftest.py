@@ -2,9 +2,14 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 
 import pytest
+import yaml
 
+from tests.deploy.images import IMAGE, NEXT_IMAGE, images, save
+from tests.deploy.machine import Machine, machine
+from tests.deploy.proxies import DEPLOY
 from tests.support import LeftOut
 
 
@@ -16,12 +21,21 @@ def missing(**packages: str) -> str:
     return "they need root: sudo make test-deploy" if os.geteuid() else ""
 
 
-IMAGE = missing(buildah="buildah", debootstrap="debootstrap")
+CONTAINERS = missing(
+    **{
+        "buildah": "buildah",
+        "debootstrap": "debootstrap",
+        "dockerd": "docker.io",
+        "docker-compose": "docker-compose",
+        "knotd": "knot",
+    }
+)
 PROXIES = missing(caddy="caddy", curl="curl", ip="iproute2", nginx="nginx-light")
 KUBECTL = "" if shutil.which("kubectl") and shutil.which("jq") else "it needs kubectl 1.27 or newer, and jq"
 
 _LEFT_OUT = (
-    LeftOut("the container image", IMAGE or "it takes minutes; `make test-deploy` builds it", "REQUIRE_DEPLOY", "test_container.py"),
+    LeftOut("the container image", CONTAINERS or "it takes minutes; `make test-deploy` builds it", "REQUIRE_DEPLOY", "test_container.py"),
+    LeftOut("the whole path with Docker", CONTAINERS or "it takes minutes; `make test-deploy` runs it", "REQUIRE_DEPLOY", "test_path.py"),
     LeftOut("the reverse proxies", PROXIES, "REQUIRE_DEPLOY", "test_proxies.py"),
     LeftOut("deploy/kubernetes", KUBECTL, "REQUIRE_DEPLOY", "test_kubernetes.py"),
 )  # fmt: skip
@@ -36,5 +50,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="package", autouse=True)
 def _complete() -> None:
-    if os.environ.get("REQUIRE_DEPLOY") and (reason := IMAGE or PROXIES or KUBECTL):
+    if os.environ.get("REQUIRE_DEPLOY") and (reason := CONTAINERS or PROXIES or KUBECTL):
         pytest.fail(reason)
+
+
+@pytest.fixture(scope="package")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine with a Docker engine that has all images."""
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    caddy = compose["services"]["caddy"]["image"]
+    folder = tmp_path_factory.mktemp("machine")
+    with images(folder, caddy), machine(folder) as made:
+        made.start_docker()
+        try:
+            for name in (IMAGE, NEXT_IMAGE, caddy):
+                made.run("docker", "load", "--input", save(name, folder))
+            yield made
+        finally:
+            made.stop_docker()

@@ -1,86 +1,122 @@
-"""The container image, built by buildah as it stands in deploy/ and started.
+"""The container image, run by Docker as Kubernetes would."""
 
-Where no registry of images can be reached, a Debian made by debootstrap stands in for the base image.
-"""
-
-import os
-import subprocess
+import json
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-PROJECT = Path(__file__).parents[2]
-ENVIRONMENT = os.environ | {"STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}
-IMAGE = "localhost/bt-autoconfig-test"
-BASE = "localhost/bt-autoconfig-test-base"
+from tests.deploy.kubernetes import KUBERNETES, Manifest, build, environment, of_kind, pod_of
+from tests.deploy.machine import Machine
 
-
-def buildah(*arguments: str | Path, timeout: float = 900) -> str:
-    command = ["buildah", *arguments]
-    done = subprocess.run(
-        command, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=timeout, cwd=PROJECT
-    )
-    assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
-    return done.stdout.strip()
+pytestmark = pytest.mark.timeout(900)
+"""The first test builds the images."""
+IMAGE = "bt-autoconfig:0.1.0"
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("base")
-    include = "--include=ca-certificates,python3,python3-venv"
-    subprocess.run(
-        ["debootstrap", "--variant=minbase", include, "bookworm", folder], check=True, capture_output=True, timeout=900
-    )
-    base = buildah("from", "scratch")
-    buildah("add", base, folder, "/")
-    buildah("commit", base, BASE)
-    buildah("rm", base)
-    # The build fetches packages the way that this machine does.
-    volumes = [f"--volume={path}:{path}:ro" for path in ("/etc/ssl/certs", "/etc/pip.conf") if Path(path).exists()]
-    secrets = [f"--env={name}" for name in ("PIP_CERT", "PIP_INDEX_URL", "HTTPS_PROXY") if name in os.environ]
-    buildah("build", "--format=docker", "--network=host", f"--build-arg=BASE={BASE}", *volumes, *secrets,
-            "--file", "deploy/Containerfile", "--tag", IMAGE, ".")  # fmt: skip
-    yield IMAGE
-    for name in (IMAGE, BASE):
-        subprocess.run(["buildah", "rmi", "--force", name], env=ENVIRONMENT, capture_output=True, check=False)
+def manifests() -> list[Manifest]:
+    return build(KUBERNETES / "example")
 
 
-@pytest.mark.timeout(1800)
-def test_the_image_starts_without_root_and_serves(image: str, tmp_path: Path) -> None:
-    container = buildah("from", image)
+class Pod:
+    """A container with the environment, volumes, user and limits of the Deployment, and with its probes."""
+
+    def __init__(self, machine: Machine, manifests: list[Manifest]) -> None:
+        self._machine = machine
+        self.pod = pod_of(manifests)
+        (self.container,) = self.pod["containers"]
+        (config_map,) = of_kind(manifests, "ConfigMap")
+        self._definitions = machine.folder / "definitions"
+        self.mount(config_map["data"])
+        security, limits = self.pod["securityContext"], self.container["resources"]["limits"]
+        options = [f"--user={security['runAsUser']}:{security['runAsGroup']}", f"--memory={limits['memory'].removesuffix('i').lower()}",
+                   "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--tmpfs=/tmp:size=16m"]  # fmt: skip
+        options += [f"--env={name}={value}" for name, value in environment(self.container).items()]
+        options += [f"--volume={self._definitions}:{mount['mountPath']}:ro" for mount in self.container["volumeMounts"]
+                    if mount["name"] == "definitions"]  # fmt: skip
+        self.name = machine.run("docker", "run", "--detach", *options, IMAGE).strip()
+        self.address = machine.run("docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", self.name).strip()
+
+    def mount(self, data: dict[str, str]) -> None:
+        """Lay files out as the kubelet does for a ConfigMap: links to a folder that is a link itself."""
+        shutil.rmtree(self._definitions, ignore_errors=True)
+        version = self._definitions / "..2026_11_24"
+        version.mkdir(parents=True)
+        (self._definitions / "..data").symlink_to(version.name)
+        for name, text in data.items():
+            (version / name).write_text(text)
+            (self._definitions / name).symlink_to(Path("..data", name))
+
+    def get(self, path: str, port: str = "http") -> str:
+        """Request a path at a port of the container by its name; return the status, 000 if there is no response."""
+        number = next(one["containerPort"] for one in self.container["ports"] if one["name"] == port)
+        command = f"curl --silent --output /dev/null --write-out '%{{http_code}}' 'http://{self.address}:{number}{path}' || true"
+        return self._machine.run("sh", "-c", command).strip()
+
+    def probe(self, name: str) -> str:
+        """Do what a probe does."""
+        check = self.container[name]["httpGet"]
+        return self.get(check["path"], check["port"])
+
+    def wait(self, probe: str, status: str) -> None:
+        """Wait until a probe gets a status."""
+        deadline = time.monotonic() + 30
+        while self.probe(probe) != status:
+            assert time.monotonic() < deadline, self.logs()
+            time.sleep(0.1)
+
+    def logs(self) -> str:
+        """Return what the container has printed."""
+        return self._machine.run("sh", "-c", f"docker logs {self.name} 2>&1")
+
+
+@pytest.fixture(scope="module")
+def pod(engine: Machine, manifests: list[Manifest]) -> Iterator[Pod]:
+    made = Pod(engine, manifests)
+    made.wait("startupProbe", "200")
+    yield made
+    engine.run("docker", "rm", "--force", made.name)
+
+
+def test_the_image_says_who_runs_it_and_how_to_see_that_it_is_well(engine: Machine) -> None:
+    (settings,) = json.loads(engine.run("docker", "image", "inspect", IMAGE))
+    assert settings["Config"]["User"] == "65532:65532"
+    assert "/healthz" in " ".join(settings["Config"]["Healthcheck"]["Test"])
+    files = engine.run("docker", "run", "--rm", "--entrypoint", "ls", IMAGE, "/opt/bt-autoconfig/bin")
+    assert "bt-autoconfig" in files
+    assert "pip" not in files
+
+
+def test_the_image_serves_bt_mail_by_default(engine: Machine) -> None:
+    assert "mail.btinternet.com" in engine.run("docker", "run", "--rm", "--read-only", IMAGE, "render", "autoconfig")
+
+
+def test_the_pod_serves_the_definitions_of_the_config_map_and_is_ready(pod: Pod) -> None:
+    assert pod.probe("readinessProbe") == pod.probe("livenessProbe") == "200"
+    assert pod.get("/v1.1/example.com") == "200"
+    assert pod.get("/v1.1/btinternet.com") == "404"
+
+
+def test_the_pod_has_its_metrics_at_the_port_that_prometheus_is_told(pod: Pod, manifests: list[Manifest]) -> None:
+    (deployment,) = of_kind(manifests, "Deployment")
+    annotations = deployment["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["prometheus.io/port"] == "9000"
+    assert pod.get("/metrics", "metrics") == "200"
+
+
+def test_a_pod_that_ends_is_not_ready_but_serves_until_the_gateway_knows(
+    engine: Machine, manifests: list[Manifest]
+) -> None:
+    ending = Pod(engine, manifests)
     try:
-        command = ["buildah", "run", "--network=host", "--env=BT_AUTOCONFIG_PORT=8765", "--env=BT_AUTOCONFIG_HOST=127.0.0.1",
-                   container, "bt-autoconfig", "serve"]  # fmt: skip
-        with (tmp_path / "output").open("wb") as output:
-            process = subprocess.Popen(command, env=ENVIRONMENT, stdout=output, stderr=output)
-        try:
-            deadline = time.monotonic() + 60
-            while True:
-                try:
-                    answer = httpx.get("http://127.0.0.1:8765/mail/config-v1.1.xml?emailaddress=a@talk21.com")
-                    break
-                except httpx.TransportError:
-                    assert process.poll() is None, (tmp_path / "output").read_text()
-                    assert time.monotonic() < deadline
-                    time.sleep(0.2)
-            assert answer.status_code == 200
-            assert httpx.get("http://127.0.0.1:8765/").status_code == 200
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-        assert buildah("run", container, "id", "-u") == "65532"
-        assert "/opt/bt-autoconfig/bin/pip" not in buildah("run", container, "ls", "/opt/bt-autoconfig/bin")
+        ending.wait("startupProbe", "200")
+        engine.run("docker", "kill", "--signal=TERM", ending.name)
+        ending.wait("readinessProbe", "503")
+        assert ending.probe("livenessProbe") == "200"
+        assert ending.get("/mail/config-v1.1.xml") == "200"
+        assert engine.run("docker", "wait", ending.name, timeout=40).strip() == "0"
     finally:
-        buildah("rm", container)
-
-
-@pytest.mark.timeout(1800)
-def test_the_image_says_how_to_see_that_it_is_well(image: str) -> None:
-    settings = buildah(
-        "inspect", "--type=image", "--format={{.Docker.Config.Healthcheck}} {{.Docker.Config.User}}", image
-    )
-    assert "/healthz" in settings
-    assert settings.endswith("65532:65532")
+        engine.run("docker", "rm", "--force", ending.name)

@@ -1,0 +1,138 @@
+"""An operator's machine for the tests: a network, private /etc and /var, and a Docker engine of its own.
+
+What it does not have is the internet: images are built beforehand by buildah, with Debian's packages for base images.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.clients.network import ADDRESS, Network, network
+
+PROJECT = Path(__file__).parents[2]
+DOCUMENT = PROJECT / "docs" / "deploy.md"
+
+_DOCKER = """#!/bin/sh
+# Debian has Compose as a program of its own, and images come from buildah.
+case "$*" in
+  *" build") exit 0 ;;
+  compose\\ *) shift; exec docker-compose "$@" ;;
+  *) exec {docker} "$@" ;;
+esac
+"""
+
+
+def steps() -> dict[str, str]:
+    """Return the commands of docs/deploy.md by the names of their steps."""
+    found = re.findall(r"<!-- step: ([\w -]+) -->\n```sh\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    assert len(dict(found)) == len(found)
+    return dict(found)
+
+
+class Machine:
+    """Runs commands in the network, with private copies of /etc and /var, in a clone of this project."""
+
+    def __init__(self, lab: Network, keeper: int, folder: Path) -> None:
+        self.lab, self.folder = lab, folder
+        self.clone = folder / "clone"
+        self._keeper = keeper
+        self._programs = folder / "programs"
+        self._programs.mkdir()
+        self._copy_project()
+        docker = self._programs / "docker"
+        docker.write_text(_DOCKER.format(docker=shutil.which("docker")))
+        docker.chmod(0o755)
+        self.git = self._programs / "git"
+        self.git.write_text("#!/bin/sh\nexit 0\n")
+        self.git.chmod(0o755)
+        self.environment = os.environ | {
+            "PATH": f"{self._programs}:{os.environ['PATH']}", "DOCKER_HOST": f"unix://{folder}/docker.sock", "HOME": str(folder),
+            "COMPOSE_INTERACTIVE_NO_CLI": "1", "DOCKER_BUILDKIT": "0",
+        }  # fmt: skip
+
+    def _copy_project(self) -> None:
+        files = subprocess.run(
+            ["git", "ls-files", "-z", "deploy", "autoconfig/bt.xml"], cwd=PROJECT, capture_output=True, check=True
+        )
+        for name in files.stdout.decode().split("\0"):
+            if name and (PROJECT / name).is_file():
+                target = self.clone / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(PROJECT / name, target)
+
+    def command(self, *command: str | Path) -> list[str | Path]:
+        """Return a command that runs on this machine, in the clone."""
+        enter: list[str | Path] = ["nsenter", f"--target={self._keeper}", "--mount", "--net"]
+        return [*enter, "sh", "-c", 'cd "$0" && exec "$@"', self.clone, *command]
+
+    def run(self, *command: str | Path, timeout: float = 120) -> str:
+        """Run a command on this machine, and return what it prints."""
+        done = subprocess.run(self.command(*command), env=self.environment, capture_output=True, text=True,
+                              check=False, timeout=timeout)  # fmt: skip
+        assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        return done.stdout
+
+    def follow(self, step: str) -> str:
+        """Run the commands of a step of docs/deploy.md, and return what they print."""
+        return self.run("sh", "-euxc", steps()[step])
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file of this machine, for example in /etc."""
+        subprocess.run(self.command("tee", path), input=text, text=True, check=True, capture_output=True)
+
+    def start_docker(self) -> None:
+        """Start a Docker engine."""
+        options = [
+            "--data-root",
+            self.folder / "docker",
+            "--exec-root",
+            self.folder / "docker-run",
+            "--pidfile",
+            self.folder / "docker.pid",
+        ]
+        with (self.lab.folder / "docker.engine").open("wb") as log:
+            self._docker = subprocess.Popen(
+                self.command("dockerd", *options, "--host", self.environment["DOCKER_HOST"]), stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + 30
+        while subprocess.run(
+            self.command("docker", "info"), env=self.environment, capture_output=True, check=False
+        ).returncode:
+            assert self._docker.poll() is None, (self.lab.folder / "docker.engine").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+    def stop_docker(self) -> None:
+        """Stop the engine and its containers."""
+        self._docker.terminate()
+        self._docker.wait(timeout=30)
+
+
+@contextmanager
+def machine(folder: Path) -> Iterator[Machine]:
+    """Make a machine, and remove it with all that runs on it."""
+    with network() as lab:
+        overlays = ""
+        for name in ("etc", "var"):
+            upper, work = lab.folder / f"{name}.upper", lab.folder / f"{name}.work"
+            upper.mkdir()
+            work.mkdir()
+            overlays += f"mount -t overlay overlay -o lowerdir=/{name},upperdir={upper},workdir={work} /{name}\n"
+        # The network's folder is on the disk; an overlay's upper directory must be.
+        script = f"set -e\n{overlays}\necho nameserver {ADDRESS} > /etc/resolv.conf\necho ready\nexec sleep infinity"
+        keeper = subprocess.Popen(
+            ["nsenter", f"--net=/run/netns/{lab.name}", "unshare", "--mount", "sh", "-c", script],
+            stdout=subprocess.PIPE,
+        )
+        try:
+            assert keeper.stdout
+            assert keeper.stdout.readline() == b"ready\n"
+            yield Machine(lab, keeper.pid, folder)
+        finally:
+            keeper.kill()
+            keeper.wait()

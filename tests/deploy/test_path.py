@@ -1,0 +1,267 @@
+"""The whole path of docs/deploy.md: its commands, with Docker, from an empty machine to signed profiles and an upgrade."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.clients import dns
+from tests.deploy.machine import PROJECT, Machine
+from tests.deploy.traces import traces
+from tests.signatories import SigningAuthority
+
+pytestmark = pytest.mark.timeout(900)
+"""The first test builds the images."""
+SETUP = "setup.example.com"
+ADDRESS = "fred.bloggs@example.com"
+OWN = {"<domain>example.net</domain>": '<domain purpose="mx">example.net</domain>'}
+"""The example provider takes the mail of other domains too."""
+
+
+class Deployment:
+    """What docs/deploy.md has started, and requests from outside."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.authority = machine.folder / "root.crt"
+
+    def get(self, url: str, *options: str) -> str:
+        """Return the body of a response with status 200."""
+        return self.machine.lab.run(
+            ["curl", "--silent", "--show-error", "--fail", "--cacert", self.authority, *options, url]
+        )
+
+    def logs(self) -> str:
+        """Return what all containers have printed."""
+        return self.machine.run("docker-compose", "-f", "deploy/compose.yaml", "logs", "--no-color")
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for something to become true."""
+        deadline = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < deadline, self.logs()[-5000:]
+            time.sleep(0.2)
+
+    @contextmanager
+    def requests(self) -> Iterator[list[str]]:
+        """Request the page without pause; the list has the results afterwards."""
+        stop, results = self.machine.folder / "stop", list[str]()
+        stop.unlink(missing_ok=True)
+        script = Path(__file__).with_name("load.py")
+        command = ["ip", "netns", "exec", self.machine.lab.name, sys.executable, script, SETUP, self.authority, stop]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            results += json.loads(process.stdout.readline())
+            try:
+                yield results
+            finally:
+                stop.touch()
+                output = process.communicate(timeout=60)[0]
+        results += [status for line in output.splitlines() for status in json.loads(line)]
+
+
+def zones(records: str) -> dict[str, str]:
+    """Return the records that the dns command prints, by domain, with those that the machine's owner adds."""
+    found = {}
+    for zone in records.split("$ORIGIN ")[1:]:
+        domain, _, rest = zone.partition(".\n")
+        # The lab's name server does not follow a CNAME into another zone, as a resolver does.
+        rest = rest.replace(f"CNAME {SETUP}.", "A 192.0.2.1")
+        # The lab's name server does not follow a CNAME into another zone, as a resolver does.
+        rest = rest.replace(f"CNAME {SETUP}.", "A 192.0.2.1")
+        found[domain] = f"{rest}\n@ A 192.0.2.1\nsetup A 192.0.2.1\n"
+    return found
+
+
+@pytest.fixture(scope="module")
+def deployment(engine: Machine) -> Iterator[Deployment]:
+    """Two definitions, Caddy, and the DNS records that the server asks for."""
+    caddyfile = engine.clone / "deploy" / "Caddyfile"
+    # Caddy's own authority stands in for Let's Encrypt.
+    caddyfile.write_text(
+        caddyfile.read_text().replace("admin off", "admin off\n\tlocal_certs\n\tskip_install_trust", 1)
+    )
+    text = (PROJECT / "tests" / "example.xml").read_text()
+    for old, new in OWN.items():
+        assert old in text
+        text = text.replace(old, new)
+    (engine.clone / "provider.xml").write_text(text)
+    engine.run("mkdir", "-p", "/etc/bt-autoconfig/definitions")
+    engine.write("/etc/bt-autoconfig/definitions/bt.xml", (PROJECT / "autoconfig" / "bt.xml").read_text())
+    engine.follow("containers start")
+    made = Deployment(engine)
+    try:
+        dns.start(engine.lab, zones(engine.follow("containers dns")))
+        root = (
+            "docker",
+            "compose",
+            "-f",
+            "deploy/compose.yaml",
+            "exec",
+            "-T",
+            "caddy",
+            "cat",
+            "/data/caddy/pki/authorities/local/root.crt",
+        )
+
+        def has_root() -> bool:
+            done = subprocess.run(engine.command(*root), env=engine.environment, capture_output=True, check=False)
+            made.authority.write_bytes(done.stdout)
+            return done.returncode == 0
+
+        made.until(has_root)
+        yield made
+    finally:
+        print(made.logs()[-5000:])  # noqa: T201 - pytest shows it with a failure, and only then
+        engine.run("docker-compose", "-f", "deploy/compose.yaml", "down", "--volumes")
+
+
+def test_each_definition_is_served_at_its_own_names_with_certificates(deployment: Deployment) -> None:
+    for host, server in {
+        "autoconfig.example.com": "imap.example.com", "autoconfig.btinternet.com": "mail.btinternet.com",
+        "autodiscover.talk21.com": "mail.btinternet.com", "example.com": "imap.example.com",
+    }.items():  # fmt: skip
+        assert server in deployment.get(
+            f"https://{host}/.well-known/autoconfig/mail/config-v1.1.xml?emailaddress={ADDRESS}"
+        )
+    assert "imap.example.com" in deployment.get("http://autoconfig.example.com/mail/config-v1.1.xml")
+    digest = deployment.get("https://ua-auto-config.example.com/.well-known/user-agent-configuration.json")
+    assert json.loads(digest)["info"]["provider"]["name"] == "Example Mail"
+
+
+def test_addresses_on_a_hosted_domain_get_the_hosters_settings_at_the_hosters_name(deployment: Deployment) -> None:
+    file = deployment.get("https://autoconfig.example.net/mail/config-v1.1.xml?emailaddress=owner@customer.example")
+    assert "imap.example.com" in file
+    with pytest.raises(AssertionError, match="curl failed"):
+        deployment.get("https://autoconfig.customer.example/", "--resolve", "autoconfig.customer.example:443:192.0.2.1")
+
+
+def test_the_page_is_redirected_to_https_at_the_public_url_and_links_to_it(deployment: Deployment) -> None:
+    page = deployment.get(f"http://{SETUP}/", "--location", "--data", f"emailaddress={ADDRESS}")
+    assert f"https://{SETUP}/email.mobileconfig" in page or "https://autoconfig.example.com/email.mobileconfig" in page
+    assert f"http://{SETUP}" not in page
+    assert "http://autoconfig." not in page
+
+
+def test_a_domain_is_added_without_losing_a_request(deployment: Deployment) -> None:
+    machine = deployment.machine
+    with deployment.requests() as results:
+        old = machine.run("cat", "/etc/bt-autoconfig/definitions/provider.xml")
+        machine.write(
+            "/etc/bt-autoconfig/definitions/new",
+            old.replace("</displayName>", "</displayName>\n<domain>example.org</domain>"),
+        )
+        # An editor replaces the file instead of writing to it.
+        machine.run("mv", "/etc/bt-autoconfig/definitions/new", "/etc/bt-autoconfig/definitions/provider.xml")
+        machine.follow("containers reload")
+        options = (
+            "--resolve",
+            "autoconfig.example.org:443:192.0.2.1",
+            "https://autoconfig.example.org/mail/config-v1.1.xml",
+        )
+        command = ["curl", "--silent", "--fail", "--cacert", str(deployment.authority), *options]
+        netns = ["ip", "netns", "exec", machine.lab.name]
+        deployment.until(lambda: subprocess.run([*netns, *command], capture_output=True, check=False).returncode == 0)
+    assert set(results) == {"200"}
+
+
+def test_profiles_are_signed_with_a_mounted_certificate(deployment: Deployment, tmp_path: Path) -> None:
+    authority = SigningAuthority(tmp_path)
+    chain, key = authority.signatory().options()[1::2][:2]
+    for name, file in (("fullchain.pem", chain), ("privkey.pem", key)):
+        (deployment.machine.clone / name).write_bytes(Path(file).read_bytes())
+    deployment.machine.follow("containers sign")
+    profile = f"https://{SETUP}/email.mobileconfig?emailaddress={ADDRESS}"
+    signed = deployment.machine.folder / "signed.mobileconfig"
+    deployment.until(lambda: bool(deployment.get(profile, "--output", str(signed), "--write-out", "%{size_download}")))
+    verify = ["openssl", "smime", "-verify", "-inform", "DER", "-noverify", "-in", signed]
+    done = subprocess.run(verify, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert ADDRESS.encode() in done.stdout
+
+
+def test_profiles_are_signed_with_the_certificate_that_caddy_has(deployment: Deployment, tmp_path: Path) -> None:
+    test_profiles_are_signed_with_a_mounted_certificate(deployment, tmp_path)
+    deployment.machine.follow("containers sign with caddy")
+    signed, signer = deployment.machine.folder / "signed.mobileconfig", deployment.machine.folder / "signer.pem"
+
+    def by_caddy() -> bool:
+        deployment.get(f"https://{SETUP}/email.mobileconfig?emailaddress={ADDRESS}", "--output", str(signed))
+        verify = ["openssl", "smime", "-verify", "-inform", "DER", "-noverify", "-in", signed, "-signer", signer]
+        subprocess.run(verify, capture_output=True, check=True)
+        names = ["openssl", "x509", "-in", signer, "-noout", "-ext", "subjectAltName"]
+        return SETUP in subprocess.run(names, capture_output=True, check=True, text=True).stdout
+
+    deployment.until(by_caddy)
+
+
+def running(machine: Machine) -> list[str]:
+    """Return the server's containers."""
+    return machine.run("docker", "compose", "-f", "deploy/compose.yaml", "ps", "-q", "bt-autoconfig").split()
+
+
+def test_an_upgrade_to_another_image_loses_no_request(deployment: Deployment) -> None:
+    machine = deployment.machine
+    # What git pull and docker compose build do: there is another image of the same name.
+    machine.git.write_text("#!/bin/sh\nexec docker tag bt-autoconfig:next bt-autoconfig:0.1.0\n")
+    (before,) = running(machine)
+    with deployment.requests() as results:
+        machine.follow("containers upgrade")
+    (after,) = running(machine)
+    assert after != before
+    assert machine.run("docker", "inspect", "--format", "{{.Config.Labels.next}}", after).strip() == "yes"
+    assert len(results) > 10
+    assert set(results) == {"200"}
+
+
+def test_a_failed_upgrade_leaves_the_old_container_serving(deployment: Deployment) -> None:
+    machine = deployment.machine
+    before = running(machine)
+    (machine.clone / "deploy" / ".env").open("a").write("BT_AUTOCONFIG_SIGN_CERT=/nothing\n")
+    script = machine.clone / "deploy" / "upgrade"
+    script.write_text(script.read_text().replace("-ge 120", "-ge 3"))
+    with deployment.requests() as results, pytest.raises(AssertionError, match="still running"):
+        machine.run("deploy/upgrade")
+    assert running(machine) == before
+    assert set(results) == {"200"}
+
+
+def test_nothing_but_the_proxy_listens_outside_and_internal_endpoints_are_out_of_reach(deployment: Deployment) -> None:
+    listening = deployment.machine.lab.run(["ss", "--no-header", "--listening", "--numeric", "--tcp"])
+    ports = {line.split()[3].rpartition(":")[2] for line in listening.splitlines()}
+    assert ports - {"53"} == {"80", "443"}
+    for path in ("/readyz", "/tls/ask", "/metrics"):
+        with pytest.raises(AssertionError, match="404"):
+            deployment.get(f"https://{SETUP}{path}")
+    assert deployment.get(f"https://{SETUP}/healthz") == "ok\n"
+
+
+def test_containers_run_read_only_and_the_server_without_root(deployment: Deployment) -> None:
+    machine = deployment.machine
+    compose = ("docker", "compose", "-f", "deploy/compose.yaml")
+    assert machine.run(*compose, "exec", "-T", "bt-autoconfig", "id", "-u").strip() == "65532"
+    for service in ("bt-autoconfig", "caddy"):
+        container = machine.run(*compose, "ps", "-q", service).strip()
+        state = machine.run(
+            "docker",
+            "inspect",
+            "--format",
+            "{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.State.Restarting}}",
+            container,
+        )
+        assert state.strip() == "true [ALL] false"
+
+
+def test_no_log_has_an_address(deployment: Deployment) -> None:
+    deployment.get(f"https://autoconfig.example.com/mail/config-v1.1.xml?emailaddress={ADDRESS}")
+    deployment.get(
+        f"https://autodiscover.example.com/autodiscover/autodiscover.json/v1.0/{ADDRESS}?Protocol=Autodiscoverv1"
+    )
+    log = deployment.logs().encode()
+    assert b'"status":200' in log
+    assert traces(log, ["fred.bloggs", "fred@example.com"]) == []
