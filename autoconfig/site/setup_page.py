@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from functools import lru_cache, partial
 from importlib.resources import files
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import segno
 from lxml import etree
@@ -124,7 +125,7 @@ class SetupPage:
             return _Page(definition.display_name, definition.domains, document)
 
         self._pages = definitions.each(page)
-        self._public_url = public_url and public_url.rstrip("/")
+        self._public_url = public_url and _secure(public_url.rstrip("/"))
 
     def respond(self, request: Request) -> Response:
         """Answer a request. A POST that is no form is refused; whatever else a person gets wrong, the page explains."""
@@ -147,15 +148,25 @@ class SetupPage:
     def _public_url_of(self, page: _Page, domain: str, request: Request) -> str:
         """Return where a provider's settings are to be had from outside: scheme and host.
 
+        It is https even if the request came over http: the reverse proxy redirects a page, and a phone that scans the QR
+        code must not fetch a profile that anybody on the way can change.
+
         A host that the request names is believed only when it is one of the provider's own: anybody can send any.
         Failing that it is the URL that the operator has given, but at that place only the first definition's settings
         are to be had without an address. The last resort is where Thunderbird would look.
         """
         if self._pages.domain_of(request.host) in page.domains:
-            return f"{request.scheme}://{request.host.partition(b':')[0].rstrip(b'.').decode().lower()}"
+            return f"https://{request.host.partition(b':')[0].rstrip(b'.').decode().lower()}"
         if self._public_url and page is self._pages.first:
             return self._public_url
         return f"https://autoconfig.{domain if domain in page.domains else page.domains[0]}"
+
+
+def _secure(url: str) -> str:
+    """Return a URL with https, unless its host is this machine itself."""
+    if urlsplit(url).hostname in ("localhost", "127.0.0.1"):
+        return url
+    return url.replace("http://", "https://", 1)
 
 
 def asset(asset: Asset) -> Callable[[Request], Response]:

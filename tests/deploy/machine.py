@@ -87,7 +87,7 @@ class Machine:
 
     def start_docker(self) -> None:
         """Start a Docker engine."""
-        options = [
+        options: list[str | Path] = [
             "--data-root",
             self.folder / "docker",
             "--exec-root",

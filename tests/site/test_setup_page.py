@@ -115,7 +115,7 @@ def test_a_local_part_full_of_markup_is_text_wherever_it_stands(http: httpx.Clie
     ("scheme", "host", "url"),
     [
         ("https", "autoconfig.talk21.com", "https://autoconfig.talk21.com"),
-        ("http", "btinternet.com", "http://btinternet.com"),
+        ("http", "btinternet.com", "https://btinternet.com"),
         ("https", "AutoConfig.BTinternet.com.", "https://autoconfig.btinternet.com"),
         ("https", "talk21.com:8443", "https://talk21.com"),
         ("https", "evil.example", "https://autoconfig.btinternet.com"),
@@ -135,6 +135,20 @@ def test_a_public_url_is_for_hosts_that_are_not_the_providers_own() -> None:
     page = setup_page(EMBEDDED, public_url="https://setup.bt.example/")
     assert profile_url(read(page, "anything.example")) == "https://setup.bt.example/email.mobileconfig"
     assert profile_url(read(page, "talk21.com")) == "https://talk21.com/email.mobileconfig"
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("http://setup.bt.example", "https://setup.bt.example"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("http://localhost:8000", "http://localhost:8000"),
+    ],
+)
+def test_links_use_http_only_for_this_machine_itself(given: str, used: str) -> None:
+    page = setup_page(EMBEDDED, public_url=given)
+    body = page.respond(ASKED._replace(host=b"10.0.0.1")).messages()[1]["body"]
+    assert profile_url(document_fromstring(body)) == f"{used}/email.mobileconfig"
 
 
 @pytest.mark.parametrize("wrong", ["setup.example", "ftp://setup.example", "https://setup.example/path", 'https://"'])
