@@ -30,13 +30,15 @@ CONTAINERS = missing(
         "knotd": "knot",
     }
 )
-PROXIES = missing(caddy="caddy", curl="curl", ip="iproute2", nginx="nginx-light")
+PROXIES = missing(caddy="caddy", curl="curl", ip="iproute2", jq="jq", knotd="knot", nginx="nginx-light")
 KUBECTL = "" if shutil.which("kubectl") and shutil.which("jq") else "it needs kubectl 1.27 or newer, and jq"
 
 _LEFT_OUT = (
     LeftOut("the container image", CONTAINERS or "it takes minutes; `make test-deploy` builds it", "REQUIRE_DEPLOY", "test_container.py"),
     LeftOut("the whole path with Docker", CONTAINERS or "it takes minutes; `make test-deploy` runs it", "REQUIRE_DEPLOY", "test_path.py"),
+    LeftOut("systemd", CONTAINERS or "it takes minutes; `make test-deploy` runs it", "REQUIRE_DEPLOY", "test_systemd.py"),
     LeftOut("the reverse proxies", PROXIES, "REQUIRE_DEPLOY", "test_proxies.py"),
+    LeftOut("docs/deploy.md", PROXIES, "REQUIRE_DEPLOY", "test_document.py"),
     LeftOut("deploy/kubernetes", KUBECTL, "REQUIRE_DEPLOY", "test_kubernetes.py"),
 )  # fmt: skip
 collect_ignore_glob = [file for one in _LEFT_OUT for file in one.files]

@@ -44,12 +44,8 @@ class Machine:
         self._programs = folder / "programs"
         self._programs.mkdir()
         self._copy_project()
-        docker = self._programs / "docker"
-        docker.write_text(_DOCKER.format(docker=shutil.which("docker")))
-        docker.chmod(0o755)
-        self.git = self._programs / "git"
-        self.git.write_text("#!/bin/sh\nexit 0\n")
-        self.git.chmod(0o755)
+        self.install("docker", _DOCKER.format(docker=shutil.which("docker")))
+        self.install("git", "#!/bin/sh\nexit 0\n")
         self.environment = os.environ | {
             "PATH": f"{self._programs}:{os.environ['PATH']}", "DOCKER_HOST": f"unix://{folder}/docker.sock", "HOME": str(folder),
             "COMPOSE_INTERACTIVE_NO_CLI": "1", "DOCKER_BUILDKIT": "0",
@@ -65,21 +61,27 @@ class Machine:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(PROJECT / name, target)
 
+    def install(self, program: str, script: str) -> None:
+        """Put a program before those of the machine."""
+        file = self._programs / program
+        file.write_text(script)
+        file.chmod(0o755)
+
     def command(self, *command: str | Path) -> list[str | Path]:
         """Return a command that runs on this machine, in the clone."""
         enter: list[str | Path] = ["nsenter", f"--target={self._keeper}", "--mount", "--net"]
         return [*enter, "sh", "-c", 'cd "$0" && exec "$@"', self.clone, *command]
 
-    def run(self, *command: str | Path, timeout: float = 120) -> str:
-        """Run a command on this machine, and return what it prints."""
+    def run(self, *command: str | Path, timeout: float = 120, output: str = "stdout") -> str:
+        """Run a command on this machine, and return what it prints to stdout, or to stderr."""
         done = subprocess.run(self.command(*command), env=self.environment, capture_output=True, text=True,
                               check=False, timeout=timeout)  # fmt: skip
         assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
-        return done.stdout
+        return done.stdout if output == "stdout" else done.stderr
 
-    def follow(self, step: str) -> str:
+    def follow(self, step: str, output: str = "stdout") -> str:
         """Run the commands of a step of docs/deploy.md, and return what they print."""
-        return self.run("sh", "-euxc", steps()[step])
+        return self.run("sh", "-euc", steps()[step], output=output)
 
     def write(self, path: str, text: str) -> None:
         """Write a file of this machine, for example in /etc."""
@@ -125,14 +127,11 @@ def machine(folder: Path) -> Iterator[Machine]:
             overlays += f"mount -t overlay overlay -o lowerdir=/{name},upperdir={upper},workdir={work} /{name}\n"
         # The network's folder is on the disk; an overlay's upper directory must be.
         script = f"set -e\n{overlays}\necho nameserver {ADDRESS} > /etc/resolv.conf\necho ready\nexec sleep infinity"
-        keeper = subprocess.Popen(
-            ["nsenter", f"--net=/run/netns/{lab.name}", "unshare", "--mount", "sh", "-c", script],
-            stdout=subprocess.PIPE,
-        )
-        try:
-            assert keeper.stdout
-            assert keeper.stdout.readline() == b"ready\n"
-            yield Machine(lab, keeper.pid, folder)
-        finally:
-            keeper.kill()
-            keeper.wait()
+        enter = ["nsenter", f"--net=/run/netns/{lab.name}", "unshare", "--mount", "sh", "-c", script]
+        with subprocess.Popen(enter, stdout=subprocess.PIPE) as keeper:
+            try:
+                assert keeper.stdout
+                assert keeper.stdout.readline() == b"ready\n"
+                yield Machine(lab, keeper.pid, folder)
+            finally:
+                keeper.kill()

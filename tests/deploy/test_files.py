@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
+import tomllib
 from pathlib import Path
 
 import httpx
@@ -46,9 +47,11 @@ needs_systemd = pytest.mark.skipif(
 def unit(folder: Path) -> list[Path]:
     """Return copies of the units that start this checkout's command."""
     copies = []
+    example = DEPLOY / "kubernetes" / "example" / "definitions"
     for file in UNITS:
         copy = folder / file.name
-        copy.write_text(file.read_text().replace("/opt/bt-autoconfig/bin/bt-autoconfig", str(COMMAND)))
+        text = file.read_text().replace("/opt/bt-autoconfig/bin/bt-autoconfig", str(COMMAND))
+        copy.write_text(text.replace("/etc/bt-autoconfig/definitions", str(example)))
         copies.append(copy)
     return copies
 
@@ -110,6 +113,28 @@ def test_the_dashboard_shows_figures_that_the_server_has(signing: tuple[str, ...
         text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
     known = set(re.findall(r"^(bt_autoconfig_[a-z_]+)", text, re.MULTILINE))
     assert shown - known == set()
+
+
+def test_third_party_images_are_pinned_to_a_version() -> None:
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    base = re.search(r"^ARG BASE=(.*)$", (DEPLOY / "Containerfile").read_text(), re.MULTILINE)
+    assert base
+    for image in (compose["services"]["caddy"]["image"], base[1]):
+        assert re.fullmatch(r"docker\.io/library/[a-z]+:\d+\.\d+\.\d+(-[a-z-]+)?", image), image
+
+
+def test_the_images_and_manifests_have_the_projects_version() -> None:
+    version = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text())["project"]["version"]
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    example = yaml.safe_load((DEPLOY / "kubernetes" / "example" / "kustomization.yaml").read_text())
+    assert compose["services"]["bt-autoconfig"]["image"] == f"${{IMAGE:-bt-autoconfig:{version}}}"
+    assert example["images"][0]["newTag"] == version
+
+
+def test_one_line_admits_a_prometheus_on_another_machine() -> None:
+    line = "IPAddressAllow=192.0.2.9"
+    assert f"`{line}`" in (DEPLOY.parent / "docs" / "deploy.md").read_text()
+    assert "IPAddressDeny=any" in UNITS[0].read_text()
 
 
 def test_compose_trusts_the_network_that_its_own_proxy_is_in() -> None:

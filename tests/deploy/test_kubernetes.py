@@ -13,9 +13,12 @@ from tests.deploy.kubernetes import KUBERNETES, Manifest, Paths, build, environm
 from tests.support import COMMAND
 
 GATEWAY = {"../gateway # or ../ingress": "../gateway"}
-INGRESS = {"../gateway # or ../ingress": "../ingress"}
-SIGNING = {"resources:\n": "components:\n  - ../signing\nresources:\n"}
-OWN_KINDS = {"Certificate", "Gateway", "HTTPRoute", "Middleware"}
+_ENVOY = (
+    "components:\n  - ../envoy-gateway # remove it for other gateways, and see that they do not log query strings\n"
+)
+INGRESS = {"../gateway # or ../ingress": "../ingress", _ENVOY: ""}
+SIGNING = {"# - ../signing": "  - ../signing"}
+OWN_KINDS = {"Certificate", "EnvoyProxy", "Gateway", "HTTPRoute", "Middleware"}
 """Kinds that are no part of Kubernetes itself."""
 INTERNAL = ("/metrics", "/tls/ask", "/readyz")
 HTTP = [
@@ -183,6 +186,12 @@ def test_upgrade_headers_are_removed(manifests: list[Manifest]) -> None:
         assert name in ("bt-autoconfig-headers@kubernetescrd", "bt-autoconfig-https@kubernetescrd")
     if middlewares:
         assert middlewares["headers"]["headers"]["customRequestHeaders"] == {"Upgrade": "", "HTTP2-Settings": ""}
+
+
+def test_envoy_gateway_writes_no_access_log(example: list[Manifest]) -> None:
+    (gateway,), (proxy,) = of_kind(example, "Gateway"), of_kind(example, "EnvoyProxy")
+    assert gateway["spec"]["infrastructure"]["parametersRef"]["name"] == proxy["metadata"]["name"]
+    assert proxy["spec"]["telemetry"]["accessLog"] == {"disable": True}
 
 
 def test_references_lead_to_what_there_is(manifests: list[Manifest]) -> None:

@@ -138,8 +138,8 @@ def test_each_definition_is_served_at_its_own_names_with_certificates(deployment
     }.items():  # fmt: skip
         assert server in deployment.get(f"https://{host}/.well-known/autoconfig/mail/config-v1.1.xml")
     assert "imap.example.com" in deployment.get("http://autoconfig.example.com/mail/config-v1.1.xml")
-    digest = deployment.get("https://ua-auto-config.example.com/.well-known/user-agent-configuration.json")
-    assert json.loads(digest)["info"]["provider"]["name"] == "Example Mail"
+    pacc = deployment.get("https://ua-auto-config.btinternet.com/.well-known/user-agent-configuration.json")
+    assert json.loads(pacc)["info"]["provider"]["name"] == "BT Mail"
 
 
 def test_addresses_on_a_hosted_domain_get_the_hosters_settings_at_the_hosters_name(deployment: Deployment) -> None:
@@ -227,7 +227,7 @@ def running(machine: Machine) -> list[str]:
 def test_an_upgrade_to_another_image_loses_no_request(deployment: Deployment) -> None:
     machine = deployment.machine
     # What git pull and docker compose build do: there is another image of the same name.
-    machine.git.write_text("#!/bin/sh\nexec docker tag bt-autoconfig:next bt-autoconfig:0.1.0\n")
+    machine.install("git", "#!/bin/sh\nexec docker tag bt-autoconfig:next bt-autoconfig:0.1.0\n")
     (before,) = running(machine)
     with deployment.requests() as results:
         machine.follow("containers upgrade")
@@ -241,11 +241,14 @@ def test_an_upgrade_to_another_image_loses_no_request(deployment: Deployment) ->
 def test_a_failed_upgrade_leaves_the_old_container_serving(deployment: Deployment) -> None:
     machine = deployment.machine
     before = running(machine)
-    (machine.clone / "deploy" / ".env").open("a").write("BT_AUTOCONFIG_SIGN_CERT=/nothing\n")
+    settings = machine.clone / "deploy" / ".env"
+    old = settings.read_text()
+    settings.write_text(f"{old}BT_AUTOCONFIG_SIGN_CERT=/nothing\n")
     script = machine.clone / "deploy" / "upgrade"
     script.write_text(script.read_text().replace("-ge 120", "-ge 3"))
     with deployment.requests() as results, pytest.raises(AssertionError, match="still running"):
         machine.run("deploy/upgrade")
+    settings.write_text(old)
     assert running(machine) == before
     assert set(results) == {"200"}
 
@@ -262,18 +265,12 @@ def test_nothing_but_the_proxy_listens_outside_and_internal_endpoints_are_out_of
 
 def test_containers_run_read_only_and_the_server_without_root(deployment: Deployment) -> None:
     machine = deployment.machine
-    compose = ("docker", "compose", "-f", "deploy/compose.yaml")
-    assert machine.run(*compose, "exec", "-T", "bt-autoconfig", "id", "-u").strip() == "65532"
-    for service in ("bt-autoconfig", "caddy"):
-        container = machine.run(*compose, "ps", "-q", service).strip()
-        state = machine.run(
-            "docker",
-            "inspect",
-            "--format",
-            "{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.State.Restarting}}",
-            container,
-        )
-        assert state.strip() == "true [ALL] false"
+    (server,) = running(machine)
+    assert machine.run("docker", "exec", server, "id", "-u").strip() == "65532"
+    caddy = machine.run("docker", "compose", "-f", "deploy/compose.yaml", "ps", "-q", "caddy").strip()
+    form = "{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.State.Restarting}}"
+    for container in (server, caddy):
+        assert machine.run("docker", "inspect", "--format", form, container).strip() == "true [ALL] false"
 
 
 def test_no_log_has_an_address(deployment: Deployment) -> None:
