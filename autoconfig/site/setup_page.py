@@ -148,8 +148,8 @@ class SetupPage:
     def _public_url_of(self, page: _Page, domain: str, request: Request) -> str:
         """Return where a provider's settings are to be had from outside: scheme and host.
 
-        It is https even if the request came over http: the reverse proxy redirects a page, and a phone that scans the QR
-        code must not fetch a profile that anybody on the way can change.
+        It is https even if the request came over http: the reverse proxy redirects a page, and a phone that scans the
+        QR code must not fetch a profile that anybody on the way can change.
 
         A host that the request names is believed only when it is one of the provider's own: anybody can send any.
         Failing that it is the URL that the operator has given, but at that place only the first definition's settings
