@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -14,6 +14,10 @@ _TICK = 0.5
 """Seconds between two looks at the deadlines of all connections."""
 _FIRST_TURN = 0.1
 """Seconds that a connection has for its first request before it may be closed to make room for another one."""
+
+_TURNS = 8
+"""Connections that send requests without waiting for responses get this many turns before the event loop looks for
+others. uvloop accepts one new connection each time it looks, so a longer turn would keep new clients waiting."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,9 @@ class Member(Protocol):
 
     def evict(self) -> bool:
         """Close the connection, unless a response is being made; return whether it is closed."""
+
+    def resume(self) -> None:
+        """Go on with what has been received."""
 
 
 class TrustedProxies:
@@ -94,6 +101,8 @@ class ConnectionPool:
         self._members: OrderedDict[Member, None] = OrderedDict()
         """All of them, the one that has not had a request for the longest time first."""
         self._clients: dict[str, OrderedDict[Member, None]] = {}
+        self._waiting: deque[Member] = deque()
+        """Those that have received more than one request."""
         self._timer: asyncio.TimerHandle | None = None
         self._identify = lru_cache(maxsize=4096)(lambda address: _identify(address, proxies))
 
@@ -139,6 +148,19 @@ class ConnectionPool:
         """Note that a connection has had a request: others are closed before it."""
         if member in self._members:
             self._members.move_to_end(member)
+
+    def resume_later(self, member: Member) -> None:
+        """Have a connection go on when it is its turn."""
+        self._waiting.append(member)
+        if len(self._waiting) == 1:
+            self._loop.call_soon(self._give_turns)
+
+    def _give_turns(self) -> None:
+        turns = [self._waiting.popleft() for _ in range(min(_TURNS, len(self._waiting)))]
+        if self._waiting:
+            self._loop.call_soon(self._give_turns)
+        for member in turns:
+            member.resume()
 
     def _evict_one(self, members: OrderedDict[Member, None], patience: float) -> bool:
         """Close the connection that has been idle for the longest time, at least `patience` seconds."""

@@ -10,7 +10,7 @@ import asyncio
 import re
 from collections.abc import Awaitable
 from math import inf
-from typing import Literal
+from typing import Literal, cast
 from urllib.parse import unquote
 
 import httptools
@@ -21,14 +21,14 @@ from autoconfig.front import Handler, refusal
 from autoconfig.requests import CLOSE, Request, check_size, read_head
 from autoconfig.responses import Response, plain_text
 
-_BATCH = 16
-"""Requests of one connection that get their responses before it is another connection's turn."""
 _LINGER = 2.0
 """Seconds for a client to read the last response; what it still sends meanwhile is discarded."""
 _MAX_DISCARDED = 1024 * 1024
 _LAST_REQUEST = 1.0
 """Seconds for a request that may be on its way when the server shuts down."""
 _HEAD_END = b"\r\n\r\n"
+_EMPTY_LINES = re.compile(rb"(?:\r\n){0,2}")
+"""What may stand before a request and is ignored (RFC 9112, section 2.2): some clients end a body with a line break."""
 _CLOSE_LINE = b"connection: close\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)(/[^?]*)?(?:\?(.*))?", re.IGNORECASE)
@@ -67,6 +67,7 @@ class Connection(asyncio.Protocol):
         self._discarded = 0
         self._task: asyncio.Task[None] | None = None
         self._parser = httptools.HttpRequestParser(self)
+        self._version = ""
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
 
@@ -75,6 +76,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin: a request is due."""
         self._transport = transport
+        # What the kernel does not take at once is all that is ever kept for a client that does not read.
+        transport.set_write_buffer_limits(high=0)
         peer = transport.get_extra_info("peername")
         self.client, self._trusted = self._pool.identify(peer[0] if isinstance(peer, tuple) else "")
         if transport.get_extra_info("sslcontext"):
@@ -116,7 +119,7 @@ class Connection(asyncio.Protocol):
         """Go on."""
         if self._state == "reader":
             self._wait("request", self._limits.keep_alive)
-            self._resume()
+            self.resume()
 
     # The pool calls these.
 
@@ -145,6 +148,13 @@ class Connection(asyncio.Protocol):
             self._transport.close()
         return True
 
+    def resume(self) -> None:
+        """Go on with what has been received."""
+        if self._state == "request" and not self._transport.is_closing():
+            self._transport.resume_reading()
+            if self._input:
+                self._read()
+
     # The server calls this.
 
     def shutdown(self) -> None:
@@ -170,28 +180,20 @@ class Connection(asyncio.Protocol):
     # Reading
 
     def _read(self) -> None:
-        """Read requests and respond to them, one after the other."""
-        for _ in range(_BATCH):
-            request = self._request or self._read_head()
-            if request is None or not (request.body_length == 0 or (request := self._read_body(request))):
-                return
-            self._respond(request)
-            if self._state != "request" or not self._input:
-                return
-        self._transport.pause_reading()
-        self._loop.call_soon(self._resume)
-
-    def _resume(self) -> None:
-        if self._state == "request" and not self._transport.is_closing():
-            self._transport.resume_reading()
-            if self._input:
-                self._read()
+        """Read a request and respond to it. If more have come, it is other connections' turn first."""
+        request = self._request or self._read_head()
+        if request is None or not (request.body_length == 0 or (request := self._read_body(request))):
+            return
+        self._respond(request)
+        if self._state == "request" and self._input:
+            self._transport.pause_reading()
+            self._pool.resume_later(self)
 
     def _read_head(self) -> Request | None:
         """Return a request whose head has come, None when it has not or is invalid."""
         data, start = self._input, self._at
-        while start < len(data) and data[start] in b"\r\n":
-            start += 1  # empty lines before a request are ignored (RFC 9112, section 2.2)
+        if data.startswith(b"\r\n", start):
+            start = cast("re.Match[bytes]", _EMPTY_LINES.match(data, start)).end()
         end = data.find(_HEAD_END, max(start, self._scanned)) + len(_HEAD_END)
         if end < len(_HEAD_END):
             self._keep(start)
@@ -221,6 +223,8 @@ class Connection(asyncio.Protocol):
 
     def _parse_head(self, head: bytes) -> Request:
         """Return a request without its body. Raises HTTPException or HttpParserError."""
+        if head.startswith((b"\r", b"\n")):
+            raise HTTPException(400, "there are empty lines before the request", CLOSE)
         self._target, self._headers = b"", []
         parser = self._parser
         try:
@@ -243,6 +247,7 @@ class Connection(asyncio.Protocol):
         if request.body_length != 0 or not reusable:
             # It would go on with a body that it is not given.
             self._parser = httptools.HttpRequestParser(self)
+        self._version = version
         self._client_closes = self._client_closes or version == "1.0"
         return request
 
@@ -279,9 +284,13 @@ class Connection(asyncio.Protocol):
             return request.with_body(body)
         if not begun:
             self._wait("body", self._limits.body_timeout)
-            if any(name == b"expect" and value.lower() == b"100-continue" for name, value in self._headers):
+            if self._version == "1.1" and self._expects_continue():
                 self._transport.write(_CONTINUE)
         return None
+
+    def _expects_continue(self) -> bool:
+        """Tell whether the client waits for 100 before it sends the body (RFC 9110, section 10.1.1)."""
+        return any(name == b"expect" and value.lower() == b"100-continue" for name, value in self._headers)
 
     def _read_bytes(self, length: int) -> bytes | None:
         data, end = self._input, self._at + length
@@ -322,7 +331,7 @@ class Connection(asyncio.Protocol):
         self._task = None
         self._send(response, body=body)
         if self._state == "request":
-            self._resume()
+            self.resume()
 
     def _send(self, response: Response, *, body: bool = True) -> None:
         kind = response.kind

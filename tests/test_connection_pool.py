@@ -13,10 +13,14 @@ class Member:
         self.client, self.since, self.deadline = client, since, float("inf")
         self.busy, self.evicted = busy, False
         self.expired = asyncio.Event()
+        self.turns = 0
 
     def expire(self) -> None:
         self.deadline = float("inf")
         self.expired.set()
+
+    def resume(self) -> None:
+        self.turns += 1
 
     def evict(self) -> bool:
         self.evicted = not self.busy
@@ -160,5 +164,21 @@ def test_what_was_let_in_above_the_limit_is_soon_reduced_to_it() -> None:
         async with asyncio.timeout(10):
             await members[3].expired.wait()
         assert [member.evicted for member in members] == [True, True, False, False]
+
+    asyncio.run(run())
+
+
+def test_connections_with_many_requests_take_turns_and_leave_time_for_others() -> None:
+    async def run() -> None:
+        pool = ConnectionPool(Limits(), TrustedProxies(""), asyncio.get_running_loop())
+        members = [Member() for _ in range(100)]
+        for member in members:
+            pool.resume_later(member)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert 0 < sum(member.turns for member in members) < 50
+        while not members[-1].turns:
+            await asyncio.sleep(0)
+        assert [member.turns for member in members] == [1] * 100
 
     asyncio.run(run())

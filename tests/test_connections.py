@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.http1 import STRANGER, connect, everything, exchange, replies, request
-from tests.support import Served, serving
+from tests.support import Served, serving, wait_for
 
 OUTLOOK = "/autodiscover/autodiscover.xml"
 PROFILE = "/email.mobileconfig?emailaddress={}@btinternet.com"
@@ -155,6 +155,25 @@ def test_pipelined_requests_that_nobody_reads_cost_no_memory() -> None:
         assert served.http.get("/healthz").status_code == 200
 
 
+def test_a_thousand_connections_with_requests_that_nobody_reads_leave_the_server_to_others() -> None:
+    with serving() as served, ExitStack() as stack:
+        served.http.get("/healthz")
+        before = resident(served)
+        for number in range(1000):
+            connection = stack.enter_context(connect(served.port, f"127.0.1.{1 + number % 10}"))
+            connection.setblocking(False)
+            connection.send(request("/") * 400)
+        for _ in range(5):
+            assert exchange(served.port, CLOSE, source="127.0.0.3")[1] < 2
+        stack.close()
+        wait_for(lambda: resident(served) < before + 30)
+
+
+def test_a_flood_of_empty_lines_is_soon_over(server: Served) -> None:
+    with connect(server.port, STRANGER) as connection, pytest.raises(ConnectionError):
+        flood(connection, b"\r\n" * 500_000, time.monotonic() + 20)
+
+
 def test_trailers_without_end_cost_no_memory() -> None:
     with serving() as served, connect(served.port) as connection:
         served.http.get("/healthz")
@@ -237,6 +256,9 @@ def test_a_valid_request_before_garbage_gets_its_response(server: Served, garbag
         (CHUNKED + b"1\r\nab\r\n", 400),
         (CHUNKED + b"1\nab\n0\n\n", 400),
         (b"\x16\x03\x01\x02\x00\x01\r\n\r\n", 400),
+        (b"\r\n" * 3 + CLOSE, 400),
+        (b"\n" + CLOSE, 400),
+        (b"\r" * 30_000 + CLOSE, 431),
     ],
 )
 def test_what_is_not_a_valid_request_is_refused_and_the_connection_closed(
@@ -287,6 +309,12 @@ def test_a_client_that_waits_for_100_gets_it_before_it_sends_the_body(server: Se
         connection.sendall(body)
         (reply,) = replies(everything(connection))
     assert b"fred@btinternet.com" in reply.body
+
+
+def test_a_client_of_http_1_0_gets_no_interim_response(server: Served) -> None:
+    head = b"POST %b HTTP/1.0\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n" % OUTLOOK.encode()
+    found, _ = exchange(server.port, head, b"abc", pause=0.1)
+    assert [reply.status for reply in found] == [200]
 
 
 def test_a_client_that_stops_sending_still_gets_its_response(server: Served) -> None:
