@@ -1,6 +1,7 @@
-"""E-mail addresses: the one door through which every address comes in."""
+"""Email addresses: the one parser, for every address that reaches the server."""
 
 import re
+from enum import Enum
 from typing import NamedTuple, Self
 
 import idna
@@ -22,39 +23,66 @@ PLAIN_DOMAIN = rb"[a-z0-9.-]{1,253}"
 """Patterns for bytes that nearly all addresses fit. With a domain that is known, such an address is valid."""
 
 
+class AddressProblem(Enum):
+    """Why a text is not an email address. The value completes the sentence "this address ..."."""
+
+    TOO_LONG = f"is longer than {MAX_LENGTH} characters"
+    CONTROL_CHARACTER = "has a control character in it"
+    SPACE = "has a space in it"
+    NO_AT = "has no @"
+    NOTHING_BEFORE_AT = "has nothing before the @"
+    NOTHING_AFTER_AT = "has nothing after the @"
+    SECOND_AT = "has more than one @"
+    COMMA = "has a comma in it"
+    NO_DOMAIN = "has no domain name after the @"
+
+
 class AddressError(ValueError):
-    """An address that cannot be used. Its text says why and holds nothing of the address."""
+    """A text that is not an email address. Its message holds nothing of the text."""
+
+    def __init__(self, problem: AddressProblem) -> None:
+        super().__init__(problem.value)
+        self.problem = problem
+
+
+_QUOTED_ONLY = re.compile(r"[@\s,]")
+"""What a local part has in quotes only, as far as the parser looks (RFC 5321, section 4.1.2)."""
+_QUOTED_ONLY_PROBLEMS = {"@": AddressProblem.SECOND_AT, ",": AddressProblem.COMMA}
 
 
 class MailAddress(NamedTuple):
-    """An e-mail address: `local` as its owner typed it, `domain` as the DNS knows it (lower case, A-labels)."""
+    """An email address: `local` as its owner typed it, `domain` as the DNS knows it (lower case, A-labels)."""
 
     local: str
     domain: str
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read an address such as `Fred@BTinternet.com`; white space around it is dropped.
+        """Read an address such as `Fred@BTinternet.com`; spaces around it are dropped.
 
-        Raises AddressError when it has no @ or nothing on one side of it, a control character, more than 320
-        characters, a second @ outside quotes, or a domain that is none.
+        Spaces and commas belong in a quoted local part only (RFC 5321, section 4.1.2). Other characters that an
+        unquoted local part must not have are accepted: mail servers decide about them, and documents escape them.
+        Raises AddressError.
         """
-        text = text.strip(" ")
+        text = text.strip(" \N{NO-BREAK SPACE}")
         if len(text) > MAX_LENGTH:
-            raise AddressError(f"is longer than {MAX_LENGTH} characters")
+            raise AddressError(AddressProblem.TOO_LONG)
         if UNPRINTABLE.search(text):
-            raise AddressError("has a control character in it")
+            raise AddressError(AddressProblem.CONTROL_CHARACTER)
         local, at, domain = text.rpartition("@")
         if not at:
-            raise AddressError("has no @")
+            raise AddressError(AddressProblem.NO_AT)
         if not local:
-            raise AddressError("has nothing before the @")
-        if "@" in local and not _QUOTED.fullmatch(local):
-            raise AddressError("has more than one @")
+            raise AddressError(AddressProblem.NOTHING_BEFORE_AT)
+        if not domain:
+            raise AddressError(AddressProblem.NOTHING_AFTER_AT)
+        unquoted = domain if _QUOTED.fullmatch(local) else local + domain
+        if found := _QUOTED_ONLY.search(unquoted):
+            raise AddressError(_QUOTED_ONLY_PROBLEMS.get(found[0], AddressProblem.SPACE))
         try:
             return cls(local, ascii_domain(domain))
         except ValueError as error:
-            raise AddressError("has no domain name after the @") from error
+            raise AddressError(AddressProblem.NO_DOMAIN) from error
 
     def __str__(self) -> str:
         return f"{self.local}@{self.domain}"

@@ -40,6 +40,7 @@ class Request(NamedTuple):
     """The path, percent-encoding decoded."""
     parameters: dict[str, Any] = {}  # noqa: RUF012 - never written to
     """What the path has where its route has parameters."""
+    accept_language: bytes = b""
 
     def with_body(self, body: bytes) -> "Request":
         """Return the request with its body; much faster than _replace."""
@@ -88,6 +89,7 @@ def read_head(
         fields.get(b"user-agent", b""),
         b"",
         path,
+        accept_language=fields.get(b"accept-language", b""),
     )
 
 

@@ -12,7 +12,7 @@ from autoconfig.protocols import PROTOCOLS, mobileconfig
 from autoconfig.protocols.description import Parts
 from autoconfig.requests import Fields, Request
 from autoconfig.responses import Response, ResponseKind, plain_text
-from autoconfig.site import setup_page
+from autoconfig.site.assets import ASSETS
 from autoconfig.site.setup_page import SetupPage
 from autoconfig.sources import Settings
 
@@ -30,8 +30,8 @@ def application(settings: Settings, *, ready: Callable[[], bool] = lambda: True,
     people = SetupPage(definitions, parts.made(mobileconfig.PROTOCOL), options.public_url)
     endpoints = [
         *_endpoints(parts),
-        Endpoint("setup page", setup_page.PATH, people.respond, ("GET", "HEAD", "POST")),
-        *(Endpoint("setup page", asset.path, setup_page.asset(asset)) for asset in setup_page.ASSETS),
+        *(Endpoint("setup page", path, responder, ("GET", "HEAD", "POST")) for path, responder in people.routes()),
+        *(Endpoint("setup page", asset.path, asset.responder()) for asset in ASSETS),
         Endpoint("health", "/healthz", _healthz),
         Endpoint("health", "/readyz", partial(_readyz, ready)),
         Endpoint("tls", "/tls/ask", partial(_tls_ask, _hosts(definitions, options.public_url))),

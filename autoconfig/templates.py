@@ -6,8 +6,10 @@ writes them, `%EMAILADDRESS%`, so that a username passes through a template as i
 
 import re
 from collections.abc import Collection, Mapping
+from copy import deepcopy
 from html import escape
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Self
 
 from lxml import etree
@@ -54,6 +56,8 @@ def _escape(text: str) -> bytes:
     return escape(UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)).encode()
 
 
+_VARIABLE = "{http://www.w3.org/1999/XSL/Transform}variable"
+
 ADDRESS_PLACEHOLDERS = frozenset({"EMAILADDRESS", "EMAILLOCALPART", "EMAILDOMAIN"})
 """The format's own placeholders (draft-ietf-mailmaint-autoconfig-06, section 3.8)."""
 DOMAIN_PLACEHOLDERS = frozenset({"EMAILDOMAIN"})
@@ -67,18 +71,33 @@ def placeholder_values(address: MailAddress | None, domain: str) -> dict[str, st
     return {"EMAILADDRESS": str(address), "EMAILLOCALPART": address.local, "EMAILDOMAIN": domain}
 
 
+class _Includes(etree.Resolver):
+    """What stylesheets include: other stylesheets of xml_templates/, nothing from elsewhere."""
+
+    def resolve(self, system_url: str | None, public_id: str | None, context: Any) -> Any:  # noqa: ARG002 - lxml's
+        name = Path(system_url or "").name
+        return self.resolve_string(files("xml_templates").joinpath(name).read_bytes(), context, base_url=name)
+
+
 class Template:
-    """A compiled stylesheet (XSLT 1.0). It reads nothing but the definition: no other file, no network."""
+    """A compiled stylesheet (XSLT 1.0). It reads nothing but the definition: no other file, no network.
+
+    `variables` are trees that it reads too, as the content of its global variables of these names.
+    """
 
     @classmethod
-    def named(cls, name: str) -> Self:
+    def named(cls, name: str, variables: Mapping[str, etree._Element] | None = None) -> Self:
         """Compile xml_templates/NAME. Raises TemplateError."""
-        return cls(name, files("xml_templates").joinpath(name).read_bytes())
+        return cls(name, files("xml_templates").joinpath(name).read_bytes(), variables)
 
-    def __init__(self, name: str, stylesheet: bytes) -> None:
+    def __init__(self, name: str, stylesheet: bytes, variables: Mapping[str, etree._Element] | None = None) -> None:
         self._name = name
         try:
-            tree = etree.fromstring(stylesheet, base_url=name)
+            parser = etree.XMLParser()
+            parser.resolvers.add(_Includes())
+            tree = etree.fromstring(stylesheet, parser, base_url=name)
+            for variable, content in (variables or {}).items():
+                etree.SubElement(tree, _VARIABLE, name=variable).append(deepcopy(content))
             self._transform = etree.XSLT(tree, access_control=etree.XSLTAccessControl.DENY_ALL)
         except etree.XMLSyntaxError as error:
             raise TemplateError(f"xml_templates/{name}:{error.lineno}: {error.msg}") from error
@@ -112,6 +131,7 @@ class Template:
         return document
 
     def _error(self, error: etree.LxmlError) -> TemplateError:
-        line = next((entry.line for entry in error.error_log if entry.line), 1)
+        entry = next((entry for entry in error.error_log if entry.line), None)
+        name = entry.filename if entry and entry.filename.endswith(".xsl") else self._name
         reasons = dict.fromkeys(entry.message for entry in error.error_log)  # libxslt tells some twice
-        return TemplateError(f"xml_templates/{self._name}:{line}: {'; '.join(reasons)}")
+        return TemplateError(f"xml_templates/{name}:{entry.line if entry else 1}: {'; '.join(reasons)}")

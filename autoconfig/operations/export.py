@@ -12,13 +12,14 @@ from autoconfig.operations.local import Local
 from autoconfig.operations.web import Question
 from autoconfig.protocols import PROTOCOLS
 from autoconfig.site import setup_page
+from autoconfig.site.assets import ASSETS
 
 MANIFEST = "manifest.json"
 _MAX_MANIFEST = 256 * 1024 * 1024
 """Bytes; 10,000 domains have some 100."""
 _PATHS = (
     *((prefix, path.path) for one in PROTOCOLS for path in one.paths for prefix in path.exported_at),
-    *(("autoconfig.", path) for path in (setup_page.PATH, *(part.path for part in setup_page.ASSETS))),
+    *(("autoconfig.", path) for path in (*setup_page.PATHS, *(asset.path for asset in ASSETS))),
 )
 """Prefixes of a domain's hosts, and the paths there whose response is the same for every client."""
 

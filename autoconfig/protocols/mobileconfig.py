@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from itertools import product
 from urllib.parse import quote
@@ -102,10 +102,10 @@ class Mobileconfig:
         """Whether profiles are signed."""
         return self._signer is not None
 
-    def available(self, definition: Definition) -> bool:
-        """Tell whether there is a profile for the addresses of a definition that is served."""
+    def protocols(self, definition: Definition) -> Sequence[str]:
+        """Return the protocols for which a definition that is served has a profile: imap, pop3, both or none."""
         profiles = self._profiles.own(definition.domains[0])
-        return bool(profiles and profiles.protocols)
+        return profiles.protocols if profiles else ()
 
     def render(self, address: MailAddress | None = None, name: str | None = None, protocol: str | None = None) -> bytes:
         """Return the profile for an address, if any, and a sender's name, if any.

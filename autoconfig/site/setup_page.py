@@ -1,21 +1,13 @@
-"""The setup page, for people whose mail app asks nobody: `GET` and `POST /`.
+"""The setup page, for people whose mail app does not set itself up: an address, an app, its steps.
 
-The address that a person types is POSTed, so it stands in no URL, history or log; it goes into the page that comes
-back, and nowhere else.
+`/`, `/setup/`, `/setup/APP/` and `/settings/` are in the language that the browser prefers; below `/LANGUAGE/` each is
+in that language. The address that a person types is POSTed from step to step: it is in no URL, history or log, and goes
+into the page that comes back and nowhere else.
 """
 
-import hashlib
-import io
-import re
-from collections.abc import Callable
-from difflib import get_close_matches
+from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
-from importlib.resources import files
-from typing import NamedTuple
 from urllib.parse import urlsplit
-
-import segno
-from lxml import etree
 
 from autoconfig.address import AddressError, MailAddress
 from autoconfig.definition import Definition
@@ -24,91 +16,35 @@ from autoconfig.protocols import mobileconfig
 from autoconfig.protocols.mobileconfig import Mobileconfig
 from autoconfig.requests import Fields, Request
 from autoconfig.responses import Response, ResponseKind, StaticResponse
-from autoconfig.templates import ADDRESS_PLACEHOLDERS, Document, Template, placeholder_values
+from autoconfig.site import languages, qr_code
+from autoconfig.site.account_code import account_code
+from autoconfig.site.corrections import brand_of, correction
+from autoconfig.site.documents import Documents, Provider, Variant
+from autoconfig.site.steps import ADDRESS, APPS, CHOICE, FOREIGN, PAGES, Step, platform_of
+from autoconfig.templates import Document, placeholder_values
 
-PATH = "/"
+PATHS = tuple(
+    f"/{prefix}{page.path}" for prefix in ("", *(f"{tag}/" for tag in languages.catalogues())) for page in PAGES
+)
+"""All of the page's own paths."""
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
-_SHARED = _HEADERS | {"Cache-Control": "public, max-age=3600", "Vary": "User-Agent"}
-_PERSONAL = _HEADERS | {"Cache-Control": "no-store"}
+# Not no-store, with which a browser's Back button asks to send the form again instead of showing the step before
+# (Chromium 156). No shared cache keeps a response that is private (RFC 9111, section 5.2.2.7).
+_PERSONAL = _HEADERS | {"Cache-Control": "private, no-cache"}
+_ANSWER, _MISTAKE, _NOT_SERVED = (ResponseKind("text/html", _PERSONAL, status) for status in (200, 400, 404))
 
-_PLACEHOLDERS = ADDRESS_PLACEHOLDERS | {
-    *("ERROR", "PROBLEM", "INVALID", "TYPED", "GIVEN"),
-    *("PLATFORM", "PROFILEURL", "QRPATH", "QRSIZE"),
-}
-_GENERIC = {"EMAILADDRESS": "your e-mail address", "EMAILLOCALPART": "what is before the @ of your address"}
-"""What stands for a username as long as nobody has given an address."""
-
-_PLATFORMS = (
-    (re.compile(rb"iPhone|iPad|Macintosh"), "apple"),
-    (re.compile(rb"Android"), "android"),
-    (re.compile(rb"Windows"), "outlook"),
-    (re.compile(rb"Linux|BSD"), "thunderbird"),
-)
-"""What is suggested to whom, by the User-Agent header. The names are those of the page's sections."""
-
-
-class Asset(NamedTuple):
-    """A file that the page needs."""
-
-    path: str
-    media_type: str
-    content: bytes
-
-
-def _asset(name: str, media_type: str) -> Asset:
-    return Asset(f"/site/{name}", media_type, files("autoconfig.site").joinpath(name).read_bytes())
-
-
-ASSETS = (
-    _asset("setup.css", "text/css"),
-    _asset("setup.js", "text/javascript"),
-    _asset("icon.svg", "image/svg+xml"),
-)
-_EDITION = hashlib.sha256(b"".join(asset.content for asset in ASSETS)).hexdigest()[:12]
-
-
-class _Page(NamedTuple):
-    """One provider's page, and what else has to be known of it: of many definitions, nothing more is kept."""
-
-    name: str
-    domains: tuple[str, ...]
-    document: Document
-
-    def fill(
-        self, profile_url: str, platform: str, address: MailAddress | None, domain: str, typed: str, problem: str
-    ) -> bytes:
-        code = qr_code(profile_url)
-        return self.document.fill(
-            (_GENERIC | placeholder_values(address, domain))
-            | {
-                "ERROR": "Error: " if problem else "",
-                "PROBLEM": problem,
-                "INVALID": str(bool(problem)).lower(),
-                "TYPED": typed,
-                "GIVEN": str(address) if address else "",
-                "PLATFORM": platform,
-                "PROFILEURL": profile_url,
-                "QRPATH": code.path,
-                "QRSIZE": str(code.size),
-            }
-        )
-
-    def which_addresses(self, typed: str) -> str:
-        """Say which addresses the page is for, and which of their domains may have been meant."""
-        *most, last = (f"@{one}" for one in self.domains)
-        endings = f"{', '.join(most)} or {last}" if most else last
-        meant = get_close_matches(typed.rpartition("@")[2].lower(), self.domains, 1, cutoff=0.8)
-        question = f" Did you mean @{meant[0]}?" if meant else ""
-        return f"{self.name} addresses end in {endings}.{question}"
+_SCANNED = next(app for app in APPS if app.id == "thunderbird-android")
+_KEPT = 1024
+"""Prepared responses that are kept, some 15 MB at most."""
 
 
 class SetupPage:
-    """`GET /`, and `POST /` with the field `emailaddress`.
+    """`GET` and `POST` of every page; forms have the field `emailaddress`.
 
     `profiles` are those that it offers; `public_url` is where people reach the server when that is none of the
     definitions' own hosts.
@@ -117,84 +53,128 @@ class SetupPage:
     def __init__(
         self, definitions: Directory[Definition], profiles: Mobileconfig, public_url: str | None = None
     ) -> None:
-        template = Template.named("setup_page.xsl")
-
-        def page(definition: Definition) -> _Page:
-            offers = {"profile": profiles.available(definition), "signed": profiles.signed}
-            document = template.required_document(definition, _PLACEHOLDERS, edition=_EDITION, **offers)
-            return _Page(definition.display_name, definition.domains, document)
-
-        self._pages = definitions.each(page)
+        self._documents = Documents(signed=profiles.signed)
+        self._providers = definitions.each(lambda one: Provider(one, profiles.protocols(one)))
+        self._documents.prove(self._providers.first)
         self._public_url = public_url and _secure(public_url.rstrip("/"))
+        self._general = lru_cache(maxsize=_KEPT)(self._prepared)
+
+    def routes(self) -> Iterator[tuple[str, Callable[[Request], Response]]]:
+        """Yield every path, with its responder; without the slash at its end, links that people type work too."""
+        for language in (None, *languages.catalogues()):
+            for page in PAGES:
+                path = f"/{language}/{page.path}" if language else f"/{page.path}"
+                responder = partial(self._respond, language, page)
+                yield path, responder
+                if path != "/":
+                    yield path.rstrip("/"), responder
 
     def respond(self, request: Request) -> Response:
-        """Answer a request. A POST that is no form is refused; whatever else a person gets wrong, the page explains."""
+        """Answer a request for `/`."""
+        return self._respond(None, ADDRESS, request)
+
+    def _respond(self, language: str | None, step: Step, request: Request) -> Response:
+        """Answer a request. A POST that is not a form is refused; the page explains every other mistake."""
+        negotiated = language is None
+        tag = language or languages.preferred(request.accept_language)
         typed = (Fields.of(request).text("emailaddress") or "") if request.method == "POST" else ""
-        address, status, problem = None, 200, ""
-        page, domain = self._pages.find(None, request.host)
+        if typed or (request.method == "POST" and step in (ADDRESS, CHOICE)):
+            return self._personal(tag, CHOICE if step is ADDRESS else step, typed, request)
+        provider, domain = self._providers.find(None, request.host)
+        platform = platform_of(request.user_agent) if step is CHOICE else ""
+        url = self._public_url_of(provider, domain, request)
+        return self._general(provider, Variant(tag, step, platform=platform), url, domain, negotiated)
+
+    def _prepared(
+        self, provider: Provider, variant: Variant, url: str, domain: str, negotiated: bool
+    ) -> StaticResponse:
+        """Return the page for all who have given no address; `negotiated` if the browser's language chose it."""
+        document = self._document(provider, variant)
+        tag, step = variant.language, variant.step
+        values = {"EMAILDOMAIN": domain, "TYPED": "", "NEXT": _path(tag, CHOICE)} | _urls(document, tag, step, url)
+        varies = [*(["User-Agent"] if variant.platform else []), *(["Accept-Language"] if negotiated else [])]
+        headers = _HEADERS | {"Content-Language": tag, "Cache-Control": "public, max-age=3600"}
+        if varies:
+            headers["Vary"] = ", ".join(varies)
+        return StaticResponse(document.fill(values), "text/html", headers)
+
+    def _personal(self, tag: str, step: Step, typed: str, request: Request) -> Response:
+        """Return the page for an address, or what is wrong with it."""
+        provider, domain = self._providers.find(None, request.host)
         try:
             address = MailAddress.parse(typed) if typed else None
-            page, domain = self._pages.find(address, request.host)
+            if address is None:
+                return self._mistake(provider, tag, step, typed, "empty", _MISTAKE)
+            provider, domain = self._providers.find(address, request.host)
         except AddressError as error:
-            status, problem = 400, f"This address {error}. {page.which_addresses(typed)}"
+            return self._mistake(provider, tag, step, typed, error.problem.name.lower(), _MISTAKE)
         except NotServedError:
-            address, status, problem = None, 404, page.which_addresses(typed)
-        url = self._public_url_of(page, domain, request) + mobileconfig.PATH
-        body = page.fill(url, _platform(request.user_agent), address, domain, typed, problem)
-        if not typed:
-            return StaticResponse(body, "text/html", _SHARED)
-        return Response(ResponseKind("text/html", _PERSONAL, status), body)
+            return self._mistake(provider, tag, step, typed, "typo", _NOT_SERVED)
+        code = account_code(provider.definition, address) if step is _SCANNED else None
+        platform = platform_of(request.user_agent) if step is CHOICE else ""
+        variant = Variant(tag, step, given=True, scannable=code is not None, platform=platform)
+        document = self._document(provider, variant)
+        values = placeholder_values(address, domain)
+        if document.placeholders & {"PAGEURL", "PROFILEURL"}:
+            values |= _urls(document, tag, step, self._public_url_of(provider, domain, request))
+        if code is not None:
+            drawn = qr_code.of_account(code)
+            values |= {"ACCOUNTQR": drawn.path, "ACCOUNTQRSIZE": str(drawn.size)}
+        return Response(_ANSWER, document.fill(values))
 
-    def _public_url_of(self, page: _Page, domain: str, request: Request) -> str:
-        """Return where a provider's settings are to be had from outside: scheme and host.
+    def _mistake(
+        self, provider: Provider, tag: str, step: Step, typed: str, problem: str, kind: ResponseKind
+    ) -> Response:
+        """Return the question for the address again; or, for one of another provider, that this is the wrong place."""
+        meant = correction(typed, provider.domains)
+        if kind is _NOT_SERVED and meant is None:
+            document = self._document(provider, Variant(tag, FOREIGN))
+            foreign = MailAddress.parse(typed).domain
+            return Response(kind, document.fill({"EMAILDOMAIN": provider.domains[0], "FOREIGN": brand_of(foreign)}))
+        document = self._document(provider, Variant(tag, ADDRESS, problem=problem, suggested=meant is not None))
+        values = {"EMAILDOMAIN": provider.domains[0], "TYPED": typed, "NEXT": _path(tag, step)}
+        return Response(kind, document.fill(values | {"SUGGESTION": str(meant)}))
+
+    def _document(self, provider: Provider, variant: Variant) -> Document:
+        document = self._documents.get(provider, variant)
+        if document is None:
+            raise NotServedError("this provider has no settings that this app can use")
+        return document
+
+    def _public_url_of(self, provider: Provider, domain: str, request: Request) -> str:
+        """Return where a provider's settings can be fetched from outside: scheme and host.
 
         It is https even if the request came over http: the reverse proxy redirects a page, and a phone that scans the
-        QR code must not fetch a profile that anybody on the way can change.
+        QR code must not fetch a profile that anyone on the way can change.
 
-        A host that the request names is believed only when it is one of the provider's own: anybody can send any.
-        Failing that it is the URL that the operator has given, but at that place only the first definition's settings
-        are to be had without an address. The last resort is where Thunderbird would look.
+        A host that the request names is believed only when it is one of the provider's own: anyone can send any.
+        Failing that it is the URL that the operator has given, but there only the first definition's settings can be
+        had without an address. The last resort is where Thunderbird would look.
         """
-        if self._pages.domain_of(request.host) in page.domains:
+        if self._providers.domain_of(request.host) in provider.domains:
             return f"https://{request.host.partition(b':')[0].rstrip(b'.').decode().lower()}"
-        if self._public_url and page is self._pages.first:
+        if self._public_url and provider is self._providers.first:
             return self._public_url
-        return f"https://autoconfig.{domain if domain in page.domains else page.domains[0]}"
+        return f"https://autoconfig.{domain if domain in provider.domains else provider.domains[0]}"
 
 
 def _secure(url: str) -> str:
     """Return a URL with https, unless its host is this machine itself."""
-    if urlsplit(url).hostname in ("localhost", "127.0.0.1"):
+    if urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1"):
         return url
     return url.replace("http://", "https://", 1)
 
 
-def asset(asset: Asset) -> Callable[[Request], Response]:
-    """Return what answers requests for a part of the page."""
-    response = StaticResponse(asset.content, asset.media_type, {"Cache-Control": "public, max-age=86400"})
-    return partial(_static, response)
+def _path(tag: str, step: Step) -> str:
+    return f"/{tag}/{step.path}"
 
 
-def _static(response: Response, _: Request) -> Response:
-    return response
-
-
-def _platform(agent: bytes) -> str:
-    return next((name for pattern, name in _PLATFORMS if pattern.search(agent)), "other")
-
-
-class _QRCode(NamedTuple):
-    """A QR code as a line through its modules, for SVG: `size` modules wide and high, quiet zone included."""
-
-    path: str
-    size: int
-
-
-@lru_cache(maxsize=1024)
-def qr_code(text: str) -> _QRCode:
-    """Return the QR code of a text (ISO/IEC 18004), with the quiet zone of four modules that the standard wants."""
-    drawing = io.BytesIO()
-    code = segno.make(text, error="m", micro=False)
-    code.save(drawing, kind="svg", border=4, xmldecl=False, svgns=False)
-    path = etree.fromstring(drawing.getvalue()).xpath("string(path/@d)")
-    return _QRCode(str(path), int(code.symbol_size(border=4)[0]))
+def _urls(document: Document, tag: str, step: Step, url: str) -> dict[str, str]:
+    """Return what fills the placeholders for URLs and their QR codes, as far as a document has them."""
+    found = {"PAGE": f"{url}{_path(tag, step)}", "PROFILE": f"{url}{mobileconfig.PATH}"}
+    values: dict[str, str] = {}
+    for name, target in found.items():
+        if f"{name}URL" in document.placeholders:
+            drawn = qr_code.of_url(target)
+            values |= {f"{name}URL": target, f"{name}QR": drawn.path, f"{name}QRSIZE": str(drawn.size)}
+    return values

@@ -27,7 +27,7 @@ def files(folder: Path) -> set[str]:
 
 def test_every_file_is_the_servers_answer_to_the_byte_and_its_headers_too(server: Served, tmp_path: Path) -> None:
     printed = export(tmp_path)
-    assert printed.stdout == f"{tmp_path}: 39 files, and manifest.json with their headers\n"
+    assert printed.stdout == f"{tmp_path}: 288 files, and manifest.json with their headers\n"
     assert {entry["file"] for entry in entries(tmp_path)} | {"manifest.json"} == files(tmp_path)
     for entry in entries(tmp_path):
         headers = {"Host": entry["host"], "X-Forwarded-Proto": "https", "User-Agent": ""}
@@ -44,6 +44,9 @@ def test_every_file_is_the_servers_answer_to_the_byte_and_its_headers_too(server
         "https://autoconfig.talk21.com/v1.1/talk21.com",
         "https://autoconfig.talk21.com/email.mobileconfig",
         "https://autoconfig.talk21.com/",
+        "https://autoconfig.talk21.com/cy/",
+        "https://autoconfig.talk21.com/setup/outlook-new/",
+        "https://autoconfig.talk21.com/fr/setup/outlook-new/",
         "https://ua-auto-config.btopenworld.com/.well-known/user-agent-configuration.json",
     ],
 )

@@ -1,4 +1,4 @@
-"""What `/` answers. What people see of it and do with it is in tests/web."""
+"""What the setup page's paths answer. What people see of it and do with it is in tests/web."""
 
 import html
 import re
@@ -15,12 +15,16 @@ from autoconfig.definition import EMBEDDED
 from autoconfig.directory import directory
 from autoconfig.protocols.mobileconfig import Mobileconfig
 from autoconfig.requests import Request
-from autoconfig.site.setup_page import SetupPage
+from autoconfig.site.languages import catalogues
+from autoconfig.site.setup_page import PATHS, SetupPage
+from autoconfig.site.steps import APPS
 from autoconfig.sources import Sources
 from tests.support import SERVICES, Served, Write, serving
 
 ASKED = Request("GET", "https", b"", b"", b"", b"application/x-www-form-urlencoded", 0)
 OTHER = {"example.com": "other.example", "example.net": "net.other.example", "Example Mail": "Other Mail"}
+FRED = {"emailaddress": "fred@talk21.com"}
+WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/156.0.0.0"
 
 
 def setup_page(*definitions: Path, public_url: str | None = None) -> SetupPage:
@@ -28,25 +32,27 @@ def setup_page(*definitions: Path, public_url: str | None = None) -> SetupPage:
     return SetupPage(found, Mobileconfig(found), public_url)
 
 
-def read(page: SetupPage, host: str = "", form: bytes = b"") -> etree._Element:
-    """Ask for the page and read it as HTML."""
-    asked = ASKED._replace(host=host.encode(), method="POST" if form else "GET", body=form)
-    return document_fromstring(page.respond(asked).messages()[1]["body"])
+def read(page: SetupPage, path: str = "/en/", host: str = "", address: str = "", scheme: str = "https") -> etree._Element:
+    """Ask for a page, by POST if there is an address, and read it as HTML."""
+    form = b"emailaddress=" + "".join(f"%{byte:02X}" for byte in address.encode()).encode() if address else b""
+    asked = ASKED._replace(host=host.encode(), scheme=scheme, method="POST" if form else "GET", body=form)
+    return document_fromstring(dict(page.routes())[path](asked).messages()[1]["body"])
 
 
-def text(page: SetupPage, host: str = "", form: bytes = b"") -> str:
-    return " ".join(" ".join(part for body in read(page, host, form).iter("body") for part in body.itertext()).split())
+def text(page: etree._Element) -> str:
+    return " ".join(" ".join(part for body in page.iter("body") for part in body.itertext()).split())
 
 
-def profile_url(page: etree._Element) -> str:
+def page_url(page: etree._Element) -> str:
     return str(page.xpath("string(//figcaption/a/@href)"))
 
 
 BT = setup_page(EMBEDDED)
 
 
-def test_the_page_may_do_nothing_but_what_it_needs(http: httpx.Client) -> None:
-    for answer in (http.get("/"), http.post("/", data={"emailaddress": "fred"})):
+@pytest.mark.parametrize("path", ["/", "/cy/setup/", "/de/setup/iphone/", "/settings/"])
+def test_a_page_may_only_load_its_own_parts(http: httpx.Client, path: str) -> None:
+    for answer in (http.get(path), http.post(path, data=FRED), http.post(path, data={"emailaddress": "fred"})):
         assert answer.headers["content-security-policy"] == (
             "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; "
             "base-uri 'none'; frame-ancestors 'none'"
@@ -57,58 +63,174 @@ def test_the_page_may_do_nothing_but_what_it_needs(http: httpx.Client) -> None:
         assert "set-cookie" not in answer.headers
 
 
-def test_caches_keep_what_is_for_all_and_nothing_personal(http: httpx.Client) -> None:
-    general = http.get("/")
-    assert (general.headers["cache-control"], general.headers["vary"]) == ("public, max-age=3600", "User-Agent")
-    assert http.get("/", headers={"If-None-Match": general.headers["etag"]}).status_code == 304
-    for address in ("fred@talk21.com", "fred@example.org", "nonsense"):
-        assert http.post("/", data={"emailaddress": address}).headers["cache-control"] == "no-store"
+@pytest.mark.parametrize(
+    ("path", "vary"),
+    [
+        ("/", "Accept-Language"),
+        ("/setup/", "User-Agent, Accept-Language"),
+        ("/setup/iphone/", "Accept-Language"),
+        ("/en/", None),
+        ("/en/setup/", "User-Agent"),
+        ("/en/setup/iphone/", None),
+    ],
+)
+def test_caches_keep_what_is_for_all_and_know_on_what_it_depends(
+    http: httpx.Client, path: str, vary: str | None
+) -> None:
+    general = http.get(path)
+    assert (general.headers["cache-control"], general.headers.get("vary")) == ("public, max-age=3600", vary)
+    assert http.get(path, headers={"If-None-Match": general.headers["etag"]}).status_code == 304
+
+
+@pytest.mark.parametrize("address", ["fred@talk21.com", "fred@example.org", "nonsense", ""])
+def test_no_shared_cache_keeps_a_page_with_an_address(http: httpx.Client, address: str) -> None:
+    answer = http.post("/", data={"emailaddress": address})
+    assert answer.headers["cache-control"] == "private, no-cache"
+    assert "etag" not in answer.headers
 
 
 @pytest.mark.parametrize("path", ["/site/setup.css", "/site/setup.js", "/site/icon.svg"])
-def test_its_parts_are_kept_by_caches_and_asked_for_by_what_is_in_them(http: httpx.Client, path: str) -> None:
+def test_caches_keep_its_parts_whose_urls_change_with_their_content(http: httpx.Client, path: str) -> None:
     (url,) = re.findall(rf'"({path}\?[0-9a-f]+)"', http.get("/").text)
     answer = http.get(url)
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "public, max-age=86400")
     assert http.get(url, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_every_page_is_found_without_the_slash_at_its_end_too(http: httpx.Client, path: str) -> None:
+    answer = http.get(path)
+    assert answer.status_code == 200
+    assert http.get(path.rstrip("/")).content == answer.content
+
+
+def test_every_link_and_form_of_every_page_leads_somewhere(http: httpx.Client) -> None:
+    asked = set()
+    for path in PATHS:
+        for page in (http.get(path), http.post(path, data=FRED)):
+            document = document_fromstring(page.content)
+            asked |= {url for url in document.xpath("//a/@href | //link/@href | //script/@src") if url[0] == "/"}
+            for url in document.xpath("//@formaction | //form/@action"):
+                assert http.post(url, data=FRED).status_code == 200
+            for fragment in document.xpath("//a/@href[starts-with(., '#')]"):
+                assert document.xpath("//*[@id = $id]", id=fragment[1:])
+    assert [url for url in asked if http.get(url).status_code != 200] == []
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [("cy-GB,cy;q=0.9,en;q=0.8", "cy"), ("de-AT", "de"), ("nl, fr;q=0.5", "fr"), ("zh", "en"), ("", "en")],
+)
+def test_the_browser_chooses_the_language_unless_the_path_does(
+    http: httpx.Client, accepted: str, language: str
+) -> None:
+    headers = {"Accept-Language": accepted}
+    for page in (http.get("/setup/", headers=headers), http.post("/", data=FRED, headers=headers)):
+        assert f'<html lang="{language}">' in page.text
+        assert set(re.findall(r'action="/([a-z-]+)/setup/iphone/"|href="/([a-z-]+)/setup/iphone/"', page.text)) <= {
+            (language, ""),
+            ("", language),
+        }
+    assert http.get("/setup/", headers=headers).headers["content-language"] == language
+    assert '<html lang="es">' in http.get("/es/setup/", headers=headers).text
+
+
+@pytest.mark.parametrize("language", catalogues())
+@pytest.mark.parametrize("address", ["", "fred@talk21.com"])
+def test_a_page_links_to_itself_in_every_other_language(language: str, address: str) -> None:
+    page = read(BT, f"/{language}/setup/iphone/", address=address)
+    others = page.xpath("//nav[@class='languages']//@formaction" if address else "//nav[@class='languages']//a/@href")
+    assert sorted(others) == sorted(f"/{one}/setup/iphone/" for one in catalogues() if one != language)
+
+
 @pytest.mark.parametrize(
     ("typed", "status"),
-    [("fred@talk21.com", 200), ("", 200), ("fred", 400), ("a@b@talk21.com", 400), ("fred@example.org", 404)],
+    [("fred@talk21.com", 200), ("", 400), ("fred", 400), ("a@b@talk21.com", 400), ("fred@example.org", 404)],
 )
-def test_a_mistake_is_the_page_again_with_the_status_that_it_deserves(
-    http: httpx.Client, typed: str, status: int
-) -> None:
-    answer = http.post("/", data={"emailaddress": typed})
-    assert answer.status_code == status
-    assert 'name="emailaddress"' in answer.text
+def test_a_mistake_is_a_page_with_the_status_that_fits(http: httpx.Client, typed: str, status: int) -> None:
+    assert http.post("/", data={"emailaddress": typed}).status_code == status
 
 
-def test_an_address_in_the_url_is_not_looked_at(http: httpx.Client) -> None:
-    assert http.get("/?emailaddress=fred@talk21.com").content == http.get("/").content
+def test_after_a_mistake_the_form_goes_on_where_it_was_meant_to_go(http: httpx.Client) -> None:
+    page = document_fromstring(http.post("/fr/setup/gmail/", data={"emailaddress": "fred"}).content)
+    assert page.xpath("//form[input[@id='emailaddress']]/@action") == ["/fr/setup/gmail/"]
 
 
-def test_a_post_that_is_no_form_is_refused(http: httpx.Client) -> None:
-    assert http.post("/", json={"emailaddress": "fred@talk21.com"}).status_code == 415
+def test_an_app_page_without_an_address_in_its_form_is_the_general_one(http: httpx.Client) -> None:
+    assert http.post("/en/setup/gmail/", data={"emailaddress": ""}).content == http.get("/en/setup/gmail/").content
 
 
-@given(
-    st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="\ufffe\uffff"), min_size=1)
+def test_an_address_in_the_url_is_ignored(http: httpx.Client) -> None:
+    assert http.get("/setup/gmail/?emailaddress=fred@talk21.com").content == http.get("/setup/gmail/").content
+
+
+def test_a_post_that_is_not_a_form_is_refused(http: httpx.Client) -> None:
+    assert http.post("/", json=FRED).status_code == 415
+
+
+def test_an_address_is_carried_from_step_to_step_and_is_in_no_url(http: httpx.Client) -> None:
+    for path in ("/", "/en/setup/", *(f"/en/{app.path}" for app in APPS)):
+        page = document_fromstring(http.post(path, data=FRED).content)
+        assert page.xpath("//form[@id='again']/input/@value") == ["fred@talk21.com"]
+        assert not [url for url in page.xpath("//@href | //@action | //@formaction | //@src") if "fred" in url]
+
+
+def test_a_foreign_address_gets_one_sentence_and_no_app(http: httpx.Client) -> None:
+    page = document_fromstring(http.post("/", data={"emailaddress": "fred@gmail.com"}).content)
+    assert page.xpath("string(//h1)") == "You can’t set up Gmail addresses here"
+    assert page.xpath("string(//main)").endswith("This page is for BT Mail addresses only.Use another address")
+    assert not page.xpath("//main//input | //main//ul")
+
+
+def test_a_foreign_domain_without_a_name_is_called_by_its_domain(http: httpx.Client) -> None:
+    page = document_fromstring(http.post("/", data={"emailaddress": "fred@example.org"}).content)
+    assert page.xpath("string(//h1)") == "You can’t set up example.org addresses here"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("fred@btinternet.con", "fred@btinternet.com"),
+        ("Fred@BTopenword.com", "Fred@btopenworld.com"),
+        ("fred@btinternet,com", "fred@btinternet.com"),
+        ("fred@bt internet.com", "fred@btinternet.com"),
+    ],
 )
-def test_markup_in_what_was_typed_comes_back_as_text(typed: str) -> None:
-    typed = typed.strip(" ")[:300] or "x"
-    page = read(BT, form=b"emailaddress=" + "".join(f"%{byte:02X}" for byte in typed.encode()).encode())
-    assert page.xpath("string(//input[@id='emailaddress']/@value)") == typed
-    assert len(page.xpath("//script")) == 1
+def test_a_mistyped_domain_is_offered_as_a_button(http: httpx.Client, typed: str, meant: str) -> None:
+    page = document_fromstring(http.post("/en/setup/mac/", data={"emailaddress": typed}).content)
+    (form,) = page.xpath("//section[@role='alert']//form")
+    assert (form.get("action"), form.xpath("string(input/@value)")) == ("/en/setup/mac/", meant)
+    assert form.xpath("string(button)") == f"Use {meant}"
+
+
+MARKUP = "<x9/y='\">"
+"""Markup that is in no document of ours; there is no space in it, so it can be in an address."""
+LINE = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="\ufffe\uffff"), max_size=40)
+
+
+@given(LINE, st.sampled_from(["/en/", "/cy/setup/", "/de/setup/thunderbird-android/", "/settings/"]))
+def test_markup_in_a_mistake_comes_back_as_text(typed: str, path: str) -> None:
+    typed = f"{typed.lstrip()}{MARKUP}"
+    page = read(BT, path, address=typed)
+    assert page.xpath("//input[@id='emailaddress']/@value") == [typed]
+    assert not page.xpath("//x9")
+
+
+@given(LINE, st.sampled_from(["/en/", "/cy/setup/", "/de/setup/thunderbird-android/", "/settings/"]))
+def test_markup_in_an_address_comes_back_as_text(typed: str, path: str) -> None:
+    local = re.sub(r"[\s,@]", "", typed) + MARKUP
+    page = read(BT, path, address=f"{local}@talk21.com")
+    assert page.xpath("//form[@id='again']/input/@value") == [f"{local}@talk21.com"]
+    assert not page.xpath("//x9")
 
 
 def test_a_local_part_full_of_markup_is_text_wherever_it_stands(http: httpx.Client) -> None:
     local = "<script>alert(1)</script>&\"'"
-    answer = http.post("/", data={"emailaddress": f"{local}@talk21.com"})
-    assert answer.status_code == 200
-    assert "<script>alert" not in answer.text
-    assert answer.text.count(html.escape(local)) >= 5
+    for path in ("/", "/setup/other/", "/setup/thunderbird-android/", "/settings/"):
+        answer = http.post(path, data={"emailaddress": f"{local}@talk21.com"})
+        assert answer.status_code == 200
+        assert "<script>alert" not in answer.text
+        assert answer.text.count(html.escape(local)) >= 2
 
 
 @pytest.mark.parametrize(
@@ -123,18 +245,20 @@ def test_a_local_part_full_of_markup_is_text_wherever_it_stands(http: httpx.Clie
         ("https", "", "https://autoconfig.btinternet.com"),
     ],
 )
-def test_links_lead_to_the_host_that_was_asked_only_when_it_is_the_providers_own(
-    scheme: str, host: str, url: str
+@pytest.mark.parametrize("address", ["", "fred@btinternet.com"])
+def test_links_lead_to_the_requested_host_only_when_it_is_the_providers_own(
+    scheme: str, host: str, url: str, address: str
 ) -> None:
-    body = BT.respond(ASKED._replace(scheme=scheme, host=host.encode())).messages()[1]["body"]
-    assert profile_url(document_fromstring(body)) == f"{url}/email.mobileconfig"
-    assert b"evil" not in body
+    page = read(BT, "/en/setup/gmail/", host, address, scheme)
+    assert page_url(page) == f"{url}/en/setup/gmail/"
+    assert b"evil" not in etree.tostring(page)
 
 
 def test_a_public_url_is_for_hosts_that_are_not_the_providers_own() -> None:
     page = setup_page(EMBEDDED, public_url="https://setup.bt.example/")
-    assert profile_url(read(page, "anything.example")) == "https://setup.bt.example/email.mobileconfig"
-    assert profile_url(read(page, "talk21.com")) == "https://talk21.com/email.mobileconfig"
+    path = "/en/setup/gmail/"
+    assert page_url(read(page, path, "anything.example")) == f"https://setup.bt.example{path}"
+    assert page_url(read(page, path, "talk21.com")) == f"https://talk21.com{path}"
 
 
 @pytest.mark.parametrize(
@@ -152,56 +276,125 @@ def test_links_use_http_only_for_this_machine_itself(given: str, used: str) -> N
 
 
 @pytest.mark.parametrize("wrong", ["setup.example", "ftp://setup.example", "https://setup.example/path", 'https://"'])
-def test_a_public_url_that_is_none_is_refused_at_start(wrong: str) -> None:
+def test_a_wrong_public_url_stops_the_start(wrong: str) -> None:
     with pytest.raises(AssertionError, match="is not the address of a server"), serving("--public-url", wrong):
         pass
 
 
 def test_each_provider_has_its_page_found_by_host_and_by_address(write: Write) -> None:
     both = setup_page(write(), write(OTHER, "other.xml"), public_url="https://setup.example")
-    assert text(both).startswith("Set up Example Mail")
-    assert text(both, "autoconfig.other.example").startswith("Set up Other Mail")
-    by_address = read(both, "autoconfig.example.com", b"emailaddress=fred@other.example")
-    assert str(by_address.xpath("string(//h1)")) == "Set up Other Mail in your mail app"
-    # Its profile is to be had at its own host: at the other's, the other's would be.
-    assert profile_url(by_address) == "https://autoconfig.other.example/email.mobileconfig"
+    assert text(read(both)).startswith("Set up Example Mail")
+    assert text(read(both, host="autoconfig.other.example")).startswith("Set up Other Mail")
+    by_address = read(both, "/en/setup/gmail/", "autoconfig.example.com", "fred@other.example")
+    assert text(by_address).startswith("Set up Other Mail")
+    # On the phone it is found at its own host: at the other's, the other's would be.
+    assert page_url(by_address) == "https://autoconfig.other.example/en/setup/gmail/"
 
 
 def test_a_page_says_what_its_definition_says_and_no_more(write: Write) -> None:
-    page = setup_page(write())
-    settings = text(page, form=b"emailaddress=fred@example.net")
+    settings = text(read(setup_page(write()), "/en/settings/", address="fred@example.net"))
     assert "STARTTLS" in settings
     assert "Security None" in settings
-    assert "Username fred " in settings
-    bare = text(setup_page(write({"password-cleartext": "OAuth2"})))
-    assert "In the browser" in bare
-    assert "iPhone" not in bare
-    assert "Outlook" not in bare
-    only_pop3 = text(setup_page(write({'type="imap"': 'type="ews"'})))
-    assert "Incoming mail: POP3" in only_pop3
-    assert "IMAP" not in only_pop3
+    assert "Username fred Copy" in settings
+    only_pop3 = setup_page(write({'type="imap"': 'type="ews"'}))
+    assert "Incoming mail (POP3)" in text(read(only_pop3, "/en/settings/"))
+    assert "IMAP" not in text(read(only_pop3, "/en/setup/outlook-new/"))
+
+
+def test_apps_that_cannot_use_a_provider_are_not_offered(write: Write) -> None:
+    oauth = setup_page(write({"password-cleartext": "OAuth2", "password-encrypted": "OAuth2"}))
+    offered = text(read(oauth, "/en/setup/"))
+    assert "Thunderbird" in offered
+    assert "iPhone" not in offered
+    assert "Outlook" not in offered
+    with serving("--definition", write({"password-cleartext": "OAuth2"})) as served:
+        assert served.http.get("/setup/outlook-new/").status_code == 404
 
 
 def test_calendars_and_address_books_are_settings_too(write: Write) -> None:
-    page = text(setup_page(write({"</clientConfig>": SERVICES})), form=b"emailaddress=fred@example.com")
-    assert "Calendar: CalDAV Address https://dav.example.com:8443/cal/" in page
-    assert "Contacts: CardDAV Address https://contacts.example.com" in page
+    page = setup_page(write({"</clientConfig>": SERVICES}))
+    settings = text(read(page, "/en/settings/", address="fred@example.com"))
+    assert "Calendar (CalDAV) Address https://dav.example.com:8443/cal/" in settings
+    assert "Contacts (CardDAV) Address https://contacts.example.com" in settings
 
 
 def test_without_an_address_the_username_is_described(write: Write) -> None:
-    page = text(setup_page(write()))
-    assert "Username what is before the @ of your address" in page
-    assert "Username your e-mail address" in page
+    page = text(read(setup_page(write()), "/en/settings/"))
+    assert "Username The part of your address before the @" in page
+    assert "Username Your whole email address" in page
 
 
-def test_whoever_hosts_others_takes_any_domain(write: Write) -> None:
+def test_a_provider_that_hosts_customer_domains_accepts_any_domain(write: Write) -> None:
     hosting = setup_page(write({"<domain>example.net": '<domain purpose="mx">example.net'}))
-    assert "Username fred " in text(hosting, form=b"emailaddress=fred@customer.example")
+    assert "Username fred Copy" in text(read(hosting, "/en/settings/", address="fred@customer.example"))
 
 
-def test_the_page_tells_what_the_device_will_show(server: Served, signing: tuple[str, ...]) -> None:
-    assert "Not Signed" in server.http.get("/").text
+DOCUMENTED = """<documentation url="https://help.example">
+      <descr lang="en">Help in English</descr><descr lang="cy">Help yn Gymraeg</descr>
+    </documentation></emailProvider>"""
+
+
+@pytest.mark.parametrize(
+    ("language", "link"),
+    [("en", "Help in English"), ("cy", "Help yn Gymraeg"), ("de", "Hilfe von Example Mail")],
+)
+def test_the_help_link_is_described_in_the_visitors_language(write: Write, language: str, link: str) -> None:
+    page = read(setup_page(write({"</emailProvider>": DOCUMENTED})), f"/{language}/")
+    assert page.xpath("string(//footer//a)") == link
+
+
+def test_name_help_and_webmail_come_from_the_definition() -> None:
+    footer = read(BT).xpath("//footer//a")
+    assert [(link.get("href"), link.text_content()) for link in footer] == [
+        ("https://www.bt.com/help/email", "Help with BT Email"),
+        ("https://www.bt.com/email", "Read your email on the web"),
+    ]
+
+
+@pytest.mark.parametrize("app", ["iphone", "mac"])
+def test_the_page_says_in_one_sentence_what_the_device_will_show(
+    server: Served, signing: tuple[str, ...], app: str
+) -> None:
+    unsigned = document_fromstring(server.http.get(f"/setup/{app}/").content)
+    assert text(unsigned).count("Not Signed") == 1
+    assert unsigned.xpath("//details[@id='manual']/@open")
     with serving(*signing) as served:
-        signed = served.http.get("/").text
-    assert "Not Signed" not in signed
-    assert "Verified" in signed
+        signed = document_fromstring(served.http.get(f"/setup/{app}/").content)
+    assert "Not Signed" not in text(signed)
+    assert "Verified" in text(signed)
+    assert not signed.xpath("//details[@id='manual']/@open")
+
+
+@pytest.mark.parametrize("platform", ["windows", "phone"])
+def test_the_visitors_device_decides_what_comes_first(http: httpx.Client, platform: str) -> None:
+    agent = {"windows": WINDOWS, "phone": "Mozilla/5.0 (iPhone; CPU iPhone OS 26_1 like Mac OS X)"}[platform]
+    page = document_fromstring(http.get("/en/setup/", headers={"User-Agent": agent}).content)
+    first = page.xpath("(//ul[@class='choice'])[1]//a/@href")
+    assert first == {
+        "windows": [f"/en/setup/{app}/" for app in ("outlook-new", "outlook-classic", "thunderbird")],
+        "phone": [f"/en/setup/{app}/" for app in ("iphone", "outlook-phone")],
+    }[platform]
+    assert len(page.xpath("//ul[@class='choice']//a")) == len(APPS)
+
+
+def test_links_to_the_former_page_show_their_apps(http: httpx.Client) -> None:
+    page = document_fromstring(http.get("/").content)
+    groups = {nav.get("id"): nav.xpath(".//a/@href") for nav in page.xpath("//nav[@class='old']")}
+    assert set(groups) == {"apple", "outlook", "android", "thunderbird", "other"}
+    assert groups["outlook"][0] == "/en/setup/outlook-new/"
+    assert sum(map(len, groups.values())) == len(APPS)
+
+
+def test_a_page_is_less_than_40_kib_with_all_its_parts_however_long_the_address(http: httpx.Client) -> None:
+    parts = sum(len(http.get(path).content) for path in ("/site/setup.css", "/site/setup.js", "/site/icon.svg"))
+    for address in ("fred@btinternet.com", f"{'a' * 64}@btinternet.com", f"{'a' * 305}@btinternet.com"):
+        for path in PATHS:
+            assert len(http.post(path, data={"emailaddress": address}).content) + parts < 40 * 1024
+
+
+def test_what_is_prepared_for_visitors_does_not_grow_without_end() -> None:
+    page = setup_page(EMBEDDED)
+    for number in range(2000):
+        languages = f"x{number}".encode()
+        page.respond(ASKED._replace(host=f"h{number}.example".encode(), user_agent=languages, accept_language=languages))
+    assert page._general.cache_info().currsize == 1  # noqa: SLF001 - nothing outside tells

@@ -1,0 +1,57 @@
+"""What a mistyped address was probably meant to be, and what other providers' addresses are called."""
+
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from autoconfig.address import MAX_LENGTH, AddressError, MailAddress
+
+_SIMILAR = 0.8
+"""From which ratio on (difflib) a domain is taken for a mistyped other."""
+_MAX_COMPARED = 50
+"""Domains that a typed one is compared with: a mistake must not cost more the more domains a provider has."""
+_NOISE = re.compile(r"\s|^mailto:|[.,;:>]+$|^<", re.IGNORECASE)
+
+_BRANDS = {
+    "Gmail": "gmail.com googlemail.com",
+    "Outlook.com": "outlook.com outlook.de outlook.es outlook.fr outlook.co.uk",
+    "Hotmail": "hotmail.com hotmail.co.uk hotmail.de hotmail.es hotmail.fr live.com live.co.uk live.fr msn.com",
+    "iCloud": "icloud.com me.com mac.com",
+    "Yahoo": "yahoo.com yahoo.co.uk yahoo.de yahoo.es yahoo.fr ymail.com rocketmail.com",
+    "AOL": "aol.com aol.co.uk aol.de aol.fr",
+    "Sky": "sky.com",
+    "Virgin Media": "virginmedia.com ntlworld.com blueyonder.co.uk",
+    "TalkTalk": "talktalk.net tiscali.co.uk",
+    "Plusnet": "plus.net plus.com",
+    "GMX": "gmx.de gmx.net gmx.com gmx.at gmx.ch gmx.co.uk gmx.fr gmx.es",
+    "WEB.DE": "web.de",
+    "Telekom": "t-online.de magenta.de",
+    "freenet": "freenet.de",
+    "Orange": "orange.fr wanadoo.fr",
+    "Free": "free.fr",
+    "SFR": "sfr.fr neuf.fr",
+    "La Poste": "laposte.net",
+    "Movistar": "movistar.es telefonica.net",
+    "Proton": "proton.me protonmail.com pm.me",
+}
+_BRAND_OF = {domain: brand for brand, domains in _BRANDS.items() for domain in domains.split()}
+
+
+def brand_of(domain: str) -> str:
+    """Return what people call the addresses of a domain: Gmail for gmail.com, else the domain itself."""
+    return _BRAND_OF.get(domain, domain)
+
+
+def correction(typed: str, domains: Sequence[str]) -> MailAddress | None:
+    """Return the address on one of a provider's domains that was probably meant, None when that cannot be told."""
+    if len(typed) > MAX_LENGTH:
+        return None
+    local, _, domain = _NOISE.sub("", typed).rpartition("@")
+    compared = domains[:_MAX_COMPARED]
+    meant = get_close_matches(domain.replace(",", ".").lower(), compared, 1, _SIMILAR)
+    if not meant:
+        return None
+    try:
+        return MailAddress.parse(f"{local.rstrip('@,')}@{meant[0]}")
+    except AddressError:
+        return None

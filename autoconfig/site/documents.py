@@ -1,0 +1,94 @@
+"""The documents of the setup page: one for each provider, language and page, made when it is first asked for.
+
+All pages in all languages for ten thousand providers would be a million documents, most of which no one ever asks for.
+So only those that were asked for last are kept. At start-up every page is made once, so a broken stylesheet stops it.
+"""
+
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from itertools import product
+from typing import NamedTuple
+
+from autoconfig.definition import Definition
+from autoconfig.site import languages, steps
+from autoconfig.site.assets import EDITION
+from autoconfig.site.steps import Step
+from autoconfig.templates import ADDRESS_PLACEHOLDERS, DOMAIN_PLACEHOLDERS, Document, Template, TemplateError
+
+_KEPT = 1024
+"""Documents that are kept: about 15 MB at most. One provider has some 250."""
+
+_VISITOR = frozenset({"NEXT", "TYPED", "SUGGESTION", "FOREIGN"})
+_URLS = frozenset({"PAGEURL", "PAGEQR", "PAGEQRSIZE", "PROFILEURL", "PROFILEQR", "PROFILEQRSIZE"})
+_ACCOUNT = frozenset({"ACCOUNTQR", "ACCOUNTQRSIZE"})
+_PLACEHOLDERS = _VISITOR | _URLS | _ACCOUNT
+
+
+class Variant(NamedTuple):
+    """Which document is meant, of one provider."""
+
+    language: str
+    step: Step
+    given: bool = False
+    """Whether the visitor's address is known."""
+    scannable: bool = False
+    """Whether there is a code with the whole account."""
+    platform: str = ""
+    problem: str = ""
+    """What is wrong with what was typed: `problem_` and this is the name of the text that says so."""
+    suggested: bool = False
+    """Whether there is an address to suggest instead."""
+
+
+class Provider:
+    """What the page needs of one definition."""
+
+    def __init__(self, definition: Definition, profiles: Sequence[str]) -> None:
+        self.definition = definition
+        self.domains = definition.domains
+        self.profiles = profiles
+        """The protocols for which there is a profile for Apple's devices."""
+
+
+@cache
+def _templates() -> dict[str, Template]:
+    """Return the stylesheet with the texts of each language, compiled. Raises TemplateError."""
+    shared = {"languages": languages.names(), "apps": steps.apps()}
+    found: dict[str, Template] = {}
+    for tag, catalogue in languages.catalogues().items():
+        if missing := languages.missing(tag):
+            raise TemplateError(f"xml_templates/languages/{tag}.xml:1: has no text {', '.join(sorted(missing))}")
+        found[tag] = Template.named("setup_page.xsl", {"catalogue": catalogue, **shared})
+    return found
+
+
+class Documents:
+    """Makes and keeps documents. Raises TemplateError when a stylesheet does not compile, or a text is missing."""
+
+    def __init__(self, *, signed: bool) -> None:
+        self._signed = signed
+        self._templates = _templates()
+        self.get = lru_cache(maxsize=_KEPT)(self._make)
+
+    def prove(self, provider: Provider) -> None:
+        """Make every kind of document once, so that a stylesheet that fails does so now."""
+        for step, given in product((*steps.PAGES, steps.FOREIGN), (False, True)):
+            self._make(provider, Variant(languages.DEFAULT, step, given=given, scannable=given))
+
+    def _make(self, provider: Provider, variant: Variant) -> Document | None:
+        """Return a document, None when the provider has nothing to say on that page."""
+        return self._templates[variant.language].document(
+            provider.definition,
+            _PLACEHOLDERS | (ADDRESS_PLACEHOLDERS if variant.given else DOMAIN_PLACEHOLDERS),
+            step=variant.step.id,
+            path=variant.step.path,
+            given=variant.given,
+            scannable=variant.scannable,
+            platform=variant.platform,
+            problem=variant.problem,
+            suggested=variant.suggested,
+            profile=bool(provider.profiles),
+            pop3profile="pop3" in provider.profiles,
+            signed=self._signed,
+            edition=EDITION,
+        )

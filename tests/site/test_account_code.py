@@ -1,0 +1,141 @@
+"""The code with which Thunderbird for Android sets up a whole account (qr-code-format.md, format version 1)."""
+
+import json
+from typing import Any
+
+import numpy
+import pytest
+import zxingcpp
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from autoconfig.address import MailAddress
+from autoconfig.definition import EMBEDDED
+from autoconfig.site import qr_code
+from autoconfig.site.account_code import account_code
+from autoconfig.site.qr_code import QRCode
+from tests.support import Write, load
+from tests.site.test_setup_page import BT, read
+
+ATOM = st.text("abcdefghijklmnopqrstuvwxyz0123456789ABC!#$%&'*+/=?^_`{|}~-", min_size=1, max_size=20)
+LOCAL_PARTS = st.lists(ATOM, min_size=1, max_size=4).map(".".join)
+
+
+def picture(drawn: QRCode) -> Any:
+    """Draw the line of a QR code as an SVG renderer does, four dots to a module."""
+    dots = numpy.full((drawn.size * 4, drawn.size * 4), 255, numpy.uint8)
+    x = y = 0.0
+    for command in drawn.path.replace("M", "\nM").replace("h", "\nh").replace("m", "\nm").split():
+        del command
+    for kind, numbers in _commands(drawn.path):
+        if kind == "M":
+            x, y = numbers
+        elif kind == "m":
+            x, y = x + numbers[0], y + numbers[1]
+        else:
+            dots[int((y - 0.5) * 4) : int((y + 0.5) * 4), int(x * 4) : int((x + numbers[0]) * 4)] = 0
+            x += numbers[0]
+    return dots
+
+
+def _commands(path: str) -> list[tuple[str, list[float]]]:
+    import re
+
+    return [(kind, [float(one) for one in numbers.split()]) for kind, numbers in re.findall(r"([Mmh])([^Mmh]*)", path)]
+
+
+def scanned(drawn: QRCode) -> str:
+    (code,) = zxingcpp.read_barcodes(picture(drawn))
+    return str(code.text)
+
+
+def account_of(address: str, *definitions: Any) -> Any:
+    text = account_code(load(*(definitions or (EMBEDDED,))).first, MailAddress.parse(address))
+    return None if text is None else json.loads(text)
+
+
+def test_the_code_is_the_whole_account_but_for_the_password() -> None:
+    assert account_of("fred.bloggs@talk21.com") == [
+        1,
+        [1, 1],
+        [0, "mail.btinternet.com", 993, 3, 1, "fred.bloggs@talk21.com"],
+        [[[0, "mail.btinternet.com", 465, 3, 1, "fred.bloggs@talk21.com"], ["fred.bloggs@talk21.com", ""]]],
+    ]
+
+
+def test_security_methods_and_placeholders_are_those_of_the_definition(write: Write) -> None:
+    definition = write({"imap.example.com": "%EMAILDOMAIN%"})
+    incoming, ((outgoing, identity),) = account_of("fred@example.net", definition)[2:]
+    assert incoming == [0, "example.net", 143, 2, 1, "fred"]
+    assert outgoing == [0, "smtp.example.com", 587, 2, 1, "fred@example.net"]
+    assert identity == ["fred@example.net", ""]
+
+
+def test_pop3_is_in_the_code_only_without_imap(write: Write) -> None:
+    assert account_of("fred@example.com", write({'type="imap"': 'type="ews"'}))[2] == [
+        1, "pop.example.com", 110, 0, 2, "fred@example.com",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("method", "number"),
+    [("none", 0), ("password-encrypted", 2), ("GSSAPI", 3), ("NTLM", 4), ("TLS-client-cert", 5), ("OAuth2", 6)],
+)
+def test_every_method_has_its_number(write: Write, method: str, number: int) -> None:
+    assert account_of("fred@example.com", write({"password-cleartext": method}))[2][4] == number
+
+
+def test_an_smtp_server_without_a_username_takes_that_of_the_incoming_server(write: Write) -> None:
+    definition = write(
+        {
+            "<hostname>smtp.example.com</hostname>\n      <port>587</port>\n      <socketType>STARTTLS</socketType>\n"
+            "      <authentication>password-cleartext</authentication>\n      <username>%EMAILADDRESS%</username>": "<hostname>smtp.example.com</hostname><port>587</port>"
+            "<socketType>STARTTLS</socketType><authentication>none</authentication>"
+        }
+    )
+    assert account_of("fred@example.com", definition)[3][0][0] == [0, "smtp.example.com", 587, 2, 0, "fred"]
+
+
+@pytest.mark.parametrize("local", ["jürgen", '"fred bloggs"', "<fred>", "a..b", ".a", "a.", "a" * 200])
+def test_an_address_that_the_format_or_the_app_cannot_take_has_no_code(local: str) -> None:
+    assert account_of(f"{local}@btinternet.com") is None
+
+
+@given(LOCAL_PARTS)
+def test_a_scanned_code_is_the_account_again(local: str) -> None:
+    text = account_code(load(EMBEDDED).first, MailAddress(local, "btinternet.com"))
+    if text is not None:
+        assert scanned(qr_code.of_account(text)) == text
+
+
+@given(st.text("abcdefghijklmnopqrstuvwxyz.-", min_size=1, max_size=80))
+def test_a_scanned_url_is_the_url_again(host: str) -> None:
+    url = f"https://{host}/en/setup/iphone/"
+    assert scanned(qr_code.of_url(url)) == url
+
+
+def test_nothing_of_a_personal_code_is_kept() -> None:
+    before = qr_code.of_url.cache_info().currsize
+    read(BT, "/en/setup/thunderbird-android/", "autoconfig.btinternet.com", "fred.secret@btinternet.com")
+    assert qr_code.of_url.cache_info().currsize <= before + 1  # that of the page's URL
+
+
+@pytest.mark.parametrize(("address", "codes"), [("fred@btinternet.com", 2), ("jürgen@btinternet.com", 1), ("", 1)])
+def test_the_page_shows_the_code_when_there_is_one(address: str, codes: int) -> None:
+    page = read(BT, "/en/setup/thunderbird-android/", address=address)
+    drawn = [
+        QRCode(svg.xpath("string(path/@d)"), int(svg.get("viewbox", svg.get("viewBox")).split()[2]))
+        for svg in page.xpath("//svg[@role='img']")
+    ]
+    texts = [scanned(one) for one in drawn]
+    assert len(texts) == codes
+    assert texts[-1] == "https://autoconfig.btinternet.com/en/setup/thunderbird-android/"
+    if codes == 2:
+        assert json.loads(texts[0]) == account_of(address)
+
+
+def test_the_drawing_is_one_line_of_whole_modules() -> None:
+    drawn = qr_code.of_url("https://example.com/")
+    assert etree.fromstring(f'<path d="{drawn.path}"/>').get("d") == drawn.path
+    assert drawn.size == 25 + 8
