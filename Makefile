@@ -55,9 +55,9 @@ test-deploy: $(READY) ## Build and start the container image (root, Debian), wit
 	tests/deploy/install
 	REQUIRE_DEPLOY=1 $(BIN)/pytest tests/deploy
 
-screenshot: $(READY) ## Picture the setup page anew for the README
+screenshot: $(READY) ## Take the screenshots of the setup page for the README and docs
 	tests/web/install
-	$(BIN)/python -m tests.web.screenshot docs/setup-page.png
+	$(BIN)/python -m tests.web.screenshot docs
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) .venv-bench bench.json tests/web/node_modules dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

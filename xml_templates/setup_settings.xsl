@@ -3,6 +3,14 @@
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform" xmlns:t="urn:setup-page:texts"
                 exclude-result-prefixes="t">
 
+  <!-- A card stands below "The settings to copy" or below the page's title. -->
+  <xsl:variable name="card-heading">
+    <xsl:choose>
+      <xsl:when test="$step = 'settings'">h2</xsl:when>
+      <xsl:otherwise>h3</xsl:otherwise>
+    </xsl:choose>
+  </xsl:variable>
+
   <!-- The page for those who want no steps. -->
   <xsl:template name="all-settings">
     <xsl:call-template name="back"/>
@@ -42,7 +50,7 @@
       <xsl:text>)</xsl:text>
     </xsl:variable>
     <div class="card">
-      <h3><xsl:value-of select="$title"/></h3>
+      <xsl:element name="{$card-heading}"><xsl:value-of select="$title"/></xsl:element>
       <table role="table" aria-label="{$title}">
         <xsl:call-template name="row">
           <xsl:with-param name="what" select="t:text('server')"/>
@@ -87,7 +95,7 @@
       </xsl:choose>
     </xsl:variable>
     <div class="card">
-      <h3><xsl:value-of select="$title"/></h3>
+      <xsl:element name="{$card-heading}"><xsl:value-of select="$title"/></xsl:element>
       <table role="table" aria-label="{$title}">
         <xsl:call-template name="row">
           <xsl:with-param name="what" select="t:text('url')"/>

@@ -47,8 +47,10 @@ def correction(typed: str, domains: Sequence[str]) -> MailAddress | None:
     if len(typed) > MAX_LENGTH:
         return None
     local, _, domain = _NOISE.sub("", typed).rpartition("@")
+    domain = domain.replace(",", ".").lower()
     compared = domains[:_MAX_COMPARED]
-    meant = get_close_matches(domain.replace(",", ".").lower(), compared, 1, _SIMILAR)
+    whole = [one for one in compared if domain and one.startswith(f"{domain}.")]
+    meant = whole[:1] or get_close_matches(domain, compared, 1, _SIMILAR)
     if not meant:
         return None
     try:

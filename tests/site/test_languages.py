@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
+from autoconfig.address import AddressProblem
 from autoconfig.site.languages import DEFAULT, catalogues, preferred
 from autoconfig.site.steps import APPS
 
@@ -16,6 +17,7 @@ READING_AGE = 9
 """Years: a child of this age can read the English page. Flesch-Kincaid grade plus five."""
 FILLED_IN = {"provider", "example", "address", "protocol", "suggestion", "foreign"}
 STYLESHEETS = [file.read_text() for file in files("xml_templates").iterdir() if file.name.startswith("setup_")]
+WORD = re.compile(r"[A-Za-z0-9’-]+")
 OTHERS = [tag for tag in catalogues() if tag != DEFAULT]
 
 
@@ -74,8 +76,6 @@ def test_the_stylesheets_use_every_text_and_no_other() -> None:
 
 
 def test_there_is_a_text_for_every_problem_with_an_address() -> None:
-    from autoconfig.address import AddressProblem
-
     problems = {text for text in names(DEFAULT) if text.startswith("problem_")}
     assert problems - {"problem_prefix", "problem_title", "problem_empty", "problem_typo"} == {
         f"problem_{problem.name.lower()}" for problem in AddressProblem
@@ -118,30 +118,30 @@ def test_a_catalogue_has_typographic_quotation_marks_and_elements_that_are_known
 @pytest.mark.parametrize("tag", OTHERS)
 def test_hardly_a_text_is_left_in_english(tag: str) -> None:
     english = {text.get("name"): "".join(text.itertext()) for text in catalogues()[DEFAULT]}
-    same = [
-        text.get("name") for text in catalogues()[tag] if "".join(text.itertext()) == english[text.get("name")]
-    ]
+    same = [text.get("name") for text in catalogues()[tag] if "".join(text.itertext()) == english[text.get("name")]]
     # Names of products, and words that are the same: Port, Server, Contacts.
     assert len(same) <= 8
 
 
-def sentences() -> list[list[str]]:
-    """Return the sentences of the English page, as words, with names filled in."""
+def sentences(prefix: str = "") -> list[str]:
+    """Return the whole sentences of the English texts whose names start so, with names filled in; labels are none."""
     filled = {"provider": "Mail", "address": "your address", "example": "the end", "protocol": "IMAP"}
-    found = []
+    found: list[str] = []
     for text in catalogues()[DEFAULT]:
         for item in text.findall("item") or [text]:
             flat = (item.text or "") + "".join(
                 filled.get(str(one.tag), "".join(one.itertext())) + (one.tail or "") for one in item
             )
-            found += [words for part in re.split(r"[.?!:…]+", flat) if (words := re.findall(r"[A-Za-z0-9’-]+", part))]
+            if (text.get("name") or "").startswith(prefix) and flat.rstrip()[-1:] in ".?!:…":
+                found += [" ".join(words) for part in re.split(r"[.?!:…]+", flat) if (words := WORD.findall(part))]
     return found
 
 
-def test_a_child_of_nine_can_read_the_english_page() -> None:
-    measured = readability.getmeasures([" ".join(words) for words in sentences()], lang="en")
+@pytest.mark.parametrize("part", ["", "problem", *(app.id.replace("-", "_") for app in APPS)])
+def test_a_child_of_nine_can_read_the_english_page(part: str) -> None:
+    measured = readability.getmeasures(sentences(part), lang="en")
     assert measured["readability grades"]["Kincaid"] + 5 <= READING_AGE
 
 
 def test_no_english_sentence_is_longer_than_twenty_words() -> None:
-    assert [" ".join(words) for words in sentences() if len(words) > 20] == []
+    assert [sentence for sentence in sentences() if len(sentence.split()) > 20] == []

@@ -32,7 +32,9 @@ def setup_page(*definitions: Path, public_url: str | None = None) -> SetupPage:
     return SetupPage(found, Mobileconfig(found), public_url)
 
 
-def read(page: SetupPage, path: str = "/en/", host: str = "", address: str = "", scheme: str = "https") -> etree._Element:
+def read(
+    page: SetupPage, path: str = "/en/", host: str = "", address: str = "", scheme: str = "https"
+) -> etree._Element:
     """Ask for a page, by POST if there is an address, and read it as HTML."""
     form = b"emailaddress=" + "".join(f"%{byte:02X}" for byte in address.encode()).encode() if address else b""
     asked = ASKED._replace(host=host.encode(), scheme=scheme, method="POST" if form else "GET", body=form)
@@ -205,7 +207,9 @@ def test_a_mistyped_domain_is_offered_as_a_button(http: httpx.Client, typed: str
 
 MARKUP = "<x9/y='\">"
 """Markup that is in no document of ours; there is no space in it, so it can be in an address."""
-LINE = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="\ufffe\uffff"), max_size=40)
+LINE = st.text(
+    st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="\ufffe\uffff"), max_size=40
+)
 
 
 @given(LINE, st.sampled_from(["/en/", "/cy/setup/", "/de/setup/thunderbird-android/", "/settings/"]))
@@ -370,10 +374,13 @@ def test_the_visitors_device_decides_what_comes_first(http: httpx.Client, platfo
     agent = {"windows": WINDOWS, "phone": "Mozilla/5.0 (iPhone; CPU iPhone OS 26_1 like Mac OS X)"}[platform]
     page = document_fromstring(http.get("/en/setup/", headers={"User-Agent": agent}).content)
     first = page.xpath("(//ul[@class='choice'])[1]//a/@href")
-    assert first == {
-        "windows": [f"/en/setup/{app}/" for app in ("outlook-new", "outlook-classic", "thunderbird")],
-        "phone": [f"/en/setup/{app}/" for app in ("iphone", "outlook-phone")],
-    }[platform]
+    assert (
+        first
+        == {
+            "windows": [f"/en/setup/{app}/" for app in ("outlook-new", "outlook-classic", "thunderbird")],
+            "phone": [f"/en/setup/{app}/" for app in ("iphone", "outlook-phone")],
+        }[platform]
+    )
     assert len(page.xpath("//ul[@class='choice']//a")) == len(APPS)
 
 
@@ -397,4 +404,4 @@ def test_what_is_prepared_for_visitors_does_not_grow_without_end() -> None:
     for number in range(2000):
         languages = f"x{number}".encode()
         page.respond(ASKED._replace(host=f"h{number}.example".encode(), user_agent=languages, accept_language=languages))
-    assert page._general.cache_info().currsize == 1  # noqa: SLF001 - nothing outside tells
+    assert page._general.cache_info().currsize == 1

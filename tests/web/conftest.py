@@ -72,6 +72,13 @@ class _Watched:
 
 
 def give_address(page: Page, address: str = FRED) -> None:
-    page.get_by_label("Your e-mail address").fill(address)
+    """Type an address on the first page and go on."""
+    page.locator("#emailaddress").fill(address)
     with page.expect_navigation():
-        page.get_by_role("button", name="Fill it in for me").click()
+        page.keyboard.press("Enter")
+
+
+def choose(page: Page, app: str) -> None:
+    """Choose an app on the second page, with or without an address."""
+    with page.expect_navigation():
+        page.locator(f".choice [formaction$='/setup/{app}/'], .choice [href$='/setup/{app}/']").click()

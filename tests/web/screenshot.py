@@ -1,20 +1,55 @@
-"""Picture the setup page as it is now: `python -m tests.web.screenshot FILE.png`."""
+"""Picture the setup page's main paths as they are now: `python -m tests.web.screenshot FOLDER`."""
 
+import io
 import sys
 from pathlib import Path
 
+from PIL import Image
+from playwright.sync_api import Browser
+
 from tests.support import serving
 from tests.web.browser import HOST, browser
-from tests.web.conftest import give_address
+from tests.web.conftest import choose, give_address
+
+PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 26_1 like Mac OS X) AppleWebKit/605.1.15"
+WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/156.0.0.0"
+SPACE = 24
+TALLEST = 1300
+
+
+def path(running: Browser, language: str, app: str, agent: str, width: int, scheme: str) -> Image.Image:
+    """Return the pages from the address to an app's steps, side by side."""
+    context = running.new_context(
+        viewport={"width": width, "height": 700}, user_agent=agent, color_scheme="dark" if scheme == "dark" else "light"
+    )
+    page = context.new_page()
+    page.goto(f"http://{HOST}/{language}/")
+    page.locator("#emailaddress").fill("you@btinternet.com")
+    pages = [page.screenshot(full_page=True)]
+    page.locator("#emailaddress").fill("")
+    give_address(page, "you@btinternet.com")
+    pages.append(page.screenshot(full_page=True))
+    choose(page, app)
+    pages.append(page.screenshot(full_page=True))
+    context.close()
+    images = [Image.open(io.BytesIO(one)).convert("RGB") for one in pages]
+    height = min(max(image.height for image in images), TALLEST)
+    beside = Image.new("RGB", ((width + SPACE) * len(images) - SPACE, height), "#8a93a3")
+    for number, image in enumerate(images):
+        beside.paste(image.crop((0, 0, width, min(image.height, height))), (number * (width + SPACE), 0))
+    return beside
 
 
 def main() -> None:
+    folder = Path(sys.argv[1])
     with serving() as served, browser(served.port) as running:
-        page = running.new_page(viewport={"width": 1280, "height": 1000}, color_scheme="light")
-        page.goto(f"http://{HOST}/#apple")
-        give_address(page, "you@btinternet.com")
-        page.mouse.move(0, 0)
-        page.screenshot(path=Path(sys.argv[1]), full_page=True)
+        for name, *how in (
+            ("setup-page.png", "en", "iphone", PHONE, 390, "light"),
+            ("setup-page-outlook.png", "cy", "outlook-new", WINDOWS, 780, "light"),
+            ("setup-page-thunderbird.png", "de", "thunderbird-android", WINDOWS, 780, "dark"),
+        ):
+            picture = path(running, *how)  # type: ignore[arg-type]
+            picture.quantize(64).save(folder / name, optimize=True)
 
 
 if __name__ == "__main__":

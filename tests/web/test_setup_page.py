@@ -1,5 +1,6 @@
 """What people do on the setup page, in a real browser."""
 
+import json
 import plistlib
 from pathlib import Path
 from typing import Any
@@ -7,95 +8,232 @@ from typing import Any
 import pytest
 import zxingcpp
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
+from autoconfig.site.languages import catalogues
+from autoconfig.site.steps import APPS
 from tests.support import Served
-from tests.web.conftest import FRED, Open, give_address
+from tests.web.conftest import FRED, Open, choose, give_address
 
-DEVICES = {
-    "apple": "iPhone, iPad or Mac",
-    "thunderbird": "Thunderbird",
-    "outlook": "Outlook",
-    "android": "Android",
-    "other": "Any other app",
-}
-AGENTS = {
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15": "apple",
-    "Mozilla/5.0 (iPad; CPU OS 18_5 like Mac OS X) AppleWebKit/605.1.15": "apple",
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15": "apple",
-    "Mozilla/5.0 (Linux; Android 16) AppleWebKit/537.36 Chrome/156.0.0.0 Mobile": "android",
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/156.0.0.0": "outlook",
-    "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0": "thunderbird",
-    "Something new": "other",
-}
+IDS = [app.id for app in APPS]
+PHONE_APPS = ["iphone", "outlook-phone", "gmail", "samsung", "thunderbird-android"]
+COPYING = ["outlook-new", "outlook-classic", "outlook-mac", "outlook-phone", "gmail", "samsung", "other"]
+IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 26_1 like Mac OS X) AppleWebKit/605.1.15"
 
 
-def shown(page: Page) -> list[str]:
-    """Return which devices' sections show."""
-    return [device for device in DEVICES if page.locator(f"#{device}").is_visible()]
+def focus(page: Page, wanted: str) -> None:
+    """Press Tab until an element has the focus, which must be visible on the way."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        focused = page.locator(":focus")
+        assert focused.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
+        if focused.evaluate("(e, wanted) => e.matches(wanted)", wanted):
+            return
+    raise AssertionError(f"Tab does not lead to {wanted}")
 
 
-def choose(page: Page, device: str) -> None:
-    page.get_by_role("navigation").get_by_role("link", name=DEVICES[device]).click()
+def press(page: Page, key: str = "Enter") -> None:
+    with page.expect_navigation():
+        page.keyboard.press(key)
 
 
-def download(page: Page) -> dict[str, Any]:
+def is_seen(page: Page, element: Locator) -> bool:
+    """Tell whether an element is within the window, without scrolling."""
+    box, window = element.bounding_box(), page.viewport_size
+    # A pixel more or less: positions have fractions, scrolling has not.
+    return bool(box and window and box["y"] >= -1 and box["y"] + box["height"] <= window["height"] + 1)
+
+
+def download(page: Page, name: str = "Download the profile") -> dict[str, Any]:
     with page.expect_download() as waiting:
-        page.get_by_role("button", name="Download the profile").click()
+        page.get_by_role("button", name=name, exact=True).click()
     assert waiting.value.suggested_filename == "btinternet.com.mobileconfig"
     profile: dict[str, Any] = plistlib.loads(Path(waiting.value.path()).read_bytes())
     return profile
 
 
-@pytest.mark.parametrize("scripts", [True, False])
-def test_from_the_address_to_the_profile(open_page: Open, scripts: bool) -> None:
-    page = open_page(java_script_enabled=scripts)
+def scan(code: Locator, folder: Path) -> str:
+    picture = folder / "code.png"
+    code.screenshot(path=picture)
+    (found,) = zxingcpp.read_barcodes(Image.open(picture), formats=zxingcpp.BarcodeFormat.QRCode)
+    return str(found.text)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("language", catalogues())
+@pytest.mark.parametrize("app", IDS)
+def test_by_keyboard_from_the_address_to_the_last_step(open_page: Open, app: str, language: str, width: int) -> None:
+    page = open_page(
+        f"/{language}/", viewport={"width": width, "height": 844}, java_script_enabled=width == 1280, locale=language
+    )
+    focus(page, "#emailaddress")
+    page.keyboard.type(FRED)
+    press(page)
+    assert is_seen(page, page.get_by_role("heading", level=1))
+    focus(page, f"[formaction='/{language}/setup/{app}/']")
+    press(page)
+    assert is_seen(page, page.get_by_role("heading", level=1))
+    assert page.locator("html").get_attribute("lang") == language
+    steps = page.locator("main section ol.steps").last.locator("li")
+    assert steps.count() >= 3
+    steps.last.scroll_into_view_if_needed()
+    assert is_seen(page, steps.last)
+    expect(page.get_by_text(FRED).first).to_be_visible()
+    focus(page, "footer a")
+
+
+@pytest.mark.parametrize("app", IDS)
+def test_browser_back_and_the_back_link_lead_to_the_step_before(open_page: Open, app: str) -> None:
+    page = open_page("/en/")
     give_address(page)
-    choose(page, "apple")
-    (mail,) = download(page)["PayloadContent"]
-    assert (mail["EmailAddress"], mail["IncomingMailServerUsername"]) == (FRED, FRED)
+    choose(page, app)
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Where do you want to read your email?")
+    expect(page.get_by_text(FRED)).to_be_visible()
+    choose(page, app)
+    with page.expect_navigation():
+        page.get_by_role("button", name="Back").click()
+    expect(page.get_by_text(FRED)).to_be_visible()
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_without_an_address_the_profile_leaves_it_to_the_device(open_page: Open, scripts: bool) -> None:
-    page = open_page("/#apple", java_script_enabled=scripts)
+@pytest.mark.parametrize("app", ["iphone", "mac"])
+def test_the_profile_has_the_address(open_page: Open, app: str, scripts: bool) -> None:
+    page = open_page("/en/", java_script_enabled=scripts)
+    give_address(page)
+    choose(page, app)
+    (mail,) = download(page)["PayloadContent"]
+    assert (mail["EmailAddress"], mail["EmailAccountType"]) == (FRED, "EmailTypeIMAP")
+    page.get_by_text("Other options").click()
+    (mail,) = download(page, "Download the profile for POP3")["PayloadContent"]
+    assert (mail["EmailAddress"], mail["EmailAccountType"]) == (FRED, "EmailTypePOP")
+
+
+def test_without_an_address_the_profile_leaves_it_to_the_device(open_page: Open) -> None:
+    page = open_page("/en/setup/iphone/")
     (mail,) = download(page)["PayloadContent"]
     assert "EmailAddress" not in mail
 
 
+@pytest.mark.parametrize("app", IDS)
+def test_a_link_to_an_app_shows_its_steps_and_takes_an_address(open_page: Open, app: str) -> None:
+    page = open_page(f"/en/setup/{app}")
+    assert page.locator("ol.steps li").count() >= 3
+    give_address(page)
+    expect(page).to_have_url(f"http://autoconfig.btinternet.com/en/setup/{app}/")
+    expect(page.get_by_text(FRED).first).to_be_attached()
+
+
 @pytest.mark.parametrize("scripts", [True, False])
-@pytest.mark.parametrize(("agent", "device"), AGENTS.items())
-def test_the_visitors_own_platform_is_suggested(open_page: Open, agent: str, device: str, scripts: bool) -> None:
-    page = open_page(user_agent=agent, java_script_enabled=scripts)
-    assert shown(page) == [device]
+@pytest.mark.parametrize(
+    ("old", "apps"),
+    [
+        ("apple", ["iphone", "mac"]),
+        ("outlook", ["outlook-new", "outlook-classic", "outlook-mac", "outlook-phone"]),
+        ("android", ["gmail", "samsung", "thunderbird-android"]),
+        ("thunderbird", ["thunderbird"]),
+        ("other", ["other"]),
+    ],
+)
+def test_a_link_to_the_former_page_shows_its_apps(open_page: Open, old: str, apps: list[str], scripts: bool) -> None:
+    page = open_page(f"/#{old}", java_script_enabled=scripts)
+    shown = [link for link in page.locator(".choice a").all() if link.is_visible()]
+    assert [link.get_attribute("href") for link in shown] == [f"/en/setup/{app}/" for app in apps]
+    with page.expect_navigation():
+        shown[0].click()
+    assert page.locator("ol.steps").count() > 0
+
+
+@pytest.mark.parametrize("address", [FRED, ""])
+def test_another_language_keeps_page_and_address(open_page: Open, address: str) -> None:
+    page = open_page("/en/setup/gmail/")
+    if address:
+        give_address(page)
+    with page.expect_navigation():
+        page.get_by_role("navigation", name="Language").get_by_text("Cymraeg").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Gosod yr ap Gmail ar Android")
+    assert page.get_by_text(FRED).count() == (4 if address else 0)
+
+
+@pytest.mark.parametrize(("locale", "heading"), [("cy-GB", "Beth yw"), ("fr-CA", "Quelle est"), ("ja", "What is")])
+def test_the_browsers_language_is_the_pages(open_page: Open, locale: str, heading: str) -> None:
+    expect(open_page(locale=locale).get_by_role("heading", level=1)).to_contain_text(heading)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("scripts", [True, False])
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("", "Type your email address."),
+        ("fred", "There is no @ in this address."),
+        ("fred@@talk21.com", "There is more than one @ in this address."),
+        ("fred bloggs@talk21.com", "There is a space in this address."),
+        ("fred,bloggs@talk21.com", "There is a comma in this address."),
+        ("fred@btinternet.con", "Did you mean fred@btinternet.com?"),
+    ],
+)
+def test_a_mistake_is_the_first_thing_that_one_sees_and_can_be_mended(
+    open_page: Open, typed: str, sentence: str, scripts: bool, width: int
+) -> None:
+    page = open_page("/en/", viewport={"width": width, "height": 500}, java_script_enabled=scripts)
+    give_address(page, typed)
+    summary = page.get_by_role("alert")
+    expect(summary).to_contain_text(sentence)
+    expect(summary).to_be_focused()
+    assert is_seen(page, summary)
+    field = page.locator("#emailaddress")
+    expect(field).to_have_value(typed)
+    expect(field).to_have_attribute("aria-invalid", "true")
+    assert page.title().startswith("Error: ")
+    summary.get_by_role("link").click()
+    field.fill("")
     give_address(page)
-    assert shown(page) == [device]
+    expect(page.get_by_text(FRED)).to_be_visible()
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-@pytest.mark.parametrize("device", DEVICES)
-def test_any_other_can_be_chosen_and_sent_as_a_link(open_page: Open, device: str, scripts: bool) -> None:
-    page = open_page(java_script_enabled=scripts)
-    choose(page, device)
-    assert shown(page) == [device]
-    assert shown(open_page(f"/#{device}", java_script_enabled=scripts)) == [device]
+def test_the_suggested_address_is_one_press_away(open_page: Open, scripts: bool) -> None:
+    page = open_page("/en/setup/gmail/", java_script_enabled=scripts)
+    give_address(page, "fred.bloggs@btinternet.con")
+    with page.expect_navigation():
+        page.get_by_role("button", name=f"Use {FRED}").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Set up the Gmail app on Android")
+    expect(page.get_by_text(FRED).first).to_be_visible()
 
 
-@pytest.mark.parametrize("device", DEVICES)
-def test_the_choice_outlasts_the_address(open_page: Open, device: str) -> None:
-    page = open_page(user_agent="Something new")
-    choose(page, device)
+def test_a_gmail_address_is_in_the_wrong_place_and_the_page_says_just_that(open_page: Open) -> None:
+    page = open_page("/en/")
+    give_address(page, "fred.bloggs@gmail.com")
+    expect(page.get_by_role("main")).to_have_text(
+        "You can’t set up Gmail addresses here This page is for BT Mail addresses only. Use another address"
+    )
+    with page.expect_navigation():
+        page.get_by_role("link", name="Use another address").click()
+    expect(page.locator("#emailaddress")).to_have_value("")
+
+
+@pytest.mark.parametrize("app", COPYING)
+def test_the_settings_to_copy_are_beside_the_steps(open_page: Open, app: str) -> None:
+    page = open_page(f"/en/setup/{app}/")
     give_address(page)
-    assert shown(page) == [device]
-    current = page.locator("nav [aria-current]")
-    expect(current).to_have_text(DEVICES[device])
+    common = {
+        "Server": "mail.btinternet.com",
+        "Security": "SSL/TLS",
+        "Username": FRED,
+        "Password": "Your BT Mail password",
+    }
+    assert tables(page) == {
+        "Incoming mail (IMAP)": common | {"Port": "993"},
+        "Outgoing mail (SMTP)": common | {"Port": "465"},
+    }
+    page.get_by_text("Other options").click()
+    assert tables(page)["In place of IMAP (POP3)"] == common | {"Port": "995"}
 
 
-@pytest.mark.parametrize("device", DEVICES)
-def test_every_device_has_the_settings_with_the_address_as_username(open_page: Open, device: str) -> None:
-    page = open_page(f"/#{device}")
-    give_address(page)
-    rows = {
+def tables(page: Page) -> dict[str | None, dict[str, str]]:
+    """Return the tables that are visible."""
+    return {
         table.get_attribute("aria-label"): dict(
             zip(
                 table.get_by_role("rowheader").all_inner_texts(),
@@ -104,19 +242,16 @@ def test_every_device_has_the_settings_with_the_address_as_username(open_page: O
             )
         )
         for table in page.get_by_role("table").all()
+        if table.is_visible()
     }
-    common = {
-        "Server": "mail.btinternet.com",
-        "Security": "SSL/TLS",
-        "Username": FRED,
-        "Sign-in": "Your BT Mail password",
-    }
-    assert rows == {
-        "Incoming mail: IMAP": common | {"Port": "993"},
-        "Outgoing mail: SMTP": common | {"Port": "465"},
-        "Instead of IMAP: POP3": common | {"Port": "995"},
-    }
-    assert next(iter(rows)) == "Incoming mail: IMAP"
+
+
+def test_one_page_has_all_the_settings(open_page: Open) -> None:
+    page = open_page("/en/setup/")
+    with page.expect_navigation():
+        page.get_by_role("link", name="Show me all the settings").click()
+    give_address(page)
+    assert list(tables(page)) == ["Incoming mail (IMAP)", "Outgoing mail (SMTP)", "In place of IMAP (POP3)"]
 
 
 @pytest.mark.parametrize("secure", [True, False])
@@ -124,98 +259,72 @@ def test_every_value_can_be_copied_over_http_too(open_page: Open, server: Served
     options: dict[str, Any] = (
         {"base": server.url, "permissions": ["clipboard-read", "clipboard-write"]} if secure else {}
     )
-    page = open_page("/#other", **options)
+    page = open_page("/en/settings/", **options)
     give_address(page)
     buttons = page.get_by_role("button", name="Copy")
     values = page.locator("td:nth-child(2):not(:last-child)")
     assert buttons.count() == values.count() == 12
+    page.evaluate("document.querySelector('main').append(document.createElement('textarea'))")
     for button, value in zip(buttons.all(), values.all(), strict=True):
         button.click()
-        expect(page.get_by_role("status")).to_have_text(f"Copied {value.inner_text()}")
-        field = page.get_by_label("Your e-mail address")
+        expect(page.get_by_role("status")).to_have_text(f"Copied: {value.inner_text()}")
+        field = page.locator("textarea")
         field.fill("")
         field.press("Control+V")
         expect(field).to_have_value(value.inner_text())
 
 
 def test_a_username_that_is_not_known_cannot_be_copied(open_page: Open) -> None:
-    page = open_page("/#other")
+    page = open_page("/en/settings/")
     assert page.get_by_role("button", name="Copy Server").count() == 3
     assert page.get_by_role("button", name="Copy Username").count() == 0
 
 
 def test_without_script_nothing_is_offered_that_needs_it(open_page: Open) -> None:
-    page = open_page("/#other", java_script_enabled=False)
+    page = open_page("/en/settings/", java_script_enabled=False)
     give_address(page)
     assert page.get_by_role("button", name="Copy").count() == 0
-    assert page.get_by_text(FRED).count() == 3
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_qr_code_opens_the_profile(open_page: Open, tmp_path: Path, scheme: str) -> None:
-    page = open_page("/#apple", color_scheme=scheme)
-    give_address(page)
-    picture = tmp_path / "code.png"
-    page.get_by_role("img", name="QR code").screenshot(path=picture)
-    (code,) = zxingcpp.read_barcodes(Image.open(picture))
-    assert code.text == "http://autoconfig.btinternet.com/email.mobileconfig"
+@pytest.mark.parametrize("colours", [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"forced_colors": "active"}])
+@pytest.mark.parametrize("app", PHONE_APPS)
+def test_a_code_opens_the_page_of_a_phones_app_on_the_phone(
+    open_page: Open, tmp_path: Path, app: str, colours: dict[str, str]
+) -> None:
+    page = open_page(f"/cy/setup/{app}/", **colours)
+    url = scan(page.get_by_role("img", name="agor y dudalen hon").first, tmp_path)
+    assert url == f"http://autoconfig.btinternet.com/cy/setup/{app}/"
+    expect(page.get_by_role("link", name=url)).to_be_visible()
+    page.goto(url)
+    assert page.locator("ol.steps").count() > 0
+
+
+def test_a_code_downloads_the_profile_to_an_iphone(open_page: Open, tmp_path: Path) -> None:
+    page = open_page("/en/setup/iphone/")
+    url = scan(page.get_by_role("img", name="downloads the profile"), tmp_path)
+    assert url == "http://autoconfig.btinternet.com/email.mobileconfig"
     with page.expect_download() as waiting:
-        page.get_by_role("link", name=code.text).click()
+        page.get_by_role("link", name=url).click()
     assert plistlib.loads(Path(waiting.value.path()).read_bytes())
 
 
-@pytest.mark.parametrize("scripts", [True, False])
-@pytest.mark.parametrize(
-    ("typed", "sentence"),
-    [
-        ("fred", "This address has no @."),
-        ("fred@@talk21.com", "This address has more than one @."),
-        ("fred@example.org", "BT Mail addresses end in @btinternet.com, @btopenworld.com or @talk21.com."),
-        ("fred@btinternet.con", "Did you mean @btinternet.com?"),
-        ("Fred@BTopenword.com", "Did you mean @btopenworld.com?"),
-    ],
-)
-def test_a_mistake_is_explained_and_can_be_mended(open_page: Open, typed: str, sentence: str, scripts: bool) -> None:
-    page = open_page(java_script_enabled=scripts)
-    give_address(page, typed)
-    expect(page.get_by_role("alert")).to_contain_text(sentence)
-    field = page.get_by_label("Your e-mail address")
-    expect(field).to_have_value(typed)
-    expect(field).to_have_attribute("aria-invalid", "true")
-    assert page.title().startswith("Error: ")
-    give_address(page, FRED)
-    expect(page.get_by_role("alert")).to_be_hidden()
-    expect(page.get_by_text(FRED)).to_have_count(3)
-
-
-def test_everything_can_be_done_by_keyboard_and_the_focus_is_seen(open_page: Open) -> None:
-    page = open_page(user_agent="Something new")
-    page.keyboard.press("Tab")
-    page.keyboard.type(FRED)
-    with page.expect_navigation():
-        page.keyboard.press("Enter")
-    reached: list[str] = []
-    for _ in range(30):
-        page.keyboard.press("Tab")
-        focused = page.locator(":focus")
-        if not focused.count() or focused.evaluate("e => e === document.body"):
-            break
-        assert focused.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
-        reached.append(focused.inner_text() or focused.get_attribute("name") or "")
-    assert reached[:2] == ["emailaddress", "Fill it in for me"]
-    assert reached[2:7] == list(DEVICES.values())
-    assert len([name for name in reached if name.startswith("Copy")]) == 12
-    page.get_by_role("link", name=DEVICES["apple"]).focus()
-    page.keyboard.press("Enter")
-    page.keyboard.press("Tab")
-    with page.expect_download():
-        page.keyboard.press("Enter")
-
-
-@pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("paper", ["A4", "Letter"])
-def test_it_prints_on_one_sheet(open_page: Open, device: str, paper: str) -> None:
-    page = open_page(f"/#{device}")
+@pytest.mark.parametrize("colours", [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"forced_colors": "active"}])
+def test_a_code_is_the_whole_account_for_thunderbird_for_android(
+    open_page: Open, tmp_path: Path, colours: dict[str, str]
+) -> None:
+    page = open_page("/en/", **colours)
     give_address(page)
-    printed = page.pdf(format=paper, margin={"top": "15mm", "right": "15mm", "bottom": "15mm", "left": "15mm"})
-    assert printed.count(b"/Type /Page\n") == 1
+    choose(page, "thunderbird-android")
+    assert json.loads(scan(page.get_by_role("img", name="the account"), tmp_path)) == [
+        1,
+        [1, 1],
+        [0, "mail.btinternet.com", 993, 3, 1, FRED],
+        [[[0, "mail.btinternet.com", 465, 3, 1, FRED], [FRED, ""]]],
+    ]
+
+
+@pytest.mark.parametrize("app", PHONE_APPS)
+def test_a_phone_is_shown_no_code_that_it_would_have_to_scan_itself(open_page: Open, app: str) -> None:
+    page = open_page(f"/en/setup/{app}/", user_agent=IPHONE, viewport={"width": 390, "height": 844}, has_touch=True)
+    give_address(page)
+    assert not [code for code in page.get_by_role("img", name="QR code").all() if code.is_visible()]

@@ -1,0 +1,57 @@
+"""What a mistyped address was meant to be."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoconfig.site.corrections import brand_of, correction
+
+DOMAINS = ("example.com", "mail.example.org")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("fred@example.con", "fred@example.com"),
+        ("Fred@EXAMPEL.COM", "Fred@example.com"),
+        ("fred@mail.exmaple.org", "fred@mail.example.org"),
+        ("fred@example", "fred@example.com"),
+        ("fred@example,com", "fred@example.com"),
+        ("fred@@example.com", "fred@example.com"),
+        ("fred @ example.com", "fred@example.com"),
+        ("<fred@example.com>;", "fred@example.com"),
+        ("mailto:fred@example.com", "fred@example.com"),
+        ("fred@gmail.com", None),
+        ("fred", None),
+        ("@example.com", None),
+        ("", None),
+        ("fred,bloggs@example.com", None),
+        ("a@b@example.com", None),
+    ],
+)
+def test_a_mistyped_address_is_mended_when_it_can_be_told(typed: str, meant: str | None) -> None:
+    found = correction(typed, DOMAINS)
+    assert (found and str(found)) == meant
+
+
+@given(st.text())
+def test_whatever_is_typed_a_correction_is_an_address_of_the_provider(typed: str) -> None:
+    found = correction(typed, DOMAINS)
+    assert found is None or found.domain in DOMAINS
+
+
+@pytest.mark.parametrize("typed", ["a@" + "." * 318, "a" * 60_000 + "@example.com", "@" * 320, "a@" + "e" * 255])
+def test_a_mistake_costs_no_more_the_more_domains_a_provider_has(typed: str) -> None:
+    domains = [f"domain-{number}.example" for number in range(20_000)]
+    start = time.perf_counter()
+    correction(typed, domains)
+    assert time.perf_counter() - start < 0.05
+
+
+@pytest.mark.parametrize(
+    ("domain", "brand"), [("gmail.com", "Gmail"), ("hotmail.co.uk", "Hotmail"), ("example.org", "example.org")]
+)
+def test_other_providers_are_called_what_people_call_them(domain: str, brand: str) -> None:
+    assert brand_of(domain) == brand
