@@ -37,7 +37,7 @@ def picture(drawn: QRCode) -> Image.Image:
 
 
 def scanned(drawn: QRCode) -> str:
-    (code,) = zxingcpp.read_barcodes(picture(drawn), formats=zxingcpp.BarcodeFormat.QRCode)
+    (code,) = zxingcpp.read_barcodes(picture(drawn), formats=zxingcpp.barcode_formats_from_str("QRCode"))
     return str(code.text)
 
 

@@ -55,7 +55,7 @@ def download(page: Page, name: str = "Download the profile") -> dict[str, Any]:
 def scan(code: Locator, folder: Path) -> str:
     picture = folder / "code.png"
     code.screenshot(path=picture)
-    (found,) = zxingcpp.read_barcodes(Image.open(picture), formats=zxingcpp.BarcodeFormat.QRCode)
+    (found,) = zxingcpp.read_barcodes(Image.open(picture), formats=zxingcpp.barcode_formats_from_str("QRCode"))
     return str(found.text)
 
 
