@@ -403,5 +403,7 @@ def test_what_is_prepared_for_visitors_does_not_grow_without_end() -> None:
     page = setup_page(EMBEDDED)
     for number in range(2000):
         languages = f"x{number}".encode()
-        page.respond(ASKED._replace(host=f"h{number}.example".encode(), user_agent=languages, accept_language=languages))
+        page.respond(
+            ASKED._replace(host=f"h{number}.example".encode(), user_agent=languages, accept_language=languages)
+        )
     assert page._general.cache_info().currsize == 1
