@@ -75,7 +75,10 @@ class Front:
             for method in endpoint.methods
             if "{" not in endpoint.path
         }
-        self._patterns = [(endpoint.pattern(), endpoint) for endpoint in endpoints]
+        self._paths = {endpoint.path: endpoint for endpoint in endpoints if "{" not in endpoint.path}
+        self._patterns = [
+            (endpoint.pattern(), endpoint) for endpoint in endpoints if endpoint.any_case or "{" in endpoint.path
+        ]
         self._report = report
 
     def respond(self, request: Request) -> Response | Awaitable[Response]:
@@ -143,6 +146,8 @@ class Front:
 
     def _match(self, path: str) -> tuple[Endpoint, dict[str, str]]:
         """Return the endpoint of a path that the table does not have, and its parameters. Raises HTTPException 404."""
+        if path in self._paths:
+            return self._paths[path], {}
         for pattern, endpoint in self._patterns:
             if match := pattern.match(path):
                 return endpoint, match.groupdict()

@@ -2,11 +2,13 @@
 
 import io
 import sys
+import tempfile
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Browser
 
+from tests.signatories import SigningAuthority
 from tests.support import serving
 from tests.web.browser import HOST, browser
 from tests.web.conftest import choose, give_address
@@ -42,14 +44,21 @@ def path(running: Browser, language: str, app: str, agent: str, width: int, sche
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    with serving() as served, browser(served.port) as running:
-        for name, *how in (
-            ("setup-page.png", "en", "iphone", PHONE, 390, "light"),
-            ("setup-page-outlook.png", "cy", "outlook-new", WINDOWS, 780, "light"),
-            ("setup-page-thunderbird.png", "de", "thunderbird-android", WINDOWS, 780, "dark"),
-        ):
-            picture = path(running, *how)  # type: ignore[arg-type]
-            picture.quantize(64).save(folder / name, optimize=True)
+    with tempfile.TemporaryDirectory() as keys:
+        # Signed profiles are the normal case.
+        signing = SigningAuthority(Path(keys)).signatory().options()
+        with serving(*signing) as served, browser(served.port) as running:
+            _take(running, folder)
+
+
+def _take(running: Browser, folder: Path) -> None:
+    for name, *how in (
+        ("setup-page.png", "en", "iphone", PHONE, 390, "light"),
+        ("setup-page-outlook.png", "cy", "outlook-new", WINDOWS, 780, "light"),
+        ("setup-page-thunderbird.png", "de", "thunderbird-android", WINDOWS, 780, "dark"),
+    ):
+        picture = path(running, *how)  # type: ignore[arg-type]
+        picture.quantize(64).save(folder / name, optimize=True)
 
 
 if __name__ == "__main__":
