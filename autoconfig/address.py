@@ -12,6 +12,9 @@ MAX_LENGTH = 320
 # What XML 1.0 cannot carry (section 2.2) and what could break a line wherever the text is shown.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
+# Marks of direction and width that come along when people copy an address; a mail server would not know the user.
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')  # RFC 5321, section 4.1.2: Quoted-string
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"  # RFC 1123, section 2.1, and the _ seen in the field
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
@@ -76,6 +79,8 @@ class MailAddress(NamedTuple):
             raise AddressError(AddressProblem.NOTHING_BEFORE_AT)
         if not domain:
             raise AddressError(AddressProblem.NOTHING_AFTER_AT)
+        if _INVISIBLE.search(local):
+            raise AddressError(AddressProblem.CONTROL_CHARACTER)
         unquoted = domain if _QUOTED.fullmatch(local) else local + domain
         if found := _QUOTED_ONLY.search(unquoted):
             raise AddressError(_QUOTED_ONLY_PROBLEMS.get(found[0], AddressProblem.SPACE))

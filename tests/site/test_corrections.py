@@ -23,6 +23,7 @@ DOMAINS = ("example.com", "mail.example.org")
         ("fred @ example.com", "fred@example.com"),
         ("<fred@example.com>;", "fred@example.com"),
         ("mailto:fred@example.com", "fred@example.com"),
+        ("\N{LEFT-TO-RIGHT MARK}fred@example.com", "fred@example.com"),
         ("fred@gmail.com", None),
         ("fred", None),
         ("@example.com", None),

@@ -21,13 +21,19 @@ COPYING = ["outlook-new", "outlook-classic", "outlook-mac", "outlook-phone", "gm
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 26_1 like Mac OS X) AppleWebKit/605.1.15"
 
 
+FOCUSED = """wanted => {
+  const focused = document.activeElement;
+  return [focused.matches(wanted), getComputedStyle(focused).outlineStyle];
+}"""
+
+
 def focus(page: Page, wanted: str) -> None:
     """Press Tab until an element has the focus, which must be visible on the way."""
     for _ in range(60):
         page.keyboard.press("Tab")
-        focused = page.locator(":focus")
-        assert focused.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
-        if focused.evaluate("(e, wanted) => e.matches(wanted)", wanted):
+        found, outline = page.evaluate(FOCUSED, wanted)
+        assert outline == "solid"
+        if found:
             return
     raise AssertionError(f"Tab does not lead to {wanted}")
 
