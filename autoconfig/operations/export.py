@@ -15,8 +15,8 @@ from autoconfig.site import setup_page
 from autoconfig.site.assets import ASSETS
 
 MANIFEST = "manifest.json"
-_MAX_MANIFEST = 256 * 1024 * 1024
-"""Bytes; 10,000 domains have some 100."""
+_MAX_MANIFEST = 1024 * 1024 * 1024
+"""Bytes; 10,000 domains have some 700 million."""
 _PATHS = (
     *((prefix, path.path) for one in PROTOCOLS for path in one.paths for prefix in path.exported_at),
     *(("autoconfig.", path) for path in (*setup_page.PATHS, *(asset.path for asset in ASSETS))),
