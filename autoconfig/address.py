@@ -13,7 +13,7 @@ MAX_LENGTH = 320
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 # Marks of direction and width that come along when people copy an address; a mail server would not know the user.
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')  # RFC 5321, section 4.1.2: Quoted-string
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"  # RFC 1123, section 2.1, and the _ seen in the field

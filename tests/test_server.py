@@ -40,7 +40,16 @@ def test_a_bad_address_gets_400_and_one_line_that_says_why_and_repeats_none_of_i
 
 
 def test_an_unknown_path_gets_404(http: httpx.Client) -> None:
-    for path in ("/nothing", "/mail/config-v1.1.xml/", "/mail", "//mail/config-v1.1.xml", "/%00", "/%ff", "/v1.1/{domain}", "/xx/setup/"):
+    for path in (
+        "/nothing",
+        "/mail/config-v1.1.xml/",
+        "/mail",
+        "//mail/config-v1.1.xml",
+        "/%00",
+        "/%ff",
+        "/v1.1/{domain}",
+        "/xx/setup/",
+    ):
         assert http.get(path).status_code == 404
 
 

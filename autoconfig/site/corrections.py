@@ -10,7 +10,9 @@ _SIMILAR = 0.8
 """From which ratio on (difflib) a domain is taken for a mistyped other."""
 _MAX_COMPARED = 50
 """Domains that a typed one is compared with: a mistake must not cost more the more domains a provider has."""
-_NOISE = re.compile(r"[\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]|^mailto:|[.,;:>]+$|^<", re.IGNORECASE)
+_NOISE = re.compile(
+    r"[\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]|^mailto:|[.,;:>]+$|^<", re.IGNORECASE
+)
 """What comes along with a copied address."""
 
 _BRANDS = {
