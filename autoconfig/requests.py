@@ -126,14 +126,18 @@ def check_size(size: int) -> None:
 
 
 _PLAIN_QUERY = re.compile(rb"emailaddress=(%b)(?:@|%%40)(%b)" % (PLAIN_LOCAL, PLAIN_DOMAIN))
+_PLAIN_FORM = re.compile(rb"emailaddress=([A-Za-z0-9._-]{1,64})%%40(%b)" % PLAIN_DOMAIN)
 
 
 def plain_address(request: Request) -> MailAddress | None:
-    """Return the address of a GET whose query is only an address without anything unusual, as nearly every one is.
+    """Return the address of a query or form that is only an address without anything unusual, as nearly every one is.
 
-    Only with a domain that is known, it is surely valid; with any other, read the query with Fields.
+    Only with a domain that is known, it is surely valid; with any other, read the request with Fields.
     """
-    plain = _PLAIN_QUERY.fullmatch(request.query) if request.method != "POST" else None
+    if request.method != "POST":
+        plain = _PLAIN_QUERY.fullmatch(request.query)
+    else:  # where + is a space
+        plain = _PLAIN_FORM.fullmatch(request.body) if request.content_type == FORM else None
     return MailAddress(plain[1].decode(), plain[2].decode()) if plain else None
 
 

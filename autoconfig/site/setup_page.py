@@ -14,7 +14,7 @@ from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
 from autoconfig.protocols import mobileconfig
 from autoconfig.protocols.mobileconfig import Mobileconfig
-from autoconfig.requests import Fields, Request
+from autoconfig.requests import Fields, Request, plain_address
 from autoconfig.responses import Response, ResponseKind, StaticResponse
 from autoconfig.site import languages, qr_code
 from autoconfig.site.account_code import account_code
@@ -75,15 +75,18 @@ class SetupPage:
 
     def _respond(self, language: str | None, step: Step, request: Request) -> Response:
         """Answer a request. A POST that is not a form is refused; the page explains every other mistake."""
-        negotiated = language is None
         tag = language or languages.preferred(request.accept_language)
-        typed = (Fields.of(request).text("emailaddress") or "") if request.method == "POST" else ""
-        if typed or (request.method == "POST" and step in (ADDRESS, CHOICE)):
-            return self._personal(tag, CHOICE if step is ADDRESS else step, typed, request)
+        if request.method == "POST":
+            address = plain_address(request)
+            if address is not None and self._providers.own(address.domain) is not None:
+                return self._personal(tag, CHOICE if step is ADDRESS else step, address, request)
+            typed = Fields.of(request).text("emailaddress") or ""
+            if typed or step in (ADDRESS, CHOICE):
+                return self._typed(tag, CHOICE if step is ADDRESS else step, typed, request)
         provider, domain = self._providers.find(None, request.host)
         platform = platform_of(request.user_agent) if step is CHOICE else ""
         url = self._public_url_of(provider, domain, request)
-        return self._general(provider, Variant(tag, step, platform=platform), url, domain, negotiated)
+        return self._general(provider, Variant(tag, step, platform=platform), url, domain, language is None)
 
     def _prepared(
         self, provider: Provider, variant: Variant, url: str, domain: str, negotiated: bool
@@ -98,18 +101,23 @@ class SetupPage:
             headers["Vary"] = ", ".join(varies)
         return StaticResponse(document.fill(values), "text/html", headers)
 
-    def _personal(self, tag: str, step: Step, typed: str, request: Request) -> Response:
-        """Return the page for an address, or what is wrong with it."""
-        provider, domain = self._providers.find(None, request.host)
+    def _typed(self, tag: str, step: Step, typed: str, request: Request) -> Response:
+        """Return the page for what was typed, or what is wrong with it."""
+        provider, _ = self._providers.find(None, request.host)
+        if not typed:
+            return self._mistake(provider, tag, step, typed, "empty", _MISTAKE)
         try:
-            address = MailAddress.parse(typed) if typed else None
-            if address is None:
-                return self._mistake(provider, tag, step, typed, "empty", _MISTAKE)
-            provider, domain = self._providers.find(address, request.host)
+            address = MailAddress.parse(typed)
+            self._providers.find(address, request.host)
         except AddressError as error:
             return self._mistake(provider, tag, step, typed, error.problem.name.lower(), _MISTAKE)
         except NotServedError:
             return self._mistake(provider, tag, step, typed, "typo", _NOT_SERVED)
+        return self._personal(tag, step, address, request)
+
+    def _personal(self, tag: str, step: Step, address: MailAddress, request: Request) -> Response:
+        """Return the page for an address whose domain is served."""
+        provider, domain = self._providers.find(address, request.host)
         code = account_code(provider.definition, address) if step is _SCANNED else None
         platform = platform_of(request.user_agent) if step is CHOICE else ""
         variant = Variant(tag, step, given=True, scannable=code is not None, platform=platform)

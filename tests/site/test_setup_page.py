@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 from lxml.html import document_fromstring
+from starlette.exceptions import HTTPException
 
 from autoconfig.definition import EMBEDDED
 from autoconfig.directory import directory
@@ -407,3 +408,22 @@ def test_what_is_prepared_for_visitors_does_not_grow_without_end() -> None:
             ASKED._replace(host=f"h{number}.example".encode(), user_agent=languages, accept_language=languages)
         )
     assert page._general.cache_info().currsize == 1
+
+
+@given(
+    st.from_regex(r"[A-Za-z0-9._+%-]{0,70}", fullmatch=True),
+    st.sampled_from(["talk21.com", "TALK21.com", "talk21.com.", "gmail.com", "talk21.con", "", "-.-"]),
+    st.sampled_from(["%40", "@", "%2540"]),
+)
+def test_a_plain_form_is_answered_like_one_that_is_read_field_by_field(local: str, domain: str, at: str) -> None:
+    form = f"emailaddress={local}{at}{domain}".encode()
+    answer = dict(BT.routes())["/en/setup/gmail/"]
+
+    def outcome(body: bytes) -> object:
+        try:
+            response = answer(ASKED._replace(method="POST", body=body))
+        except HTTPException as error:
+            return error.status_code
+        return response.status, response.body
+
+    assert outcome(form) == outcome(form + b"&") == outcome(b"&" + form)
