@@ -76,7 +76,11 @@ class _Includes(etree.Resolver):
 
     def resolve(self, system_url: str | None, public_id: str | None, context: Any) -> Any:  # noqa: ARG002 - lxml's
         name = Path(system_url or "").name
-        return self.resolve_string(files("xml_templates").joinpath(name).read_bytes(), context, base_url=name)
+        try:
+            content = files("xml_templates").joinpath(name).read_bytes()
+        except OSError as error:
+            raise TemplateError(f"xml_templates/{name}:1: cannot be included: {error.strerror}") from error
+        return self.resolve_string(content, context, base_url=name)
 
 
 class Template:

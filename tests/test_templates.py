@@ -86,3 +86,25 @@ def test_a_stylesheet_that_makes_nothing_has_no_document() -> None:
     assert template.document(BT) is None
     with pytest.raises(TemplateError, match="makes no document"):
         template.required_document(BT)
+
+
+@pytest.mark.parametrize(
+    "href", ["nothing.xsl", "../tests/example.xml", "/etc/hostname", "http://127.0.0.1:1/page.xsl"]
+)
+def test_a_stylesheet_includes_others_of_its_folder_only(href: str) -> None:
+    with pytest.raises(TemplateError, match=r"^xml_templates/[a-z.]+:1: cannot be included"):
+        Template("main.xsl", STYLESHEET.format(f"<xsl:include href='{href}'/>").encode())
+
+
+def test_a_fault_in_an_included_stylesheet_is_told_with_its_file() -> None:
+    including = "<xsl:include href='setup_texts.xsl'/><xsl:template match='/'/>"
+    with pytest.raises(TemplateError, match=r"^xml_templates/setup_texts\.xsl:\d+: .*catalogue"):
+        Template("main.xsl", STYLESHEET.format(including).encode()).document(BT)
+
+
+def test_a_stylesheet_reads_the_trees_that_it_is_given() -> None:
+    reading = """<xsl:template match='/'><a><xsl:copy-of xmlns:exsl='http://exslt.org/common'
+        select='exsl:node-set($words)/words/word[2]'/></a></xsl:template>"""
+    words = etree.fromstring("<words><word>one</word><word>two</word></words>")
+    document = Template("main.xsl", STYLESHEET.format(reading).encode(), {"words": words}).required_document(BT)
+    assert document.fill({}).endswith(b"<word>two</word></a>\n")
