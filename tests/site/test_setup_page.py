@@ -275,9 +275,8 @@ def test_a_public_url_is_for_hosts_that_are_not_the_providers_own() -> None:
     ],
 )
 def test_links_use_http_only_for_this_machine_itself(given: str, used: str) -> None:
-    page = setup_page(EMBEDDED, public_url=given)
-    body = page.respond(ASKED._replace(host=b"10.0.0.1")).messages()[1]["body"]
-    assert profile_url(document_fromstring(body)) == f"{used}/email.mobileconfig"
+    page = read(setup_page(EMBEDDED, public_url=given), "/en/setup/gmail/", "10.0.0.1")
+    assert page_url(page) == f"{used}/en/setup/gmail/"
 
 
 @pytest.mark.parametrize("wrong", ["setup.example", "ftp://setup.example", "https://setup.example/path", 'https://"'])
