@@ -7,10 +7,13 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.web.relay import relay
+
 CHROMIUM = shutil.which("chromium")
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 HOST = "autoconfig.btinternet.com"
 """One of the provider's own hosts; in this browser it is the server under test."""
+ORIGIN = f"https://{HOST}"
 
 
 def missing() -> str:
@@ -23,13 +26,15 @@ def missing() -> str:
 
 @contextmanager
 def browser(port: int) -> Iterator[Browser]:
-    """Run Chromium for a server on a port of this machine."""
-    arguments = [
-        f"--host-resolver-rules=MAP {HOST}:80 127.0.0.1:{port}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-        *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-        *("--disable-background-networking", "--disable-component-update"),
-    ]
-    with sync_playwright() as playwright:
+    """Run Chromium for a server on a port of this machine, which it reaches over https and http."""
+    with relay(HOST, port) as tls, sync_playwright() as playwright:
+        rules = f"MAP {HOST}:443 127.0.0.1:{tls.port}, MAP {HOST}:80 127.0.0.1:{port}, MAP * ~NOTFOUND"
+        arguments = [
+            f"--host-resolver-rules={rules}, EXCLUDE 127.0.0.1",
+            f"--ignore-certificate-errors-spki-list={tls.key_digest}",
+            *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+            *("--disable-background-networking", "--disable-component-update"),
+        ]
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield running
         running.close()

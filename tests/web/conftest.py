@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.support import LeftOut, Served
 from tests.web import browser as browser_module
-from tests.web.browser import HOST
+from tests.web.browser import HOST, ORIGIN
 
 FRED = "fred.bloggs@btinternet.com"
 Open = Callable[..., Page]
@@ -32,7 +32,7 @@ def browser(server: Served, _complete: None) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(browser: Browser, server: Served) -> Iterator[Open]:
+def open_page(browser: Browser) -> Iterator[Open]:
     """Open a page of the server in a window of its own, whose options are Playwright's.
 
     At the end: nothing was asked of another host, no policy violated, no script failed, no cookie set, and the address
@@ -41,7 +41,7 @@ def open_page(browser: Browser, server: Served) -> Iterator[Open]:
     with ExitStack() as closing:
         watched: list[_Watched] = []
 
-        def open_(path: str = "/", base: str = f"http://{HOST}", **options: Any) -> Page:
+        def open_(path: str = "/", base: str = ORIGIN, **options: Any) -> Page:
             context = browser.new_context(**options)
             closing.callback(context.close)
             watched.append(_Watched(context))
@@ -51,7 +51,7 @@ def open_page(browser: Browser, server: Served) -> Iterator[Open]:
 
         yield open_
         for one in watched:
-            one.check({HOST, f"127.0.0.1:{server.port}"})
+            one.check()
 
 
 class _Watched:
@@ -63,8 +63,8 @@ class _Watched:
         context.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
         context.on("weberror", lambda error: self.complaints.append(str(error.error)))
 
-    def check(self, hosts: set[str]) -> None:
-        assert {url.split("/")[2] for url in self.urls} <= hosts
+    def check(self) -> None:
+        assert {url.split("/")[2] for url in self.urls} == {HOST}
         assert not [url for url in self.urls if "fred" in url]
         assert not self._context.cookies()
         # Chromium says of every page with an error's status that it has one.

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser
 
 from tests.signatories import SigningAuthority
 from tests.support import serving
-from tests.web.browser import HOST, browser
+from tests.web.browser import ORIGIN, browser
 from tests.web.conftest import choose, give_address
 
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 26_1 like Mac OS X) AppleWebKit/605.1.15"
@@ -25,7 +25,7 @@ def path(running: Browser, language: str, app: str, agent: str, width: int, sche
         viewport={"width": width, "height": 700}, user_agent=agent, color_scheme="dark" if scheme == "dark" else "light"
     )
     page = context.new_page()
-    page.goto(f"http://{HOST}/{language}/")
+    page.goto(f"{ORIGIN}/{language}/")
     page.locator("#emailaddress").fill("you@btinternet.com")
     pages = [page.screenshot(full_page=True)]
     page.locator("#emailaddress").fill("")

@@ -4,7 +4,7 @@ import pytest
 
 from autoconfig.site.languages import catalogues
 from autoconfig.site.steps import APPS, PAGES
-from tests.web.browser import AXE
+from tests.web.browser import AXE, ORIGIN
 from tests.web.conftest import Open, give_address
 
 LONG = f"{'a' * 64}@btinternet.com"
@@ -22,7 +22,7 @@ def show(open_page: Open, language: str, path: str, typed: str | None, **options
     page = open_page(f"/{language}/{path}", **options)
     if typed is not None:
         if page.locator("#emailaddress").count() == 0:
-            page.goto(f"http://autoconfig.btinternet.com/{language}/")
+            page.goto(f"{ORIGIN}/{language}/")
         give_address(page, typed)
     return page
 
@@ -55,7 +55,7 @@ def test_axe_finds_nothing_wrong_in_any_language(open_page: Open, language: str,
 def test_nothing_has_to_be_scrolled_sideways(open_page: Open, language: str, width: int) -> None:
     page = open_page(f"/{language}/", viewport={"width": width, "height": 800})
     for path in ("", *(one.path for one in PAGES)):
-        page.goto(f"http://autoconfig.btinternet.com/{language}/{path}")
+        page.goto(f"{ORIGIN}/{language}/{path}")
         if page.locator("#emailaddress").count():
             give_address(page, LONG)
         assert page.evaluate("document.documentElement.scrollWidth") == width
@@ -94,7 +94,7 @@ def test_paper_has_codes_and_urls_and_nothing_to_press(open_page: Open) -> None:
     codes = page.get_by_role("img", name="QR code")
     assert codes.count() == 2
     assert all(code.is_visible() for code in codes.all())
-    assert page.get_by_text("http://autoconfig.btinternet.com/en/setup/thunderbird-android/").is_visible()
+    assert page.get_by_text(f"{ORIGIN}/en/setup/thunderbird-android/").is_visible()
     shown = page.locator("footer a").first.evaluate("e => getComputedStyle(e, '::after').content")
     assert "attr(href)" in shown or "https://" in shown
     assert not [button for button in page.get_by_role("button").all() if button.is_visible()]
