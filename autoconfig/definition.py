@@ -4,12 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import islice
+from os import PathLike
 from pathlib import Path
 from typing import Self
 
 from lxml import etree
 
 from autoconfig import validation
+from autoconfig.files import MAX_DEFINITION, FileError, read_file
 from autoconfig.grammar import Grammar, Remark, line_of
 from autoconfig.normal import complete, normalise
 from autoconfig.parsing import MAX_ELEMENTS, ParseError, parse
@@ -112,6 +114,19 @@ class Definition:
     """The clientConfig element; the templates read it."""
     warnings: tuple[str, ...]
     """What was changed, left out or is probably a mistake, one line each: `FILE:LINE: what`."""
+
+    @classmethod
+    def from_file(cls, file: str | PathLike[str]) -> "Definition":
+        """Read a clientConfig file of at most 16 MiB.
+
+        Raises DefinitionError with every error in it, or with the reason why the file cannot be read.
+        """
+        path = Path(file)
+        try:
+            content = read_file(path, MAX_DEFINITION)
+        except FileError as error:
+            raise DefinitionError([str(error)]) from error
+        return load(path, content)
 
     @cached_property
     def id(self) -> str:

@@ -70,6 +70,12 @@ def load(files: Files) -> tuple[Definition, ...]:
     return tuple(definitions)
 
 
+def check_conflicts(definitions: Iterable[Definition]) -> None:
+    """Raise DefinitionError when a domain is in more than one definition."""
+    if errors := list(islice(_conflicts(definitions), _MOST_CONFLICTS)):
+        raise DefinitionError(errors)
+
+
 def _conflicts(definitions: Iterable[Definition]) -> Iterator[str]:
     owners: dict[str, Definition] = {}
     for one in definitions:

@@ -27,7 +27,7 @@ def application(settings: Settings, *, ready: Callable[[], bool] = lambda: True,
     """
     definitions, options = directory(settings.definitions), settings.options
     parts = Parts(definitions, PROTOCOLS, settings.signer)
-    people = SetupPage(definitions, parts.made(mobileconfig.PROTOCOL), options.public_url)
+    people = SetupPage(definitions, parts.made(mobileconfig.PROTOCOL), options.public_url, options.root_path)
     endpoints = [
         *_endpoints(parts),
         *(Endpoint("setup page", path, responder, ("GET", "HEAD", "POST")) for path, responder in people.routes()),

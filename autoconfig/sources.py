@@ -21,6 +21,8 @@ class Options:
 
     public_url: str | None = None
     """Where people reach this server, for links to it, when that is none of the definitions' hosts."""
+    root_path: str = ""
+    """Path under which another application mounts this one, for links of the setup page: empty, or /mail."""
     drain_time: float = 0.0
     """Seconds from SIGTERM to the end of listening, for load balancers to look elsewhere."""
     access_log: bool = False

@@ -87,7 +87,7 @@
   <!-- Apple's profile: what the device will show is said once, plainly. -->
   <xsl:template name="profile">
     <p><xsl:apply-templates select="t:text('profile_text')"/></p>
-    <form method="post" action="/email.mobileconfig">
+    <form method="post" action="{$root}/email.mobileconfig">
       <xsl:if test="$given"><input type="hidden" name="emailaddress" value="%EMAILADDRESS%"/></xsl:if>
       <button type="submit"><xsl:apply-templates select="t:text('profile_button')"/></button>
     </form>
@@ -152,7 +152,7 @@
         <p><xsl:apply-templates select="t:text('pop3_text')"/></p>
         <xsl:choose>
           <xsl:when test="$app/@requires = 'profile' and $pop3profile">
-            <form method="post" action="/email.mobileconfig">
+            <form method="post" action="{$root}/email.mobileconfig">
               <xsl:if test="$given"><input type="hidden" name="emailaddress" value="%EMAILADDRESS%"/></xsl:if>
               <input type="hidden" name="protocol" value="pop3"/>
               <button type="submit" class="second"><xsl:apply-templates select="t:text('pop3_profile_button')"/></button>

@@ -30,6 +30,8 @@
   <xsl:param name="profile" select="false()"/>
   <xsl:param name="pop3profile" select="false()"/>
   <xsl:param name="signed" select="false()"/>
+  <!-- The path under which the server is mounted: empty, or /mail -->
+  <xsl:param name="root"/>
   <!-- What changes in the address of style, script and icon when they do. -->
   <xsl:param name="edition"/>
 
@@ -45,7 +47,7 @@
   <xsl:variable name="offered" select="$setup/app[not(@requires) or (@requires = 'profile' and $profile) or
       (@requires = 'imap' and $imap) or (@requires = 'incoming' and $incoming) or (@requires = 'password' and $password)]"/>
   <xsl:variable name="app" select="$offered[@id = $step]"/>
-  <xsl:variable name="home" select="concat('/', $language, '/')"/>
+  <xsl:variable name="home" select="concat($root, '/', $language, '/')"/>
 
   <xsl:template match="/">
     <!-- An app that cannot be used with this provider has no page. -->
@@ -90,9 +92,9 @@
         <xsl:text> – </xsl:text>
         <xsl:value-of select="$name"/>
       </title>
-      <link rel="icon" type="image/svg+xml" href="/site/icon.svg?{$edition}"/>
-      <link rel="stylesheet" href="/site/setup.css?{$edition}"/>
-      <script src="/site/setup.js?{$edition}" defer="defer"/>
+      <link rel="icon" type="image/svg+xml" href="{$root}/site/icon.svg?{$edition}"/>
+      <link rel="stylesheet" href="{$root}/site/setup.css?{$edition}"/>
+      <script src="{$root}/site/setup.js?{$edition}" defer="defer"/>
     </head>
   </xsl:template>
 
@@ -115,10 +117,10 @@
             <xsl:choose>
               <xsl:when test="@tag = $language"><span aria-current="true"><xsl:value-of select="@name"/></span></xsl:when>
               <xsl:when test="$given">
-                <button form="again" formaction="/{@tag}/{$path}" lang="{@tag}" class="link"><xsl:value-of select="@name"/></button>
+                <button form="again" formaction="{$root}/{@tag}/{$path}" lang="{@tag}" class="link"><xsl:value-of select="@name"/></button>
               </xsl:when>
               <xsl:otherwise>
-                <a href="/{@tag}/{$path}" lang="{@tag}" hreflang="{@tag}"><xsl:value-of select="@name"/></a>
+                <a href="{$root}/{@tag}/{$path}" lang="{@tag}" hreflang="{@tag}"><xsl:value-of select="@name"/></a>
               </xsl:otherwise>
             </xsl:choose>
           </li>

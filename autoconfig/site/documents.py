@@ -65,8 +65,8 @@ def _templates() -> dict[str, Template]:
 class Documents:
     """Makes and keeps documents. Raises TemplateError when a stylesheet does not compile, or a text is missing."""
 
-    def __init__(self, *, signed: bool) -> None:
-        self._signed = signed
+    def __init__(self, *, signed: bool, root_path: str) -> None:
+        self._signed, self._root_path = signed, root_path
         self._templates = _templates()
         self.get = lru_cache(maxsize=_KEPT)(self._make)
 
@@ -90,5 +90,6 @@ class Documents:
             profile=bool(provider.profiles),
             pop3profile="pop3" in provider.profiles,
             signed=self._signed,
+            root=self._root_path,
             edition=EDITION,
         )

@@ -47,13 +47,18 @@ class SetupPage:
     """`GET` and `POST` of every page; forms have the field `emailaddress`.
 
     `profiles` are those that it offers; `public_url` is where people reach the server when that is none of the
-    definitions' own hosts.
+    definitions' own hosts; `root_path` is the path under which it is mounted in another application.
     """
 
     def __init__(
-        self, definitions: Directory[Definition], profiles: Mobileconfig, public_url: str | None = None
+        self,
+        definitions: Directory[Definition],
+        profiles: Mobileconfig,
+        public_url: str | None = None,
+        root_path: str = "",
     ) -> None:
-        self._documents = Documents(signed=profiles.signed)
+        self._root_path = root_path
+        self._documents = Documents(signed=profiles.signed, root_path=root_path)
         self._providers = definitions.each(lambda one: Provider(one, profiles.protocols(one)))
         self._documents.prove(self._providers.first)
         self._public_url = public_url and _secure(public_url.rstrip("/"))
@@ -94,7 +99,8 @@ class SetupPage:
         """Return the page for all who have given no address; `negotiated` if the browser's language chose it."""
         document = self._document(provider, variant)
         tag, step = variant.language, variant.step
-        values = {"EMAILDOMAIN": domain, "TYPED": "", "NEXT": _path(tag, CHOICE)} | _urls(document, tag, step, url)
+        values = {"EMAILDOMAIN": domain, "TYPED": "", "NEXT": self._path(tag, CHOICE)}
+        values |= self._urls(document, tag, step, url)
         varies = [*(["User-Agent"] if variant.platform else []), *(["Accept-Language"] if negotiated else [])]
         headers = _HEADERS | {"Content-Language": tag, "Cache-Control": "public, max-age=3600"}
         if varies:
@@ -124,7 +130,7 @@ class SetupPage:
         document = self._document(provider, variant)
         values = placeholder_values(address, domain)
         if document.placeholders & {"PAGEURL", "PROFILEURL"}:
-            values |= _urls(document, tag, step, self._public_url_of(provider, domain, request))
+            values |= self._urls(document, tag, step, self._public_url_of(provider, domain, request))
         if code is not None:
             drawn = qr_code.of_account(code)
             values |= {"ACCOUNTQR": drawn.path, "ACCOUNTQRSIZE": str(drawn.size)}
@@ -140,7 +146,7 @@ class SetupPage:
             foreign = MailAddress.parse(typed).domain
             return Response(kind, document.fill({"EMAILDOMAIN": provider.domains[0], "FOREIGN": brand_of(foreign)}))
         document = self._document(provider, Variant(tag, ADDRESS, problem=problem, suggested=meant is not None))
-        values = {"EMAILDOMAIN": provider.domains[0], "TYPED": typed, "NEXT": _path(tag, step)}
+        values = {"EMAILDOMAIN": provider.domains[0], "TYPED": typed, "NEXT": self._path(tag, step)}
         return Response(kind, document.fill(values | {"SUGGESTION": str(meant)}))
 
     def _document(self, provider: Provider, variant: Variant) -> Document:
@@ -165,24 +171,22 @@ class SetupPage:
             return self._public_url
         return f"https://autoconfig.{domain if domain in provider.domains else provider.domains[0]}"
 
+    def _path(self, tag: str, step: Step) -> str:
+        return f"{self._root_path}/{tag}/{step.path}"
+
+    def _urls(self, document: Document, tag: str, step: Step, url: str) -> dict[str, str]:
+        """Return what fills the placeholders for URLs and their QR codes, as far as a document has them."""
+        found = {"PAGE": f"{url}{self._path(tag, step)}", "PROFILE": f"{url}{self._root_path}{mobileconfig.PATH}"}
+        values: dict[str, str] = {}
+        for name, target in found.items():
+            if f"{name}URL" in document.placeholders:
+                drawn = qr_code.of_url(target)
+                values |= {f"{name}URL": target, f"{name}QR": drawn.path, f"{name}QRSIZE": str(drawn.size)}
+        return values
+
 
 def _secure(url: str) -> str:
     """Return a URL with https, unless its host is this machine itself."""
     if urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1"):
         return url
     return url.replace("http://", "https://", 1)
-
-
-def _path(tag: str, step: Step) -> str:
-    return f"/{tag}/{step.path}"
-
-
-def _urls(document: Document, tag: str, step: Step, url: str) -> dict[str, str]:
-    """Return what fills the placeholders for URLs and their QR codes, as far as a document has them."""
-    found = {"PAGE": f"{url}{_path(tag, step)}", "PROFILE": f"{url}{mobileconfig.PATH}"}
-    values: dict[str, str] = {}
-    for name, target in found.items():
-        if f"{name}URL" in document.placeholders:
-            drawn = qr_code.of_url(target)
-            values |= {f"{name}URL": target, f"{name}QR": drawn.path, f"{name}QRSIZE": str(drawn.size)}
-    return values

@@ -26,11 +26,11 @@ def test_a_text_that_no_catalogue_has_stops_the_start(monkeypatch: pytest.Monkey
     monkeypatch.setattr(languages, "catalogues", lambda: {"en": english})
     monkeypatch.setattr(documents, "_templates", documents._templates.__wrapped__)
     with pytest.raises(TemplateError, match=r"languages/en\.xml has no text works_title"):
-        Documents(signed=False).prove(Provider(load(EMBEDDED).first, ()))
+        Documents(signed=False, root_path="").prove(Provider(load(EMBEDDED).first, ()))
 
 
 def test_a_document_is_made_once_and_only_the_last_ones_are_kept() -> None:
-    made = Documents(signed=False)
+    made = Documents(signed=False, root_path="")
     provider = Provider(load(EMBEDDED).first, ("imap",))
     assert made.get(provider, Variant("en", steps.CHOICE)) is made.get(provider, Variant("en", steps.CHOICE))
     for number in range(1500):

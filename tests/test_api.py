@@ -1,0 +1,134 @@
+"""The Python API, as another application uses it."""
+
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import httpx
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Host, Mount, Route
+
+from autoconfig import Definition, DefinitionError, application
+from tests.support import Write, wait_until
+
+CONFIG = "/mail/config-v1.1.xml"
+
+
+ClientOf = Callable[..., httpx.Client]
+
+
+@contextmanager
+def serving(*routes: Host | Mount | Route, host: str = "www.example.com") -> Iterator[httpx.Client]:
+    """Serve a Starlette application by uvicorn, and give a client that requests a host of it."""
+    server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), port=0, log_level="critical"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    assert wait_until(lambda: server.started)
+    try:
+        url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        with httpx.Client(base_url=url, headers={"Host": host}) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def client_of() -> Iterator[ClientOf]:
+    with ExitStack() as stack:
+        yield lambda *routes, **options: stack.enter_context(serving(*routes, **options))
+
+
+def test_without_definitions_it_serves_bt_mail(client_of: ClientOf) -> None:
+    response = client_of(Mount("/", application())).get(CONFIG)
+    assert response.status_code == 200
+    assert "<domain>btinternet.com</domain>" in response.text
+
+
+def test_it_serves_a_definition_from_a_file(client_of: ClientOf, write: Write) -> None:
+    response = client_of(Mount("/", application(Definition.from_file(write())))).get(
+        f"{CONFIG}?emailaddress=fred@example.com"
+    )
+    assert "<hostname>imap.example.com</hostname>" in response.text
+
+
+def test_below_a_path_of_another_application_it_serves_every_protocol(client_of: ClientOf, write: Write) -> None:
+    mounted = application(Definition.from_file(write()), root_path="/setup")
+    client = client_of(Route("/", lambda _: PlainTextResponse("the other application")), Mount("/setup", mounted))
+    assert client.get("/").text == "the other application"
+    assert client.get(f"/setup{CONFIG}").headers["content-type"] == "text/xml; charset=utf-8"
+    assert "imap.example.com" in client.post("/setup/autodiscover/autodiscover.xml", content=OUTLOOK).text
+    assert "imap.example.com" in client.get("/setup/email.mobileconfig").text
+
+
+def test_below_a_path_every_link_of_the_setup_page_leads_to_something(client_of: ClientOf, write: Write) -> None:
+    client = client_of(Mount("/a/b", application(Definition.from_file(write()), root_path="/a/b")))
+    pages, seen = ["/a/b/"], set[str]()
+    while pages:
+        path = pages.pop()
+        seen.add(path)
+        response = client.get(path)
+        assert response.status_code == 200, path
+        found = set(re.findall(r'(?:href|src|formaction)="(/[^"]*)"', response.text))
+        assert all(one.startswith("/a/b/") for one in found)
+        pages += found - seen - set(pages)
+    assert {"/a/b/en/", "/a/b/cy/setup/iphone/", "/a/b/de/settings/"} <= seen
+
+
+def test_below_a_path_the_address_is_sent_on_and_the_profile_is_there(client_of: ClientOf, write: Write) -> None:
+    client = client_of(Mount("/a/b", application(Definition.from_file(write()), root_path="/a/b")))
+    choice = client.post("/a/b/en/", data={"emailaddress": "fred@example.com"})
+    assert 'formaction="/a/b/en/setup/iphone/"' in choice.text
+    phone = client.post("/a/b/en/setup/iphone/", data={"emailaddress": "fred@example.com"})
+    assert 'action="/a/b/email.mobileconfig"' in phone.text
+    assert client.post("/a/b/email.mobileconfig", data={"emailaddress": "fred@example.com"}).status_code == 200
+
+
+def test_a_host_of_another_application_can_be_its_own(client_of: ClientOf, write: Write) -> None:
+    ours = application(Definition.from_file(write()))
+    client = client_of(Host("autoconfig.example.com", ours), host="autoconfig.example.com")
+    assert "imap.example.com" in client.get(CONFIG).text
+
+
+def test_a_file_that_is_no_definition_is_explained(write: Write) -> None:
+    with pytest.raises(DefinitionError, match=r"provider\.xml:\d+: port 99999 is out of range"):
+        Definition.from_file(write({"<port>143</port>": "<port>99999</port>"}))
+
+
+def test_a_file_that_is_not_there_is_explained() -> None:
+    with pytest.raises(DefinitionError, match="no-such-file"):
+        Definition.from_file("no-such-file.xml")
+
+
+def test_two_definitions_of_one_domain_are_an_error(write: Write) -> None:
+    one, other = (Definition.from_file(write(name=name)) for name in ("one.xml", "other.xml"))
+    with pytest.raises(DefinitionError, match=r"other\.xml:\d+: domain example\.com"):
+        application(one, other)
+
+
+@pytest.mark.parametrize("path", ["mail", "/mail/", "/", "/a b", '/"><script>', "//evil.example"])
+def test_a_root_path_that_is_no_path_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="root_path"):
+        application(root_path=path)
+
+
+def test_what_the_package_does_not_have_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        __import__("autoconfig").nothing  # noqa: B018
+
+
+def test_importing_the_package_imports_no_server() -> None:
+    code = "import autoconfig, sys; print(sorted({'starlette', 'uvicorn', 'lxml'} & set(sys.modules)))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
+
+
+OUTLOOK = """<Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006"><Request>
+<EMailAddress>fred@example.com</EMailAddress><AcceptableResponseSchema>
+http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a</AcceptableResponseSchema>
+</Request></Autodiscover>"""
