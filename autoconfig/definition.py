@@ -1,8 +1,8 @@
 """The canonical settings of one provider: read them, check them, ask them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache
 from itertools import islice
 from os import PathLike
 from pathlib import Path
@@ -36,7 +36,7 @@ class DefinitionError(Exception):
         super().__init__("\n".join(self.errors))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Server:
     """One mail server: `type` is imap, pop3 or smtp, `port` 1-65535, `socket_type` SSL, STARTTLS or plain.
 
@@ -70,7 +70,7 @@ class Server:
         return self.socket_type == "SSL" and self.port == IMPLICIT_TLS_PORTS[self.type]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Service:
     """A service at a URL: `type` is jmap, ews, activeSync, caldav or carddav.
 
@@ -105,15 +105,41 @@ def _methods(section: etree._Element) -> tuple[str, ...]:
     return tuple(one.text or "" for one in section.iterfind("authentication") if one.get("system") is None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Definition:
-    """A provider's settings in normal form, valid in every respect that `load` checks."""
+    """A provider's settings, valid in every respect that `load` checks.
+
+    There may be thousands, so each holds no tree but what is asked of it, and its file in normal form.
+    """
 
     source: Path
-    root: etree._Element
-    """The clientConfig element; the templates read it."""
     warnings: tuple[str, ...]
     """What was changed, left out or is probably a mistake, one line each: `FILE:LINE: what`."""
+    id: str
+    """The provider's identifier, a hostname."""
+    display_name: str
+    """What the provider is called, 1-60 characters."""
+    short_name: str
+    """The same shorter; empty where the definition says nothing."""
+    documentation: str | None
+    """The URL of its help page, where the definition has one."""
+    domains: tuple[str, ...]
+    """The domains of the addresses that it is for, lower-case A-labels, in the order of the file."""
+    mx_domains: tuple[str, ...]
+    """The domains, lower-case A-labels, that the MX hosts of its customers' domains are in (section 4.3)."""
+    servers: tuple[Server, ...]
+    """Its IMAP, POP3 and SMTP servers, in the order of the file."""
+    services: tuple[Service, ...]
+    """Its services at a URL that documents can name, in the order of the file."""
+    issuer: str | None
+    """Who issues its OAuth2 tokens, where the definition says so."""
+    issuer_line: int
+    """The line of the issuer."""
+    structure: int
+    """Equal for definitions that differ in names, ports and texts alone: stylesheets do the same with them."""
+    _lines: tuple[int, ...] = field(repr=False)
+    _xml: bytes = field(repr=False)
+    _settings: bytes = field(repr=False)
 
     @classmethod
     def from_file(cls, file: str | PathLike[str]) -> "Definition":
@@ -128,56 +154,67 @@ class Definition:
             raise DefinitionError([str(error)]) from error
         return load(path, content)
 
-    @cached_property
-    def id(self) -> str:
-        """The provider's identifier, a host name."""
-        provider = self.root.find("emailProvider")
-        return "" if provider is None else provider.get("id", "")
+    @classmethod
+    def _read(cls, source: Path, root: etree._Element, others: Sequence[etree._Element], warnings: list[str]) -> Self:
+        """Read a valid tree in normal form; `others` are domains that `_detach` has taken out of it, put back here."""
+        settings = etree.tostring(root, encoding="utf-8")
+        structure = _structure(root)
+        servers, services = map(Server.read, mail_servers(root)), map(Service.read, service_urls(root))
+        provider, issuer = next(root.iterfind("emailProvider")), root.find("oAuth2/issuer")
+        documentation = provider.find("documentation")
+        domains = (*provider.iterfind("domain"), *others)
+        first: dict[str, int] = {}
+        for domain in domains:
+            first.setdefault(domain.text or "", line_of(domain))
+        return cls(
+            source=source,
+            warnings=tuple(warnings),
+            id=provider.get("id", ""),
+            display_name=provider.findtext("displayName", ""),
+            short_name=provider.findtext("displayShortName", ""),
+            documentation=None if documentation is None else documentation.get("url"),
+            mx_domains=tuple(dict.fromkeys(one.text or "" for one in domains if one.get("purpose") == "mx")),
+            servers=tuple(servers),
+            services=tuple(services),
+            issuer=None if issuer is None else issuer.text or "",
+            issuer_line=1 if issuer is None else line_of(issuer),
+            structure=structure,
+            domains=tuple(first),
+            _lines=tuple(first.values()),
+            _settings=settings,
+            _xml=_whole(provider, others) if others else settings,
+        )
 
-    @cached_property
-    def display_name(self) -> str:
-        """What the provider is called, 1-60 characters."""
-        return self.root.findtext("emailProvider/displayName", "")
+    @property
+    def root(self) -> etree._Element:
+        """The clientConfig element in normal form, made anew each time."""
+        return etree.fromstring(self._xml)
 
-    @cached_property
-    def domains(self) -> tuple[str, ...]:
-        """The domains of the addresses that it is for, lower-case A-labels, in the order of the file."""
-        return tuple(dict.fromkeys(domain.text or "" for domain in self.root.iterfind("emailProvider/domain")))
+    @property
+    def settings(self) -> etree._Element:
+        """The same for stylesheets that do not list the domains: of very many, only the first is there."""
+        return etree.fromstring(self._settings)
 
-    @cached_property
-    def servers(self) -> tuple[Server, ...]:
-        """Its IMAP, POP3 and SMTP servers, in the order of the file."""
-        return tuple(map(Server.read, mail_servers(self.root)))
-
-    @cached_property
-    def services(self) -> tuple[Service, ...]:
-        """Its services at a URL that documents can name, in the order of the file."""
-        return tuple(map(Service.read, service_urls(self.root)))
-
-    @cached_property
-    def issuer(self) -> str | None:
-        """Who issues its OAuth2 tokens, where the definition says so."""
-        return self.root.findtext("oAuth2/issuer")
-
-    @cached_property
-    def issuer_line(self) -> int:
-        """The line of the issuer."""
-        issuer = self.root.find("oAuth2/issuer")
-        return 1 if issuer is None else line_of(issuer)
+    @property
+    def hosts_customer_domains(self) -> bool:
+        """Whether the provider hosts customers' domains: it says so by a domain with purpose mx."""
+        return bool(self.mx_domains)
 
     def place(self, domain: str) -> str:
         """Return where one of its domains stands, FILE:LINE."""
-        lines = (line_of(one) for one in self.root.iterfind("emailProvider/domain") if one.text == domain)
-        return f"{self.source}:{next(lines, 1)}"
+        return f"{self.source}:{self._lines[self.domains.index(domain)]}"
 
-    @cached_property
-    def hosts_customer_domains(self) -> bool:
-        """Whether the provider hosts other people's domains.
 
-        It says so by a domain with purpose mx: clients then look for an address's settings where its mail goes, so any
-        domain may be one of theirs (section 4.3).
-        """
-        return self.root.find("emailProvider/domain[@purpose='mx']") is not None
+_CHOICES = frozenset({"socketType", "authentication"})
+
+
+def _structure(root: etree._Element) -> int:
+    """Return what is the same for trees with the same elements, types and choices, and placeholders in them."""
+    return hash(tuple((one.tag, one.get("type"), _choice(one.tag, one.text or "")) for one in root.iter()))
+
+
+def _choice(tag: object, text: str) -> str | bool:
+    return text if tag in _CHOICES or "%" in text else bool(text)
 
 
 def load(source: Path, content: bytes) -> Definition:
@@ -187,13 +224,16 @@ def load(source: Path, content: bytes) -> Definition:
     except ParseError as error:
         raise DefinitionError(_lines(source, [error.remark], "errors")) from error
     remarks += normalise(root)
+    others = _detach(root)
     errors = _grammar_errors(root)
     remarks += complete(root)
     explained = {error.line for error in errors}
-    errors += [error for error in validation.errors(root) if error.line not in explained]
+    wrong = (*validation.errors(root), *validation.domain_errors(others))
+    errors += [error for error in wrong if error.line not in explained]
     if errors:
         raise DefinitionError(_lines(source, errors, "errors"))
-    return Definition(source, root, tuple(_lines(source, [*remarks, *validation.warnings(root)], "warnings")))
+    warnings = _lines(source, [*remarks, *validation.warnings(root)], "warnings")
+    return Definition._read(source, root, others, warnings)
 
 
 def _lines(source: Path, remarks: Iterable[Remark], kind: str) -> list[str]:
@@ -204,24 +244,32 @@ def _lines(source: Path, remarks: Iterable[Remark], kind: str) -> list[str]:
     return lines
 
 
-def _grammar_errors(root: etree._Element) -> list[Remark]:
-    """Return why a tree does not fit the grammar, nothing when it does.
+def _detach(root: etree._Element) -> list[etree._Element]:
+    """Take the domains out of a tree that has very many, all but the first, and return them.
 
-    The time that libxml2 takes grows with the square of the number of elements. Only domains come by the thousand, so
-    it sees the first; all are checked elsewhere.
+    Each is checked by itself; what follows would take longer the more of them there are, libxml2 the square of that.
     """
-    if next(islice(root.iter(), MAX_ELEMENTS + len(root.findall("emailProvider/domain")), None), None) is not None:
-        return [Remark(1, f"the definition has more than {MAX_ELEMENTS} elements; split it into several definitions")]
     provider = root.find("emailProvider")
     others = [] if provider is None else provider.findall("domain")[1:]
     if provider is None or len(others) < _MANY:
-        return _grammar().errors(root)
+        return []
     for domain in others:
         provider.remove(domain)
-    errors = _grammar().errors(root)
+    return others
+
+
+def _whole(provider: etree._Element, others: Sequence[etree._Element]) -> bytes:
+    """Return the file with the domains that were taken out of it."""
     place = provider.index(next(provider.iterfind("domain"))) + 1
     provider[place:place] = others
-    return errors
+    return etree.tostring(provider.getroottree(), encoding="utf-8")
+
+
+def _grammar_errors(root: etree._Element) -> list[Remark]:
+    """Return why a tree does not fit the grammar, nothing when it does."""
+    if next(islice(root.iter(), MAX_ELEMENTS, None), None) is not None:
+        return [Remark(1, f"the definition has more than {MAX_ELEMENTS} elements; split it into several definitions")]
+    return _grammar().errors(root)
 
 
 @cache

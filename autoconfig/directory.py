@@ -1,6 +1,7 @@
 """Several providers side by side: read their definitions, and find the one that an address or a host belongs to."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -18,6 +19,12 @@ Files = list[tuple[Path, bytes]]
 
 _MOST_CONFLICTS = 100
 """Errors that are listed: finding the lines of each takes time."""
+
+_FIRST = 100
+_LARGE = 1000
+_MOST_STRUCTURES = 1000
+_KEPT = 4096
+"""Things that are kept of those that are made on demand."""
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -96,23 +103,52 @@ class _Index:
         self.hosting = {domain for one in definitions if one.hosts_customer_domains for domain in one.domains}
         self.first_hosting = next((one.domains[0] for one in definitions if one.hosts_customer_domains), None)
         self.first = definitions[0].domains[0]
+        self.prepared = _prepared(definitions)
+
+
+def _prepared(definitions: Sequence[Definition]) -> list[int]:
+    """Return the definitions for which everything is made at start-up: the first ones, the large ones, and samples.
+
+    Nothing is left to do for a request in most installations. Where there are thousands of definitions, most are never
+    asked for, and what each needs is made within a millisecond when it is. A stylesheet cannot fail then: it has run
+    over a definition with the same structure.
+    """
+    samples: dict[int, int] = {}
+    for number, one in enumerate(definitions):
+        if len(samples) < _MOST_STRUCTURES:
+            samples.setdefault(one.structure, number)
+    large = (number for number, one in enumerate(definitions) if len(one.domains) > _LARGE)
+    return sorted({*range(min(_FIRST, len(definitions))), *large, *samples.values()})
 
 
 class Directory(Generic[T]):
-    """One thing for each definition, found by the domain of an address or, without one, by the host that was asked."""
+    """One thing for each definition, found by the domain of an address or, without one, by the host that was asked.
 
-    def __init__(self, index: _Index, things: Sequence[T]) -> None:
+    `make` makes the thing for the definition of a number: at once if that one is prepared, for any other when it is
+    first asked for. Then it is kept, as long as it is among the last ones. It must always make the same.
+    """
+
+    def __init__(self, index: _Index, make: Callable[[int], T]) -> None:
         self._index = index
-        self._things = things
+        self._prepared = {number: make(number) for number in index.prepared}
+        self._on_demand = lru_cache(_KEPT)(make)
 
     def each(self, make: Callable[[T], U]) -> "Directory[U]":
         """Return the directory of what `make` makes of each thing."""
-        return Directory(self._index, [make(thing) for thing in self._things])
+        return Directory(self._index, lambda number: make(self._thing(number)))
+
+    @property
+    def prepared(self) -> Iterable[T]:
+        """The things that have been made at start-up."""
+        return self._prepared.values()
 
     @property
     def first(self) -> T:
         """The first definition's: it serves whoever gives neither an address nor a host that is known."""
-        return self._things[0]
+        return self._prepared[0]
+
+    def _thing(self, number: int) -> T:
+        return self._prepared[number] if number in self._prepared else self._on_demand(number)
 
     def find(self, address: MailAddress | None, host: bytes = b"") -> tuple[T, str]:
         """Return the thing for an address, and the address's domain.
@@ -122,14 +158,14 @@ class Directory(Generic[T]):
         """
         if address is None:
             domain = self.domain_of(host) or self._index.first
-            return self._things[self._index.domains[domain]], domain
+            return self._thing(self._index.domains[domain]), domain
         home = self.home(address.domain, host)
-        return self._things[self._index.domains[home]], address.domain
+        return self._thing(self._index.domains[home]), address.domain
 
     def own(self, domain: str) -> T | None:
         """Return the thing for a domain that stands in a definition, None for any other."""
         number = self._index.domains.get(domain)
-        return None if number is None else self._things[number]
+        return None if number is None else self._thing(number)
 
     def domain_of(self, host: bytes) -> str | None:
         """Return the domain whose settings are asked for at a host."""
@@ -155,4 +191,4 @@ class Directory(Generic[T]):
 
 def directory(definitions: Sequence[Definition]) -> Directory[Definition]:
     """Return the directory of some definitions, at least one."""
-    return Directory(_Index(definitions), definitions)
+    return Directory(_Index(definitions), definitions.__getitem__)

@@ -15,7 +15,6 @@ from typing import Any, Self
 from lxml import etree
 
 from autoconfig.address import UNPRINTABLE, MailAddress
-from autoconfig.definition import Definition
 
 
 class TemplateError(Exception):
@@ -109,9 +108,9 @@ class Template:
             raise self._error(error) from error
 
     def document(
-        self, definition: Definition, placeholders: Collection[str] = (), **parameters: str | bool
+        self, tree: etree._Element, placeholders: Collection[str] = (), /, **parameters: str | bool
     ) -> Document | None:
-        """Run the stylesheet over a definition; return None when it has nothing to say of this one.
+        """Run the stylesheet over a definition's tree; return None when it has nothing to say of this one.
 
         Parameters reach the stylesheet as XPath strings and booleans. Raises TemplateError.
         """
@@ -120,16 +119,16 @@ class Template:
             for name, value in parameters.items()
         }
         try:
-            result = self._transform(definition.root, **arguments)
+            result = self._transform(tree, **arguments)
         except etree.XSLTApplyError as error:
             raise self._error(error) from error
         return None if result.getroot() is None else Document(bytes(result), placeholders)  # type: ignore[call-overload]
 
     def required_document(
-        self, definition: Definition, placeholders: Collection[str] = (), **parameters: str | bool
+        self, tree: etree._Element, placeholders: Collection[str] = (), /, **parameters: str | bool
     ) -> Document:
         """Run a stylesheet that has something to say of every definition. Raises TemplateError."""
-        document = self.document(definition, placeholders, **parameters)
+        document = self.document(tree, placeholders, **parameters)
         if document is None:
             raise TemplateError(f"xml_templates/{self._name}:1: makes no document")
         return document

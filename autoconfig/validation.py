@@ -5,7 +5,7 @@ An error is what no client could use. Everything else that looks wrong is a warn
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from itertools import islice
 from urllib.parse import urlsplit
@@ -40,9 +40,7 @@ def errors(root: etree._Element) -> Iterator[Remark]:
         if not _is_hostname(provider.get("id", "")):
             text = f"id {quote(provider.get('id', ''))} is not a hostname; use the provider's main domain"
             yield Remark(line_of(provider), text)
-    for domain in root.iterfind("emailProvider/domain"):
-        if len(domain) or not _is_domain(domain.text or ""):
-            yield Remark(line_of(domain), f"domain {quote(domain.text or '')} is not a domain name such as example.com")
+    yield from domain_errors(root.iterfind("emailProvider/domain"))
     for section in mail_servers(root):
         yield from _mail_server_errors(section)
     for url in service_urls(root):
@@ -51,6 +49,13 @@ def errors(root: etree._Element) -> Iterator[Remark]:
         elif problem := _url_problem(url.text or ""):
             yield Remark(line_of(url), f"{url.tag!s} {quote(url.text or '')} {problem}")
     yield from _missing_servers(root)
+
+
+def domain_errors(domains: Iterable[etree._Element]) -> Iterator[Remark]:
+    """Yield which of some domain elements are no domains."""
+    for domain in domains:
+        if len(domain) or not _is_domain(domain.text or ""):
+            yield Remark(line_of(domain), f"domain {quote(domain.text or '')} is not a domain name such as example.com")
 
 
 def warnings(root: etree._Element) -> Iterator[Remark]:

@@ -10,7 +10,7 @@ from autoconfig.definition import EMBEDDED
 from autoconfig.templates import Document, Template, TemplateError
 from tests.support import load
 
-BT = load(EMBEDDED).first
+BT = load(EMBEDDED).first.root
 
 
 def test_a_hole_is_filled_with_text() -> None:

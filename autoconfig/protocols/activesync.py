@@ -20,7 +20,7 @@ class ActiveSync:
         def settings(definition: Definition) -> Document | None:
             # Few providers have it: the stylesheet need not run for the others.
             has = any(service.type == "activeSync" for service in definition.services)
-            return template.required_document(definition, ADDRESS_PLACEHOLDERS) if has else None
+            return template.required_document(definition.settings, ADDRESS_PLACEHOLDERS) if has else None
 
         self._documents = definitions.each(settings)
         self.schema = Schema(frozenset({REQUEST_NAMESPACE}), frozenset({RESPONSE_SCHEMA}), self._settings)

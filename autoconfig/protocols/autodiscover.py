@@ -78,7 +78,9 @@ class Autodiscover:
         self._schemas = (Schema(_REQUEST_NAMESPACES, _RESPONSE_SCHEMAS, self.render), *schemas)
         self._settings = definitions.each(partial(_Settings, Template.named("autodiscover.xsl")))
         placeholders = ("TIME", "ID", "ERRORCODE", "MESSAGE")
-        self._error = Template.named("autodiscover_error.xsl").required_document(definitions.first, placeholders)
+        self._error = Template.named("autodiscover_error.xsl").required_document(
+            definitions.first.settings, placeholders
+        )
         # The specification wants a number of the server; this one is of the provider, the same on all of its machines.
         self._id = str(zlib.crc32(definitions.first.id.encode()))
 
@@ -140,8 +142,9 @@ class _Settings:
     """One provider's settings, with and without an address."""
 
     def __init__(self, template: Template, definition: Definition) -> None:
-        self._personal = template.document(definition, ADDRESS_PLACEHOLDERS, loginname=True)
-        self._general = template.document(definition, DOMAIN_PLACEHOLDERS)
+        root = definition.settings
+        self._personal = template.document(root, ADDRESS_PLACEHOLDERS, loginname=True)
+        self._general = template.document(root, DOMAIN_PLACEHOLDERS)
 
     def render(self, address: MailAddress | None, domain: str) -> bytes:
         document = self._personal if address else self._general

@@ -3,8 +3,9 @@
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from itertools import product
+from typing import NamedTuple
 from urllib.parse import quote
 from uuid import NAMESPACE_DNS, uuid5
 
@@ -17,18 +18,26 @@ from autoconfig.protocols.description import Ask, Path, Probe, Protocol
 from autoconfig.requests import Fields, Request, plain_address
 from autoconfig.responses import Response, ResponseKind, StaticResponse
 from autoconfig.signing import BusyError, Signer
-from autoconfig.templates import ADDRESS_PLACEHOLDERS, DOMAIN_PLACEHOLDERS, Template, placeholder_values
+from autoconfig.templates import ADDRESS_PLACEHOLDERS, DOMAIN_PLACEHOLDERS, Document, Template, placeholder_values
 
 PATH = "/email.mobileconfig"
 _MEDIA_TYPE = "application/x-apple-aspen-config"
-_MAX_KEPT = 100
-"""Profiles without an address that each definition keeps ready."""
+_MAX_KEPT = 1024
+"""Responses with a profile without an address that are kept ready: about 10 MB at most, signed 20 MB."""
 MAX_NAME = 256
 """Characters in a sender's name."""
 
 _UUIDS = frozenset({"PROFILEUUID", "IMAPUUID", "POP3UUID", "CALDAVUUID", "CARDDAVUUID"})
 """The holes for identifiers that are the same for the same account every time: a profile replaces its predecessor."""
 _PLACEHOLDERS = _UUIDS | {"REALNAME"}
+
+
+class _Variant(NamedTuple):
+    """Which document is meant: the protocol, and whether the address and the sender's name are known."""
+
+    protocol: str
+    emailaddress: bool
+    name: bool = False
 
 
 class _Profiles:
@@ -40,40 +49,42 @@ class _Profiles:
         file_name = re.sub(r"[^A-Za-z0-9.-]", "", definition.id) + ".mobileconfig"
         self._headers = {"Content-Disposition": f'attachment; filename="{file_name}"'}
         self.personal = ResponseKind(_MEDIA_TYPE, self._headers | {"Cache-Control": "no-store"})
-        self.general: dict[tuple[str, str | None], Response] = {}
-        """Profiles without address and name, which are the same for every client, by domain and protocol."""
-        reverse_domain = ".".join(reversed(definition.domains[0].split(".")))
-        self._documents = {
-            (protocol, address, name): template.document(
-                definition,
-                _PLACEHOLDERS | (ADDRESS_PLACEHOLDERS if address else DOMAIN_PLACEHOLDERS),
-                protocol=protocol,
-                emailaddress=address,
-                name=name,
-                reversedomain=reverse_domain,
+        self._template = template
+        self._definition = definition
+        self._documents: dict[_Variant, Document | None] = {}
+
+    def prepare(self) -> None:
+        """Make all documents, each of which is otherwise made when it is first asked for."""
+        for variant in product(INCOMING_TYPES, (False, True), (False, True)):
+            self._document(_Variant(*variant))
+
+    def _document(self, variant: _Variant) -> Document | None:
+        if variant not in self._documents:
+            self._documents[variant] = self._template.document(
+                self._definition.settings,
+                _PLACEHOLDERS | (ADDRESS_PLACEHOLDERS if variant.emailaddress else DOMAIN_PLACEHOLDERS),
+                **variant._asdict(),
+                reversedomain=".".join(reversed(self._definition.domains[0].split("."))),
             )
-            for protocol, address, name in product(INCOMING_TYPES, (False, True), (False, True))
-        }
-        self.protocols = [protocol for protocol in INCOMING_TYPES if self._documents[protocol, True, False]]
-        self._default_protocol = next(iter(self.protocols), INCOMING_TYPES[0])
+        return self._documents[variant]
+
+    @cached_property
+    def protocols(self) -> list[str]:
+        """The protocols for which there is a profile."""
+        return [one for one in INCOMING_TYPES if self._document(_Variant(one, emailaddress=True))]
 
     def render(self, address: MailAddress | None, domain: str, name: str | None, protocol: str | None) -> bytes:
-        protocol = protocol or self._default_protocol
-        document = self._documents[protocol, address is not None, name is not None]
+        protocol = protocol or next(iter(self.protocols), INCOMING_TYPES[0])
+        document = self._document(_Variant(protocol, address is not None, name is not None))
         if document is None:
             raise NotServedError(f"this provider has no {protocol} settings that Apple devices can use")
         account = str(address).lower() if address else ""
         uuids = {name: _uuid(self._hashes[name], account) for name in document.placeholders & _UUIDS}
         return document.fill(placeholder_values(address, domain) | {"REALNAME": name or ""} | uuids)
 
-    def keep_general(self, domain: str, protocol: str | None, profile: bytes) -> Response:
-        """Return the response with a profile without address and name, and keep it for the next request."""
-        if len(self.general) >= _MAX_KEPT:
-            self.general.clear()
-        caching = {"Cache-Control": "public, max-age=3600"}
-        response = StaticResponse(profile, _MEDIA_TYPE, self._headers | caching)
-        self.general[domain, protocol] = response
-        return response
+    def general(self, profile: bytes) -> StaticResponse:
+        """Return the response with a profile without address and name, which is the same for every client."""
+        return StaticResponse(profile, _MEDIA_TYPE, self._headers | {"Cache-Control": "public, max-age=3600"})
 
 
 def _uuid(prefix: "hashlib._Hash", account: str) -> str:
@@ -95,6 +106,10 @@ class Mobileconfig:
 
     def __init__(self, definitions: Directory[Definition], signer: Signer | None = None) -> None:
         self._profiles = definitions.each(partial(_Profiles, Template.named("mobileconfig.xsl")))
+        for profiles in self._profiles.prepared:
+            profiles.prepare()
+        self._general: dict[tuple[str, str | None], Response] = {}
+        """Responses without an address and a name, by domain and protocol."""
         self._signer = signer
 
     @property
@@ -133,11 +148,18 @@ class Mobileconfig:
             if self._signer is None:
                 return Response(profiles.personal, body)
             return self._sign(self._signer, body, partial(Response, profiles.personal))
-        if (domain, protocol) in profiles.general:
-            return profiles.general[domain, protocol]
+        if (domain, protocol) in self._general:
+            return self._general[domain, protocol]
         body = profiles.render(None, domain, None, protocol)
-        keep = partial(profiles.keep_general, domain, protocol)
+        keep = partial(self._keep, profiles, domain, protocol)
         return keep(body) if self._signer is None else self._sign(self._signer, body, keep)
+
+    def _keep(self, profiles: _Profiles, domain: str, protocol: str | None, profile: bytes) -> Response:
+        """Return the response with a profile without address and name, and keep it for the next request."""
+        if len(self._general) >= _MAX_KEPT:
+            self._general.clear()
+        response = self._general[domain, protocol] = profiles.general(profile)
+        return response
 
     @staticmethod
     async def _sign(signer: Signer, profile: bytes, respond: Callable[[bytes], Response]) -> Response:

@@ -16,34 +16,32 @@ _NAMES = {"imap": "imap", "pop3": "pop3", "smtp": "submit"}
 """What PACC calls mail servers. It can say nothing of them but the host: it means implicit TLS on the default port."""
 _LONGEST_NAME, _LONGEST_SHORT_NAME = 60, 20
 """Characters; a longer name is cut, a longer short name left out."""
+_MAX_KEPT = 100
+"""Domains whose responses each definition keeps ready."""
+_HEADERS = {"Cache-Control": "public, max-age=3600", "Access-Control-Allow-Origin": "*"}
 _WEB_TYPES = frozenset({"jmap", "caldav", "carddav"})
 
 
 class _Configuration:
-    """One provider's configuration, for each of its domains."""
+    """One provider's configuration: the same for all of its domains, unless the name of the domain is in it."""
 
     def __init__(self, definition: Definition) -> None:
         hosts = (server.hostname for server in definition.servers)
         places = [definition.display_name, *hosts, *(service.url for service in definition.services)]
-        if any("%EMAILDOMAIN%" in place for place in places):
-            self._bodies = {domain: _body(definition, domain) for domain in definition.domains}
-        else:
-            self._bodies = dict.fromkeys(definition.domains, _body(definition, definition.domains[0]))
-        headers = {"Cache-Control": "public, max-age=3600", "Access-Control-Allow-Origin": "*"}
-        # Domains whose configurations are the same share one answer.
-        responses = {
-            body: StaticResponse(body, "application/json", headers) for body in set(self._bodies.values()) if body
-        }
-        self._responses = {domain: responses[body] for domain, body in self._bodies.items() if body}
+        self._definition = definition
+        self._depends_on_domain = any("%EMAILDOMAIN%" in place for place in places)
+        self._responses: dict[str, StaticResponse | None] = {}
+        self.response(definition.domains[0])
 
-    def render(self, domain: str) -> bytes:
-        if body := self._bodies[domain]:
-            return body
-        raise NotServedError("nothing that this provider offers can be said in PACC")
-
-    def response(self, domain: str) -> StaticResponse:
-        self.render(domain)
-        return self._responses[domain]
+    def response(self, domain: str) -> StaticResponse | None:
+        """Return the response for a domain, None when there is nothing to say."""
+        key = domain if self._depends_on_domain else ""
+        if key not in self._responses:
+            if len(self._responses) >= _MAX_KEPT:
+                self._responses.clear()
+            body = _body(self._definition, domain)
+            self._responses[key] = StaticResponse(body, "application/json", _HEADERS) if body else None
+        return self._responses[key]
 
 
 class Pacc:
@@ -57,13 +55,18 @@ class Pacc:
 
         Deterministic, for its digest stands in the DNS. Raises NotServedError.
         """
-        configuration, domain = self._configurations.find(None, (domain or "").encode())
-        return configuration.render(domain)
+        return self._response((domain or "").encode()).body
 
     def respond(self, request: Request) -> Response:
         """Answer a request."""
-        configuration, domain = self._configurations.find(None, request.host)
-        return configuration.response(domain)
+        return self._response(request.host)
+
+    def _response(self, host: bytes) -> StaticResponse:
+        configuration, domain = self._configurations.find(None, host)
+        response = configuration.response(domain)
+        if response is None:
+            raise NotServedError("nothing that this provider offers can be said in PACC")
+        return response
 
 
 def _body(definition: Definition, domain: str) -> bytes | None:
@@ -87,13 +90,11 @@ def _body(definition: Definition, domain: str) -> bytes | None:
     if "OAuth2" in methods and definition.issuer and definition.issuer.startswith("https://"):
         authentication["oauth-public"] = {"issuer": definition.issuer}
     provider = {"name": definition.display_name.replace("%EMAILDOMAIN%", domain)[:_LONGEST_NAME].rstrip()}
-    short_name = definition.root.findtext("emailProvider/displayShortName", "")
-    if 0 < len(short_name) <= _LONGEST_SHORT_NAME:
-        provider["shortName"] = short_name
+    if 0 < len(definition.short_name) <= _LONGEST_SHORT_NAME:
+        provider["shortName"] = definition.short_name
     info: dict[str, Any] = {"provider": provider}
-    documentation = definition.root.find("emailProvider/documentation")
-    if documentation is not None:
-        info["help"] = {"documentation": documentation.get("url")}
+    if definition.documentation is not None:
+        info["help"] = {"documentation": definition.documentation}
     content = {"protocols": protocols, "authentication": authentication, "info": info}
     return json.dumps(content, ensure_ascii=False, indent=2).encode() + b"\n"
 

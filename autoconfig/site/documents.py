@@ -78,7 +78,7 @@ class Documents:
     def _make(self, provider: Provider, variant: Variant) -> Document | None:
         """Return a document, None when the provider has nothing to say on that page."""
         return self._templates[variant.language].document(
-            provider.definition,
+            provider.definition.settings,
             _PLACEHOLDERS | (ADDRESS_PLACEHOLDERS if variant.given else DOMAIN_PLACEHOLDERS),
             step=variant.step.id,
             path=variant.step.path,
