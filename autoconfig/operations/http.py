@@ -32,14 +32,16 @@ async def exchange(
     target: str,
     headers: Iterable[tuple[str, str]],
     body: bytes | None = None,
+    method: str = "",
 ) -> Answer:
-    """Send a GET for `target`, or a POST when there is a body, and return the response.
+    """Send a GET for `target`, or a POST when there is a body, or another method; return the response.
 
     Raises Problem when the response is larger than MAX_HEADERS or MAX_BODY, breaks off, or is not HTTP/1.
     """
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEADERS)
     length = [] if body is None else [("Content-Length", str(len(body)))]
-    request = h11.Request(method="GET" if body is None else "POST", target=target, headers=[*headers, *length])
+    method = method or ("GET" if body is None else "POST")
+    request = h11.Request(method=method, target=target, headers=[*headers, *length])
     sent = [connection.send(request), connection.send(h11.Data(body or b"")), connection.send(h11.EndOfMessage())]
     try:
         writer.write(b"".join(part for part in sent if part))

@@ -106,21 +106,53 @@ _STARTTLS = {
 }
 
 
+@dataclass(frozen=True)
+class Met:
+    """What a server says before anybody logs in: its capabilities, and its TLS, if there is any."""
+
+    offered: str
+    """In upper case."""
+    tls: str | None
+    """The version, `TLSv1.3`."""
+    days_left: int
+    """Whole days until its certificate ends; 0 without TLS."""
+
+    def methods(self, type_: str) -> tuple[str, ...]:
+        """Return the methods by which it lets users log in, `password-cleartext` first."""
+        if self.refuses_logins:
+            return ()
+        return tuple(one for one in ("password-cleartext", *_METHODS) if _offers(type_, one, self.offered))
+
+    @property
+    def refuses_logins(self) -> bool:
+        """Whether it takes no log-in at all (IMAP)."""
+        return "LOGINDISABLED" in self.offered.split()
+
+
 async def check(server: MailServer, address: str, context: ssl.SSLContext, attempts: Attempts) -> Finding:
-    """Meet a server at one of its addresses. Raises Problem."""
+    """Check a server at one of its addresses. Raises Problem."""
+    return _judge(server, await meet(server, address, context, attempts), f"{address}: ")
+
+
+async def meet(server: MailServer, address: str, context: ssl.SSLContext, attempts: Attempts) -> Met:
+    """Meet a server at one of its addresses, and return what it offers. Raises Problem."""
     remedy = f"see that the server runs, and that firewalls let port {server.port} in"
     implicit = context if server.socket_type == "SSL" else None
     async with attempts.one(address, remedy), connected(server.host, address, server.port, implicit) as streams:
-        return await _meet(server, _Talk(*streams), context, f"{address}: ")
+        return await _meet(server, _Talk(*streams), context)
 
 
-async def _meet(server: MailServer, talk: _Talk, context: ssl.SSLContext, prefix: str) -> Finding:
+async def _meet(server: MailServer, talk: _Talk, context: ssl.SSLContext) -> Met:
     greeting = await talk.ask("", _GREETING[server.type][1])
     if not re.match(_GREETING[server.type][0], greeting, re.IGNORECASE):
         raise Problem(f"it does not greet as {server.type} does", f"see what listens on port {server.port}")
     if server.socket_type == "STARTTLS":
         await _start_tls(server, talk, context)
-    return _judge(server, await _capabilities(server, talk), talk.writer, prefix)
+    offered = (await _capabilities(server, talk)).upper()
+    encryption = talk.writer.get_extra_info("ssl_object")
+    if encryption is None:
+        return Met(offered, None, 0)
+    return Met(offered, encryption.version(), days_left(encryption.getpeercert()))
 
 
 async def _capabilities(server: MailServer, talk: _Talk) -> str:
@@ -149,19 +181,18 @@ async def _start_tls(server: MailServer, talk: _Talk, context: ssl.SSLContext) -
     await talk.start_tls(server.host, context)
 
 
-def _judge(server: MailServer, offered: str, writer: asyncio.StreamWriter, prefix: str) -> Finding:
-    missing = [method for method in server.authentication if not _offers(server.type, method, offered.upper())]
+def _judge(server: MailServer, met: Met, prefix: str) -> Finding:
+    missing = [method for method in server.authentication if not _offers(server.type, method, met.offered)]
     if len(missing) == len(server.authentication):
         remedy = "let the server offer it after TLS, or state in the definition what it does offer"
         raise Problem(f"{' and '.join(missing)} is promised and not offered", remedy)
-    if "LOGINDISABLED" in offered.upper().split():
+    if met.refuses_logins:
         raise Problem("it takes no log-in here (LOGINDISABLED)", "allow it after TLS, or look at the TLS settings")
-    encryption = writer.get_extra_info("ssl_object")
-    if encryption is None:
+    if met.tls is None:
         return Finding(Verdict.WARNING, f"{prefix}no encryption, as the definition says", "offer TLS")
-    days = days_left(encryption.getpeercert())
     methods = ", ".join(server.authentication)
-    return unless_soon(days, f"{prefix}{encryption.version()}, certificate for {days} more days, {methods}")
+    days = met.days_left
+    return unless_soon(days, f"{prefix}{met.tls}, certificate for {days} more days, {methods}")
 
 
 def _offers(type_: str, method: str, offered: str) -> bool:

@@ -28,11 +28,13 @@ MAX_RECORDS = 32
 class Names:
     """A resolver that asks each question once.
 
-    `resolver` is an IP address, perhaps with a port; without one, the system's are asked. Raises ValueError when it is
-    neither, and Problem when the system has none.
+    `resolver` is an IP address, perhaps with a port; without one, the system's are asked. With `public_only`, hosts
+    have public addresses only: a stranger's names and redirects lead nowhere inside this network. Raises ValueError
+    when the resolver is neither, and Problem when the system has none.
     """
 
-    def __init__(self, resolver: str | None, timeout: float) -> None:
+    def __init__(self, resolver: str | None, timeout: float, *, public_only: bool = False) -> None:
+        self._public_only = public_only
         try:
             self._resolver = dns.asyncresolver.Resolver(configure=resolver is None)
         except dns.resolver.NoResolverConfiguration as error:
@@ -54,6 +56,15 @@ class Names:
 
     async def addresses(self, host: str) -> list[str]:
         """Return the IP addresses of a host, which may be one itself. Raises Problem when it has none."""
+        found = await self._addresses(host)
+        if not self._public_only:
+            return found
+        if public := [one for one in found if is_public(one)]:
+            return public
+        remedy = "clients elsewhere cannot reach it; use --private-addresses if that is right"
+        raise Problem(f"{host} leads to {found[0]}, an address of a private network or of this machine", remedy)
+
+    async def _addresses(self, host: str) -> list[str]:
         with contextlib.suppress(ValueError):
             return [str(ipaddress.ip_address(host))]
         found = await asyncio.gather(self.find(host, "A"), self.find(host, "AAAA"))
@@ -82,6 +93,21 @@ class Names:
             remedy = f"publish at most {MAX_RECORDS}"
             raise Problem(f"{name} has {len(records)} records of type {type_}", remedy)
         return _Found(response.canonical_name.to_text(omit_final_dot=True), records)
+
+
+_EMBEDDED = ipaddress.IPv6Network("64:ff9b::/96")
+"""IPv4 addresses behind NAT64 (RFC 6052)."""
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address can be reached from everywhere: no private network, and not this machine."""
+    found = ipaddress.ip_address(address)
+    if isinstance(found, ipaddress.IPv6Address):
+        inner = found.ipv4_mapped or found.sixtofour or (found.teredo and found.teredo[1])
+        if found in _EMBEDDED:
+            inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+        found = inner or found
+    return found.is_global and not found.is_multicast
 
 
 class _Found(NamedTuple):

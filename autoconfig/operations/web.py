@@ -42,10 +42,11 @@ class Reply(NamedTuple):
 
 
 class Question(NamedTuple):
-    """A request. A body makes it a POST of XML."""
+    """A request. A body makes it a POST of XML, unless it has another method."""
 
     url: str
     body: bytes | None = None
+    method: str = ""
 
 
 class Web:
@@ -138,7 +139,7 @@ class Web:
                 self._attempt(address),
                 tls.connected(host, address, where.port or _PORTS[where.scheme], context) as (reader, writer),
             ):
-                return await exchange(reader, writer, target, headers, question.body)
+                return await exchange(reader, writer, target, headers, question.body, question.method)
         except NoAnswer:
             self._silent.add(origin)
             raise
