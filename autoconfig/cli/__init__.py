@@ -12,9 +12,9 @@ _COMMANDS = {
     "serve": "serve",
     "render": "documents",
     "validate": "documents",
-    "dns": "operations",
+    "dns": "dns",
     "check": "operations",
-    "export": "operations",
+    "export": "export",
 }
 """The commands, and the modules that they are in: the server starts without what only operators need."""
 

@@ -1,11 +1,9 @@
-"""`bt-autoconfig dns`, `check` and `export`: what an operator needs around the server."""
+"""`bt-autoconfig check`: what mail clients find, seen from outside."""
 
 import asyncio
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
@@ -16,17 +14,11 @@ from autoconfig.cli.options import (
     definition_option,
     explained,
     option,
-    say,
-    signed,
-    sources_of,
     web_address,
 )
 from autoconfig.definition import Definition
-from autoconfig.operations import dns as dns_module
 from autoconfig.operations.attempts import Attempts
 from autoconfig.operations.check import Check, Domain
-from autoconfig.operations.export import ExportError
-from autoconfig.operations.export import export as write_export
 from autoconfig.operations.local import Local
 from autoconfig.operations.names import Names
 from autoconfig.operations.report import Problem
@@ -38,12 +30,6 @@ _WIDTH = 140
 """Columns of a table that goes to no terminal."""
 
 
-def _hostname(_context: click.Context, _option: click.Parameter, value: str) -> str:
-    if name := dns_module.hostname(value):
-        return name
-    raise click.BadParameter(f"{value} is not a hostname of letters, digits and hyphens")
-
-
 _domain_option = option(
     "--domain",
     "domains",
@@ -51,45 +37,6 @@ _domain_option = option(
     metavar="DOMAIN",
     help="Only for this domain; may be given more than once. Without it, all of the definitions' domains.",
 )
-
-
-@click.command(context_settings=SETTINGS)
-@option(
-    "--host",
-    envvar="BT_AUTOCONFIG_DNS_HOST",
-    required=True,
-    callback=_hostname,
-    metavar="NAME",
-    help="The hostname of this server.",
-)
-@_domain_option
-@option("--format", "format_", type=click.Choice(["zone", "json"]), default="zone", show_default=True)
-@option(
-    "--next-definition",
-    "coming",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The definition that is to come: its PACC digest is published beside today's, for caches turn slowly.",
-)
-@definition_option
-def dns(host: str, domains: tuple[str, ...], format_: str, coming: Path | None, definitions: tuple[Path, ...]) -> None:
-    """Print the DNS records to publish for every domain.
-
-    The zone format is to be included in each domain's zone file (`$INCLUDE`).
-    """
-    with explained():
-        settings = Sources(definitions).read().load()
-        nexts = {one.id: one for one in Sources((coming,)).read().load().definitions} if coming else {}
-    found = [
-        (domain, dns_module.records(definition, domain, host, nexts.get(definition.id)))
-        for definition, domain in _chosen(settings, domains)
-    ]
-    if format_ == "json":
-        click.echo(
-            json.dumps([one for domain, records in found for one in dns_module.as_json(domain, records)], indent=2)
-        )
-    else:
-        click.echo("\n".join(dns_module.zone(domain, records) for domain, records in found), nl=False)
 
 
 @click.command(context_settings=SETTINGS)
@@ -154,30 +101,6 @@ async def _check(
         else:
             await found.report.show(Console() if sys.stdout.isatty() else Console(width=_WIDTH))
         return found.report.exit_status
-
-
-@click.command(context_settings=SETTINGS)
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
-@definition_option
-@signed
-def export(folder: Path, **where: Any) -> None:
-    """Write the documents that need no computing to DIR, laid out by host, for any static web server or CDN.
-
-    DIR/manifest.json lists the headers and the SHA-256 digest of each. Files that an earlier export wrote are replaced
-    or removed; nothing else is touched, and symbolic links in DIR are not followed.
-    """
-    with explained():
-        settings = sources_of(**where).read().load()
-        try:
-            written = asyncio.run(_export(settings, folder))
-        except ExportError as error:
-            raise Refusal(str(error)) from error
-    say(f"{folder}: {len(written)} files, and manifest.json with their headers")
-
-
-async def _export(settings: Settings, folder: Path) -> list[str]:
-    async with Local(application(settings)) as local:
-        return await write_export(settings.definitions, local, folder)
 
 
 def _chosen(settings: Settings, domains: Sequence[str]) -> list[tuple[Definition, str]]:

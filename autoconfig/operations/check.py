@@ -11,7 +11,7 @@ from autoconfig.directory import CLIENT_HOSTS
 from autoconfig.operations import mail, names, tls
 from autoconfig.operations.attempts import Attempts
 from autoconfig.operations.clients import CLIENTS, Account, Client, LookUp, read
-from autoconfig.operations.dns import hostname, pacc_text, records
+from autoconfig.operations.dns import Publication, hostname, pacc_text
 from autoconfig.operations.local import Local
 from autoconfig.operations.mail import MailServer
 from autoconfig.operations.names import Names, mail_exchanger, srv_target
@@ -117,7 +117,7 @@ class Check:
             self._hosts[host] = add(host, names.check_host(self._names, host))
         name = f"_autodiscover._tcp.{domain.name}"
         self._hosts[name] = add(name, names.check_autodiscover(self._names, domain.name))
-        for record in records(domain.definition, domain.name, "host.invalid"):
+        for record in Publication(domain.definition, "host.invalid").records(domain.name):
             if record.type == "SRV" and record.name != "_autodiscover._tcp":
                 add(f"{record.name}.{domain.name}", names.check_srv(self._names, domain.name, record))
         if document:

@@ -4,13 +4,15 @@ import base64
 import contextlib
 import hashlib
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property, lru_cache
+from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from autoconfig.address import ascii_domain
 from autoconfig.definition import Definition
-from autoconfig.directory import CLIENT_HOSTS, NotServedError, directory
+from autoconfig.directory import NotServedError, directory
 from autoconfig.protocols.pacc import Pacc
 
 _LONGEST_STRING = 255
@@ -30,6 +32,12 @@ _SRV_NAMES = {
 }
 """Services by server type and whether TLS is implicit (RFC 6186, section 3; RFC 8314, section 5.1)."""
 
+SMTPS = "_smtps._tcp"
+"""Submission with implicit TLS, as aerc knows it (lib/autoconfig), where SRV records win over autoconfig.
+
+No standard has this name, so no client needs to know that it is not offered.
+"""
+
 _WEB_SRV_NAMES = {"jmap": "_jmap._tcp", "caldav": "_caldavs._tcp", "carddav": "_carddavs._tcp"}
 """RFC 8620, section 2.2; RFC 6764, section 3."""
 _NOT_OFFERED = "0 0 0 ."
@@ -47,6 +55,8 @@ class Record(NamedTuple):
     data: str
     why: str
     """Who asks for it."""
+    optional: bool = False
+    """Whether it needs something else before it helps: the server must have a certificate for the name."""
 
     @property
     def zone_data(self) -> str:
@@ -54,6 +64,7 @@ class Record(NamedTuple):
         return _character_strings(self.data) if self.type == "TXT" else self.data
 
 
+@lru_cache(maxsize=1024)
 def hostname(name: str) -> str:
     """Return a host that a record can lead to, in lower-case A-labels; an empty text when it cannot.
 
@@ -83,26 +94,75 @@ def _escaped(byte: int) -> str:
     return chr(byte) if 0x20 <= byte < 0x7F else f"\\{byte:03}"
 
 
-def records(definition: Definition, domain: str, host: str, coming: Definition | None = None) -> list[Record]:
-    """Return the records for a domain of a definition that is served at `host`.
+def address(text: str) -> IPv4Address | IPv6Address:
+    """Read the IP address of a server. Raises ValueError when no record can lead clients to it."""
+    found = ipaddress.ip_address(text)
+    mapped = isinstance(found, IPv6Address) and (found.scope_id or found.ipv4_mapped)
+    if mapped or found.is_unspecified or found.is_multicast or found.is_link_local:
+        raise ValueError(f"{text} is not an address that clients can connect to")
+    return found
 
-    `coming` is the definition that is to take its place: both PACC digests are then published, so that clients find a
-    right one whichever answer they have. What no record can say is left out: servers without a hostname, paths of more
-    than 250 bytes, and names that would be too long.
+
+class Publication:
+    """What to publish so that clients find the server, and a definition's mail servers.
+
+    `host` is the server's hostname, in A-labels; `addresses` are its IP addresses. With addresses, the hosts of clients
+    have records of their own, A and AAAA; without, they are aliases of `host`, which is then needed. `coming` is the
+    definition that is to take the place of this one: both PACC digests are published, so that clients find a right one
+    whichever answer they have.
     """
-    target = f"{host}."
-    prefixes = [prefix for prefix in CLIENT_HOSTS if prefix and f"{prefix}{domain}" != host]
-    found = [
-        *(Record(prefix.rstrip("."), "CNAME", target, _WHY[prefix]) for prefix in prefixes),
-        Record("_autodiscover._tcp", "SRV", f"0 0 443 {target}", "Outlook, when it finds nothing else"),
-        *_mail(definition, domain),
-        *_web(definition, domain),
-        *(
-            Record("_ua-auto-config", "TXT", text, "PACC clients, who check what they fetched by it")
-            for text in pacc_texts([definition, coming] if coming else [definition], domain)
-        ),
-    ]
-    return [one for one in found if len(f"{one.name}.{domain}") <= _LONGEST_NAME]
+
+    def __init__(
+        self,
+        definition: Definition,
+        host: str | None,
+        addresses: Sequence[IPv4Address | IPv6Address] = (),
+        coming: Definition | None = None,
+    ) -> None:
+        self._definition = definition
+        self._host = host
+        self._addresses = addresses
+        self._coming = coming
+
+    def records(self, domain: str, *, hosted: bool = False) -> list[Record]:
+        """Return the records for a domain, in A-labels.
+
+        Of a hosted domain, the names of its own are optional: they need certificates, and most clients find the
+        settings by its MX or SRV records. What no record can say is left out: servers without a hostname, paths of more
+        than 250 bytes, and names that would be too long.
+        """
+        target = f"{self._host or f'autodiscover.{domain}'}."
+        found = [
+            *(one._replace(optional=hosted) for one in self._hosts(domain)),
+            Record("_autodiscover._tcp", "SRV", f"0 0 443 {target}", "Outlook, when it finds nothing else"),
+            *_mail(self._definition, domain),
+            *_web(self._definition, domain),
+            *(
+                Record("_ua-auto-config", "TXT", text, "PACC clients, who check what they fetched by it", hosted)
+                for text in self._pacc_texts(domain)
+            ),
+        ]
+        return [one for one in found if len(f"{one.name}.{domain}") <= _LONGEST_NAME]
+
+    def _hosts(self, domain: str) -> Iterator[Record]:
+        for prefix, why in _WHY.items():
+            name = prefix.rstrip(".")
+            for one in self._addresses:
+                yield Record(name, "A" if one.version == 4 else "AAAA", str(one), why)
+            if not self._addresses and f"{prefix}{domain}" != self._host:
+                yield Record(name, "CNAME", f"{self._host}.", why)
+
+    def _pacc_texts(self, domain: str) -> list[str]:
+        """Return what the TXT record says of each definition's PACC document (draft-ietf-mailmaint-pacc-03)."""
+        texts: dict[str, None] = {}
+        for pacc in self._paccs:
+            with contextlib.suppress(NotServedError):
+                texts[pacc_text(pacc.render(domain))] = None
+        return list(texts)
+
+    @cached_property
+    def _paccs(self) -> list[Pacc]:
+        return [Pacc(directory([one])) for one in (self._definition, self._coming) if one]
 
 
 _WHY = {
@@ -110,16 +170,7 @@ _WHY = {
     "autodiscover.": "Outlook",
     "ua-auto-config.": "PACC clients",
 }
-
-
-def pacc_texts(definitions: Iterable[Definition], domain: str) -> list[str]:
-    """Return what the TXT record of a domain says of each definition's PACC document (draft-ietf-mailmaint-pacc-03)."""
-    return list(dict.fromkeys(text for one in definitions for text in _pacc_text(one, domain)))
-
-
-def _pacc_text(definition: Definition, domain: str) -> Iterator[str]:
-    with contextlib.suppress(NotServedError):
-        yield pacc_text(Pacc(directory([definition])).render(domain))
+"""The hosts that clients ask, without the domain itself, which has a web site of its own."""
 
 
 def pacc_text(document: bytes) -> str:
@@ -143,6 +194,8 @@ def _mail(definition: Definition, domain: str) -> Iterator[Record]:
             found.setdefault(name, f"{priority} 1 {server.port} {host}.")
     for name in _SRV_NAMES.values():
         yield Record(name, "SRV", found.get(name, _NOT_OFFERED), "clients that follow RFC 6186")
+    if submissions := found.get("_submissions._tcp"):
+        yield Record(SMTPS, "SRV", submissions, "aerc")
 
 
 def _web(definition: Definition, domain: str) -> Iterator[Record]:
@@ -170,23 +223,3 @@ def _place(url: str) -> tuple[str, int, str] | None:
     if parts.scheme != "https" or not host or _PLACEHOLDER in url or port == 0:
         return None
     return host, port or 443, parts.path
-
-
-def zone(domain: str, found: Iterable[Record]) -> str:
-    """Return records as a piece of a zone file (RFC 1035, section 5), to be included in the domain's zone."""
-    lines = [f"; {domain}", f"$ORIGIN {domain}.", f"$TTL {TTL}"]
-    why = ""
-    for record in found:
-        if record.why != why:
-            why = record.why
-            lines.append(f"; {why}")
-        lines.append(f"{record.name:<20} {record.type:<5} {record.zone_data}")
-    return "\n".join(lines) + "\n"
-
-
-def as_json(domain: str, found: Iterable[Record]) -> list[dict[str, str | int]]:
-    """Return records as JSON has them, names in full and without the dot at their end."""
-    return [
-        {"name": f"{one.name}.{domain}", "type": one.type, "ttl": TTL, "data": one.data, "why": one.why}
-        for one in found
-    ]

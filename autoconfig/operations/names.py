@@ -16,7 +16,7 @@ import dns.resolver
 from dns.rdtypes.ANY.MX import MX
 from dns.rdtypes.IN.SRV import SRV
 
-from autoconfig.operations.dns import Record, hostname
+from autoconfig.operations.dns import SMTPS, Record, hostname
 from autoconfig.operations.report import Finding, Problem, Verdict, findings, result_of, right
 
 _AT_ONCE = 32
@@ -198,6 +198,8 @@ async def check_srv(names: Names, domain: str, wanted: Record) -> Finding:
     if not found:
         if wanted.data == "0 0 0 .":
             return Finding(Verdict.WARNING, "nothing says that this is not offered", remedy)
+        if wanted.name == SMTPS:  # no standard has it
+            return Finding(Verdict.WARNING, "there is none, so aerc finds no SMTP server", remedy)
         raise Problem(f"there is no SRV record {name}", remedy)
     raise Problem(f"it says {', '.join(sorted(found.values()))}", f"{remedy} instead")
 

@@ -12,6 +12,8 @@ from tests.clients.network import ADDRESS, Network
 from tests.support import COMMAND
 
 DOMAIN = "btinternet.com"
+NameServer = Callable[[Path, Path], list[str | Path]]
+"""Writes its configuration to a folder, for a zone, and returns its command."""
 ASK = """
 import dns.resolver, sys
 resolver = dns.resolver.Resolver(configure=False)
@@ -56,51 +58,58 @@ def services(calendar: str, contacts: str) -> str:
     )
 
 
-@pytest.mark.parametrize("server", [knot, nsd, bind])
-def test_a_name_server_loads_the_records_and_answers_with_them(
-    lab: Network, server: Callable[[Path, Path], list[str | Path]]
-) -> None:
-    folder = lab.folder / "zones"
-    folder.mkdir(mode=0o777)
+def written(folder: Path, *arguments: str | Path) -> Path:
+    """Write the records of DOMAIN to a file as `dns --output` does, with odd URLs in the definition."""
     definition = folder / "definition.xml"
     urls = ("https://dav.example/a;b&quot;\\é", f"https://dav.example/{'x' * 300}")
     definition.write_text(EMBEDDED.read_text().replace("</clientConfig>", services(*urls)))
-    command: list[str | Path] = [
-        COMMAND,
-        "dns",
-        "--host",
-        f"web.{DOMAIN}",
-        "--domain",
-        DOMAIN,
-        "--definition",
-        definition,
-    ]
-    (folder / "records").write_text(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+    command: list[str | Path] = [COMMAND, "dns", "--domain", DOMAIN, "--definition", definition, "--output", folder]
+    subprocess.run([*command, *arguments], capture_output=True, check=True)
+    return folder / f"{DOMAIN}.zone"
+
+
+def answers(lab: Network, server: NameServer, folder: Path, records: Path, *questions: str) -> list[str]:
+    """Load records into a name server's zone, and ask it NAME/TYPE."""
     zone = folder / "zone"
     zone.write_text(
-        f"$ORIGIN {DOMAIN}.\n$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A {ADDRESS}\n$INCLUDE {folder}/records\n"
+        f"$ORIGIN {DOMAIN}.\n$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A {ADDRESS}\n$INCLUDE {records}\n"
     )
     lab.start(server.__name__, server(folder, zone))
     lab.wait_for_port(53)
-    questions = [
-        "autoconfig/CNAME",
-        "_autodiscover._tcp/SRV",
-        "_imaps._tcp/SRV",
-        "_imap._tcp/SRV",
-        "_carddavs._tcp/SRV",
-        "_caldavs._tcp/TXT",
-        "_ua-auto-config/TXT",
-    ]
-    answers = lab.run(
-        [sys.executable, "-c", ASK, ADDRESS, *(question.replace("/", f".{DOMAIN}/") for question in questions)]
-    )
-    *others, digest = answers.splitlines()
+    asked = [question.replace("/", f".{DOMAIN}/") for question in questions]
+    return lab.run([sys.executable, "-c", ASK, ADDRESS, *asked]).splitlines()
+
+
+@pytest.fixture
+def folder(lab: Network) -> Path:
+    made = lab.folder / "zones"
+    made.mkdir(mode=0o777)
+    return made
+
+
+@pytest.mark.parametrize("server", [knot, nsd, bind])
+def test_a_name_server_loads_the_records_and_answers_with_them(lab: Network, server: NameServer, folder: Path) -> None:
+    *others, digest = answers(
+        lab, server, folder, written(folder, "--host", f"web.{DOMAIN}"),
+        "autoconfig/CNAME", "_autodiscover._tcp/SRV", "_imaps._tcp/SRV", "_imap._tcp/SRV", "_smtps._tcp/SRV",
+        "_carddavs._tcp/SRV", "_caldavs._tcp/TXT", "_ua-auto-config/TXT",
+    )  # fmt: skip
     assert others == [
         "web.btinternet.com.",
         "0 0 443 web.btinternet.com.",
         "0 1 993 mail.btinternet.com.",
         "0 0 0 .",
+        "0 1 465 mail.btinternet.com.",
         "0 1 443 dav.example.",
         r'"path=/a;b\"\\\195\169"',
     ]
     assert digest.startswith('"v=UAAC1; a=sha256; d=')
+
+
+@pytest.mark.parametrize("server", [knot, nsd, bind])
+def test_a_name_server_loads_addresses_instead_of_aliases(lab: Network, server: NameServer, folder: Path) -> None:
+    records = written(folder, "--address", "192.0.2.1", "--address", "192.0.2.2", "--address", "2001:db8::1")
+    names = ("autoconfig/A", "ua-auto-config/AAAA", "_autodiscover._tcp/SRV")
+    first, *others = answers(lab, server, folder, records, *names)
+    assert sorted(first.split()) == ["192.0.2.1", "192.0.2.2"]
+    assert others == ["2001:db8::1", f"0 0 443 autodiscover.{DOMAIN}."]

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -6,8 +7,9 @@ import dns.zone
 import pytest
 
 from autoconfig.definition import EMBEDDED, DefinitionError
-from autoconfig.operations.dns import Record, as_json, hostname, pacc_text, records, zone
+from autoconfig.operations.dns import Publication, Record, hostname, pacc_text
 from autoconfig.operations.names import srv_target
+from autoconfig.operations.zones import as_json, zone
 from autoconfig.protocols.pacc import Pacc
 from tests.support import COMMAND, SERVICES, Write, load
 
@@ -16,7 +18,7 @@ HOST = "setup.bt.example"
 
 
 def found(name: str, host: str = HOST) -> list[tuple[str, str]]:
-    return [(one.type, one.data) for one in records(BT, "talk21.com", host) if one.name == name]
+    return [(one.type, one.data) for one in Publication(BT, host).records("talk21.com") if one.name == name]
 
 
 @pytest.mark.parametrize("name", ["autoconfig", "autodiscover", "ua-auto-config"])
@@ -39,6 +41,7 @@ def test_outlook_finds_the_server_by_srv() -> None:
         ("_imaps._tcp", "0 1 993 mail.btinternet.com."),
         ("_pop3s._tcp", "10 1 995 mail.btinternet.com."),
         ("_submissions._tcp", "0 1 465 mail.btinternet.com."),
+        ("_smtps._tcp", "0 1 465 mail.btinternet.com."),
         ("_imap._tcp", "0 0 0 ."),
         ("_pop3._tcp", "0 0 0 ."),
         ("_submission._tcp", "0 0 0 ."),
@@ -54,7 +57,7 @@ def test_the_digest_is_that_of_the_document_that_is_served() -> None:
 
 
 def test_starttls_and_services_at_urls_have_records_too(write: Write) -> None:
-    all_ = records(load(write({"</clientConfig>": SERVICES})).first, "example.com", HOST)
+    all_ = Publication(load(write({"</clientConfig>": SERVICES})).first, HOST).records("example.com")
     data = {(one.name, one.type): one.data for one in all_}
     assert data["_imap._tcp", "SRV"] == "0 1 143 imap.example.com."
     assert data["_imaps._tcp", "SRV"] == "0 0 0 ."
@@ -70,7 +73,7 @@ def test_host_names_that_depend_on_the_domain_are_the_domains_own(write: Write) 
     definition = load(
         write({">imap.example.com<": ">imap.%EMAILDOMAIN%<", ">smtp.example.com<": ">%EMAILLOCALPART%.x<"})
     ).first
-    data = {one.name: one.data for one in records(definition, "example.net", HOST)}
+    data = {one.name: one.data for one in Publication(definition, HOST).records("example.net")}
     assert data["_imap._tcp"] == "0 1 143 imap.example.net."
     assert data["_submission._tcp"] == "0 0 0 ."
 
@@ -139,7 +142,7 @@ def test_a_zone_can_be_loaded_whatever_a_definition_says(write: Write, url: str,
     except DefinitionError:
         return  # nothing to print
     for domain in definition.domains:
-        text = zone(domain, records(definition, domain, HOST))
+        text = zone(domain, Publication(definition, HOST).records(domain))
         assert text.isascii()
         loaded = dns.zone.from_text(
             f"@ 60 SOA ns hostmaster 1 3600 600 86400 60\n@ 60 NS ns\n{text}", origin=domain, relativize=False
@@ -168,17 +171,141 @@ def test_what_no_record_can_say_is_left_out(write: Write, url: str, srv: str | N
     except DefinitionError:
         assert srv is None
         return
-    data = {one.type: one.data for one in records(definition, "example.com", HOST) if one.name == "_caldavs._tcp"}
+    data = {
+        one.type: one.data
+        for one in Publication(definition, HOST).records("example.com")
+        if one.name == "_caldavs._tcp"
+    }
     assert (data.get("SRV"), data.get("TXT")) == (srv, txt)
 
 
-@pytest.mark.parametrize(
-    "host", ["a_b.example", "192.0.2.1", "::1", "a..b", "-a.example", f"{'a' * 64}.example", "a b"]
-)
+@pytest.mark.parametrize("host", ["a_b.example", "a..b", "-a.example", f"{'a' * 64}.example", "a b"])
 def test_the_host_must_be_one_that_records_can_lead_to(host: str) -> None:
     refused = subprocess.run([COMMAND, "dns", "--host", host], capture_output=True, check=False, text=True)
     assert refused.returncode == 2
     assert f"{host} is not a hostname of letters, digits and hyphens" in refused.stderr
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([COMMAND, "dns", *arguments], capture_output=True, check=False, text=True)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "::1", "2001:db8::1", "224.0.0.1"])
+def test_an_ip_address_as_the_host_is_refused_with_the_option_that_takes_it(host: str) -> None:
+    refused = run("--host", host)
+    assert refused.returncode == 2
+    assert f"{host} is an IP address, not a hostname; use --address {host}" in refused.stderr
+
+
+def test_the_server_must_be_named() -> None:
+    assert "name this server: --host NAME, or --address IP" in run().stderr
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["224.0.0.1", "0.0.0.0", "::", "ff02::1", "fe80::1", "2001:db8::1%eth0", "::ffff:192.0.2.1", "192.0.2", "192.0.2.1/24", "mail.example", ""],
+)  # fmt: skip
+def test_an_address_must_be_one_that_clients_can_connect_to(address: str) -> None:
+    refused = run("--address", address)
+    assert refused.returncode == 2
+    assert "use an address such as 192.0.2.1 or 2001:db8::1" in refused.stderr
+
+
+def addressed(*arguments: str) -> list[tuple[str, str, str]]:
+    printed = json.loads(run("--domain", "talk21.com", "--format", "json", *arguments).stdout)
+    return [(one["name"].removesuffix(".talk21.com"), one["type"], one["data"]) for one in printed]
+
+
+ADDRESSES = [
+    (name, *record)
+    for name in ("autoconfig", "autodiscover", "ua-auto-config")
+    for record in (("A", "192.0.2.1"), ("A", "192.0.2.2"), ("AAAA", "2001:db8::1"))
+]
+SOME = ("--address", "192.0.2.1", "--address", "192.0.2.2", "--address", "2001:DB8::0:1", "--address", "192.0.2.1")
+
+
+def test_addresses_are_printed_instead_of_aliases_and_outlook_is_sent_to_the_domains_own_host() -> None:
+    found = addressed(*SOME)
+    assert found[:9] == ADDRESSES
+    assert found[9] == ("_autodiscover._tcp", "SRV", "0 0 443 autodiscover.talk21.com.")
+    assert "CNAME" not in {type_ for _, type_, _ in found}
+
+
+@pytest.mark.parametrize("host", [HOST, "autoconfig.talk21.com"])
+def test_with_addresses_and_a_host_outlook_is_sent_to_the_host(host: str) -> None:
+    found = addressed(*SOME, "--host", host)
+    assert found[:9] == ADDRESSES
+    assert found[9] == ("_autodiscover._tcp", "SRV", f"0 0 443 {host}.")
+
+
+def test_submission_with_starttls_alone_has_no_record_for_aerc(write: Write) -> None:
+    names = {one.name for one in Publication(load(write()).first, HOST).records("example.com")}
+    assert "_submission._tcp" in names
+    assert "_smtps._tcp" not in names
+
+
+def test_a_file_for_each_domain_has_what_would_be_printed(tmp_path: Path) -> None:
+    for format_ in ("zone", "json"):
+        done = run("--host", HOST, "--format", format_, "--output", tmp_path)
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"{tmp_path}: 3 files, 3 of them changed\n", "")
+        for domain in BT.domains:
+            printed = run("--host", HOST, "--format", format_, "--domain", domain).stdout
+            assert (tmp_path / f"{domain}.{format_}").read_text() == printed
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+@pytest.mark.parametrize("format_", ["zone", "json"])
+def test_only_files_that_have_changed_are_replaced_and_nothing_else_is_touched(tmp_path: Path, format_: str) -> None:
+    run("--host", HOST, "--format", format_, "--output", tmp_path)
+    (tmp_path / "mine").write_text("mine")
+    stale, kept = tmp_path / f"talk21.com.{format_}", tmp_path / f"btinternet.com.{format_}"
+    text = stale.read_text()
+    stale.write_text(text.replace("993", "994"))
+    before = kept.stat()
+    done = run("--host", HOST, "--format", format_, "--output", tmp_path)
+    assert done.stdout == f"{tmp_path}: 3 files, 1 of them changed\n"
+    assert stale.read_text() == text
+    assert (kept.stat().st_ino, kept.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+MINE = {
+    "zone": ["", "mine", "$ORIGIN talk21.com.\n@ SOA ns hostmaster 1 3600 600 86400 60\n", "; btinternet.com\n$ORIGIN btinternet.com.\n$TTL 3600\n"],
+    "json": ["", "mine", "{}", '[{"name": "a.talk21.com"}]', "[" * 100_000, "[7]",
+             '[{"name": "a.btinternet.com", "type": "A", "ttl": 1, "data": "", "why": ""}]'],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("format_", "content"), [(name, content) for name, some in MINE.items() for content in some])
+def test_a_file_that_something_else_wrote_is_not_replaced(tmp_path: Path, format_: str, content: str) -> None:
+    file = tmp_path / f"talk21.com.{format_}"
+    file.write_text(content)
+    refused = run("--host", HOST, "--format", format_, "--domain", "talk21.com", "--output", tmp_path)
+    assert refused.returncode == 1
+    assert refused.stderr == f"{file}: was not written by this command; remove it, or choose another folder\n"
+    assert file.read_text() == content
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "fifo"])
+def test_what_is_no_regular_file_stops_the_command(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "zones"
+    folder.mkdir()
+    place, outside = folder / "btinternet.com.zone", tmp_path / "outside"
+    outside.write_text("mine")
+    match kind:
+        case "link":
+            place.symlink_to(outside)
+        case "folder":
+            place.mkdir()
+        case _:
+            os.mkfifo(place)
+    refused = run("--host", HOST, "--output", folder)
+    assert refused.returncode == 1
+    assert len(refused.stderr.splitlines()) == 1
+    assert outside.read_text() == "mine"
+    assert list(folder.iterdir()) == [place]
 
 
 def test_json_has_whole_names() -> None:
@@ -187,12 +314,9 @@ def test_json_has_whole_names() -> None:
 
 
 def test_the_command_prints_all_domains_or_those_that_are_asked_for() -> None:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([COMMAND, "dns", *arguments], capture_output=True, check=False, text=True)
-
     assert run("--host", HOST).stdout.count("$ORIGIN") == 3
     assert run("--host", HOST, "--domain", "Talk21.com").stdout.count("$ORIGIN") == 1
-    assert len(json.loads(run("--host", HOST, "--format", "json").stdout)) == 33
+    assert len(json.loads(run("--host", HOST, "--format", "json").stdout)) == 36
     refused = run("--host", HOST, "--domain", "example.org")
     assert (refused.returncode, refused.stderr) == (
         1, "--domain: example.org stands in no definition; there are btinternet.com, btopenworld.com, talk21.com\n",

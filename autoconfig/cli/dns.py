@@ -1,0 +1,200 @@
+"""`bt-autoconfig dns`: the DNS records to publish."""
+
+import ipaddress
+import json
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from autoconfig.address import ascii_domain
+from autoconfig.cli.options import SETTINGS, Refusal, definition_option, explained, option, say
+from autoconfig.definition import Definition
+from autoconfig.operations import zones
+from autoconfig.operations.dns import Publication, Record, hostname
+from autoconfig.operations.dns import address as ip_address
+from autoconfig.operations.folder import Folder, FolderError
+from autoconfig.sources import Sources
+
+_KEPT = 16
+"""Definitions whose documents are kept: domains come definition by definition."""
+
+
+class _Domain(NamedTuple):
+    """A domain whose records are to be published, and the number of its definition."""
+
+    name: str
+    definition: int
+    hosted: bool = False
+
+
+def _hostname(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    if name := hostname(value):
+        return name
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        raise click.BadParameter(f"{value} is not a hostname of letters, digits and hyphens") from None
+    raise click.BadParameter(f"{value} is an IP address, not a hostname; use --address {value}")
+
+
+def _addresses(
+    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> list[IPv4Address | IPv6Address]:
+    try:
+        return list(dict.fromkeys(map(ip_address, values)))
+    except ValueError as error:
+        raise click.BadParameter(f"{error}; use an address such as 192.0.2.1 or 2001:db8::1") from error
+
+
+@click.command(context_settings=SETTINGS)
+@option(
+    "--host",
+    envvar="BT_AUTOCONFIG_DNS_HOST",
+    callback=_hostname,
+    metavar="NAME",
+    help="The hostname of this server: the records are aliases of it. Needed without --address.",
+)
+@option(
+    "--address",
+    "addresses",
+    multiple=True,
+    callback=_addresses,
+    metavar="IP",
+    help="An IPv4 or IPv6 address of this server: print A and AAAA records instead of aliases. May be given more than "
+    "once.",
+)
+@option(
+    "--domain",
+    "domains",
+    multiple=True,
+    metavar="DOMAIN",
+    help="Only for this domain, which may be a hosted one. May be given more than once. Without it, all domains.",
+)
+@option(
+    "--hosted-names",
+    is_flag=True,
+    help="Also publish the autoconfig., autodiscover. and ua-auto-config. hosts of hosted domains: this server has "
+    "certificates for them.",
+)
+@option("--format", "format_", envvar="BT_AUTOCONFIG_DNS_FORMAT", type=click.Choice(["zone", "json"]), default="zone",
+        show_default=True, help="Pieces of zone files, or JSON for other tools.")  # fmt: skip
+@option(
+    "--output",
+    envvar="BT_AUTOCONFIG_DNS_OUTPUT",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write a file for each domain, DIR/DOMAIN.zone or DIR/DOMAIN.json, instead of printing. Only files that have "
+    "changed are replaced; nothing else in DIR is touched.",
+)
+@option(
+    "--next-definition",
+    "coming",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The definition that is to come: its PACC digest is published beside today's, for caches turn slowly.",
+)
+@definition_option
+def dns(
+    host: str | None,
+    addresses: list[IPv4Address | IPv6Address],
+    domains: tuple[str, ...],
+    hosted_names: bool,
+    format_: str,
+    output: Path | None,
+    coming: Path | None,
+    definitions: tuple[Path, ...],
+) -> None:
+    """Print the DNS records to publish for every domain.
+
+    The zone format is to be included in each domain's zone file (`$INCLUDE`).
+    """
+    if not host and not addresses:
+        raise click.UsageError("name this server: --host NAME, or --address IP")
+    with explained():
+        served = Sources(definitions).read().load().definitions
+        nexts = {one.id: one for one in Sources((coming,)).read().load().definitions} if coming else {}
+
+    @lru_cache(maxsize=_KEPT)
+    def publication(number: int) -> Publication:
+        return Publication(served[number], host, addresses, nexts.get(served[number].id))
+
+    def found() -> Iterator[tuple[str, list[Record]]]:
+        for domain in _chosen(served, domains):
+            records = publication(domain.definition).records(domain.name, hosted=domain.hosted)
+            if hosted_names:
+                records = [one._replace(optional=False) for one in records]
+            yield domain.name, records
+
+    if output:
+        _write(output, found(), format_)
+    else:
+        _PRINT[format_](found())
+
+
+def _chosen(definitions: tuple[Definition, ...], domains: tuple[str, ...]) -> Iterator[_Domain]:
+    """Yield the domains that are asked for."""
+    own = {domain: number for number, one in enumerate(definitions) for domain in one.domains}
+    hosting = next((number for number, one in enumerate(definitions) if one.hosts_customer_domains), None)
+    if not domains:
+        yield from (_Domain(*one) for one in own.items())
+    for domain in domains:
+        try:
+            name = ascii_domain(domain)
+        except ValueError as error:
+            raise Refusal(f"--domain: {domain} is not a domain name such as example.com") from error
+        if name in own:
+            yield _Domain(name, own[name])
+        elif hosting is not None:
+            yield _Domain(name, hosting, hosted=True)
+        else:
+            raise Refusal(f"--domain: {name} stands in no definition; there are {_some(list(own))}")
+
+
+def _some(domains: list[str]) -> str:
+    """Return domains as text, of very many the first ones."""
+    more = f" and {len(domains) - _SHOWN} more" if len(domains) > _SHOWN else ""
+    return ", ".join(domains[:_SHOWN]) + more
+
+
+_SHOWN = 10
+
+
+def _print_zones(found: Iterable[tuple[str, list[Record]]]) -> None:
+    separator = ""
+    for domain, records in found:
+        click.echo(f"{separator}{zones.zone(domain, records)}", nl=False)
+        separator = "\n"
+
+
+def _print_json(found: Iterable[tuple[str, list[Record]]]) -> None:
+    """Print one list, record by record: all of many thousand domains would need much memory."""
+    separator = "[\n"
+    for domain, records in found:
+        for one in zones.as_json(domain, records):
+            text = json.dumps(one, indent=2).replace("\n", "\n  ")
+            click.echo(f"{separator}  {text}", nl=False)
+            separator = ",\n"
+    click.echo("[]" if separator.startswith("[") else "\n]")
+
+
+_PRINT: dict[str, Callable[[Iterable[tuple[str, list[Record]]]], None]] = {"zone": _print_zones, "json": _print_json}
+
+
+def _write(path: Path, found: Iterable[tuple[str, list[Record]]], format_: str) -> None:
+    """Write a file for each domain that has records."""
+    files = changed = 0
+    try:
+        with Folder(path) as folder:
+            for domain, records in found:
+                if records:
+                    files += 1
+                    changed += zones.write(folder, domain, records, format_)
+    except FolderError as error:
+        raise Refusal(str(error)) from error
+    say(f"{path}: {files} files, {changed} of them changed")
