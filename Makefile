@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help serve test test-clients test-web test-deploy stress screenshot record-clients bench lint format lock clean
+.PHONY: help serve test test-clients test-web test-deploy stress reference screenshot record-clients bench lint format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -54,6 +54,9 @@ record-clients: $(READY) ## Write docs/clients.md from runs of the real clients
 test-deploy: $(READY) ## Build and start the container image (root, Debian), with all other tests of deploy/
 	tests/deploy/install
 	REQUIRE_DEPLOY=1 $(BIN)/pytest tests/deploy
+
+reference: $(READY) ## Write docs/reference.md, the commands and environment variables, from the code
+	$(BIN)/python -m tests.reference docs/reference.md
 
 screenshot: $(READY) ## Take the screenshots of the setup page for the README and docs
 	tests/web/install

@@ -7,7 +7,17 @@ from typing import Any
 import click
 
 from autoconfig.address import MailAddress
-from autoconfig.cli.options import SETTINGS, address_of, definition_option, explained, option, say, signed, sources_of
+from autoconfig.cli.options import (
+    SETTINGS,
+    Argument,
+    address_of,
+    definition_option,
+    explained,
+    option,
+    say,
+    signed,
+    sources_of,
+)
 from autoconfig.definition import EMBEDDED, INCOMING_TYPES
 from autoconfig.directory import directory
 from autoconfig.grammar import quote
@@ -49,6 +59,7 @@ def render(
 @click.command(context_settings=SETTINGS)
 @click.argument(
     "sources",
+    cls=Argument,
     metavar="[FILE]...",
     nargs=-1,
     envvar="BT_AUTOCONFIG_DEFINITION",

@@ -17,13 +17,45 @@ from autoconfig.protocols.autodiscover import AutodiscoverError
 from autoconfig.sources import CONFIGURATION_ERRORS, Options, Sources
 from autoconfig.visible import visible
 
-SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "BT_AUTOCONFIG"}
-"""Every option is an environment variable too."""
-option = functools.partial(click.option, show_envvar=True)
+SETTINGS = {"help_option_names": ["-h", "--help"]}
+_PREFIX = "BT_AUTOCONFIG_"
+
+
+class Option(click.Option):
+    """An option that is an environment variable too, `--sign-cert` BT_AUTOCONFIG_SIGN_CERT.
+
+    Where options of two commands have one name and not one meaning, `envvar` has the command's name in it:
+    BT_AUTOCONFIG_DNS_HOST. The values of an option that may be given more than once are separated by commas.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **(kwargs | {"show_envvar": True}))
+        if self.envvar is None:
+            name = max(self.opts, key=len).lstrip("-")
+            self.envvar = _PREFIX + name.upper().replace("-", "_")
+
+    def value_from_envvar(self, ctx: click.Context) -> Any:
+        """Return what the environment says, None when it says nothing."""
+        return _listed(self.resolve_envvar_value(ctx)) if self.multiple else super().value_from_envvar(ctx)
+
+
+class Argument(click.Argument):
+    """An argument that may be repeated, and an environment variable too, its values separated by commas."""
+
+    def value_from_envvar(self, ctx: click.Context) -> Any:
+        """Return what the environment says, None when it says nothing."""
+        return _listed(self.resolve_envvar_value(ctx))
+
+
+def _listed(value: str | None) -> list[str] | None:
+    """Split a list at its commas: click itself would split some at spaces, and others at colons."""
+    return [one for part in (value or "").split(",") if (one := part.strip())] or None
+
+
+option = functools.partial(click.option, cls=Option)
 definition_option = option(
     "--definition",
     "definitions",
-    envvar="BT_AUTOCONFIG_DEFINITION",
     multiple=True,
     type=click.Path(path_type=Path),
     default=[EMBEDDED],
