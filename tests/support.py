@@ -1,7 +1,10 @@
-"""What tests are made with: the server as its users start it, and definition files."""
+"""What tests are made with: the server as its users start it, commands, and definition files."""
 
+import asyncio
+import logging
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,10 +16,15 @@ from typing import TypeVar
 
 import httpx
 import pytest
+from click.testing import CliRunner
+from starlette.types import ASGIApp
 
 from autoconfig import directory as directory_module
+from autoconfig.cli import main
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, directory
+from autoconfig.server import application
+from autoconfig.sources import Sources
 
 COMMAND = Path(sys.executable).with_name("bt-autoconfig")
 
@@ -108,6 +116,64 @@ def becomes(served: Served, wanted: str, ask: Callable[[Served], str], seconds: 
             return True
         time.sleep(0.05)
     return False
+
+
+def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in this process, and return what it printed. `serve` only where it refuses to start.
+
+    Arguments are passed as text, and those that are bytes as a shell would pass them.
+    """
+    done = run_for_bytes(*arguments, **environment)
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def run_for_bytes(*arguments: object, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a command in this process, as `run` does, and return its output as bytes."""
+    texts = [os.fsdecode(one) if isinstance(one, bytes) else str(one) for one in arguments]
+    with _unchanged():
+        runner = CliRunner()
+        result = runner.invoke(main, texts, env=environment, catch_exceptions=False, prog_name="bt-autoconfig")
+    return subprocess.CompletedProcess(texts, result.exit_code, result.stdout_bytes, result.stderr_bytes)
+
+
+@contextmanager
+def _unchanged() -> Iterator[None]:
+    """Restore what `serve` changes in its process: how it handles signals and logs."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM)}
+    loggers = [logging.getLogger(name) for name in (None, "autoconfig", "uvicorn")]
+    before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for logger, level, list_ in before:
+            logger.setLevel(level)
+            logger.handlers[:] = list_
+
+
+@contextmanager
+def answering(definition: Path, *signing: str | Path) -> Iterator[httpx.Client]:
+    """Yield a client of the application in this process, without connections, for a definition."""
+    options = dict(zip(signing[::2], map(Path, signing[1::2]), strict=True))
+    cert, key, chain = (options.get(f"--sign-{name}") for name in ("cert", "key", "chain"))
+    app = application(Sources((definition,), cert, key, chain).read().load())
+    with httpx.Client(transport=_InProcess(app), base_url="http://127.0.0.1") as client:
+        yield client
+
+
+class _InProcess(httpx.BaseTransport):
+    """Passes requests to an application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._transport = httpx.ASGITransport(app)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        async def respond() -> httpx.Response:
+            response = await self._transport.handle_async_request(request)
+            return httpx.Response(response.status_code, headers=response.headers, content=await response.aread())
+
+        return asyncio.run(respond())
 
 
 def load(*sources: Path) -> Directory[Definition]:

@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,9 +10,7 @@ import pytest
 
 from autoconfig.files import FileError, expand, read_file
 from autoconfig.signing import SigningError, SigningFiles
-from tests.support import COMMAND, Served, Write, becomes, serving
-
-TIMEOUT = 60
+from tests.support import Served, Write, becomes, run, serving
 
 
 def make_fifo(path: Path) -> None:
@@ -86,7 +83,7 @@ def test_a_folder_with_something_else_than_a_file_is_refused_at_once(
     write()
     make(tmp_path / "b.xml")
     arguments = [tmp_path] if command == "validate" else ["--port", "0", "--definition", tmp_path]
-    done = subprocess.run([COMMAND, command, *arguments], capture_output=True, text=True, check=False, timeout=TIMEOUT)
+    done = run(command, *arguments)
     assert done.returncode == 1
     assert f"{tmp_path}/b.xml: is {kind}; only regular files are read" in done.stdout + done.stderr
 
@@ -106,7 +103,7 @@ def test_a_definition_of_100_megabytes_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "large.xml"
     with file.open("wb") as large:
         large.truncate(100_000_000)
-    done = subprocess.run([COMMAND, "validate", file], capture_output=True, text=True, check=False, timeout=TIMEOUT)
+    done = run("validate", file)
     assert done.returncode == 1
     assert done.stderr == f"{file}: is larger than 16 MiB\n"
 
@@ -126,7 +123,7 @@ def test_a_definition_with_too_much_in_it_gets_a_clear_result_soon(
 ) -> None:
     file = tmp_path / "large.xml"
     file.write_text(Write.TEXT.replace(old, new, 1))
-    done = subprocess.run([COMMAND, "validate", file], capture_output=True, text=True, check=False, timeout=TIMEOUT)
+    done = run("validate", file)
     assert done.returncode == status
     assert told in done.stdout + done.stderr
 
@@ -135,6 +132,6 @@ def test_two_definitions_with_thousands_of_the_same_domains_get_a_clear_error_so
     domains = "".join(f"<domain>d{number}.example</domain>" for number in range(20_000))
     for name in ("a.xml", "b.xml"):
         (tmp_path / name).write_text(Write.TEXT.replace("<domain>", f"{domains}<domain>", 1))
-    done = subprocess.run([COMMAND, "validate", tmp_path], capture_output=True, text=True, check=False, timeout=TIMEOUT)
+    done = run("validate", tmp_path)
     assert done.returncode == 1
     assert f"b.xml:4: domain d0.example stands in {tmp_path}/a.xml:4 already" in done.stdout + done.stderr

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.support import COMMAND, Served, becomes, serving
+from tests.support import COMMAND, Served, becomes, run, serving
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +192,7 @@ def test_caddy_gets_certificates_for_the_definitions_own_names_only(
 
 @pytest.mark.parametrize("wrong", ["nonsense", "1.2.3.4/99", "10.0.0.0/8,x"])
 def test_trusted_proxies_that_are_no_addresses_are_refused(wrong: str) -> None:
-    done = subprocess.run([COMMAND, "serve", "--trusted-proxies", wrong], capture_output=True, text=True, check=False)
+    done = run("serve", "--trusted-proxies", wrong)
     assert done.returncode == 2
     assert "is neither an IP address nor a network" in done.stderr
 

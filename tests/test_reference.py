@@ -1,7 +1,5 @@
 """Environment variables are part of the interface: their names follow from the options, and the reference has them all."""
 
-import os
-import subprocess
 from pathlib import Path
 
 import click
@@ -9,7 +7,7 @@ import pytest
 
 from autoconfig.cli.options import Option
 from tests.reference import commands, options, page
-from tests.support import COMMAND, Write
+from tests.support import Write, run
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference.md"
 OPTIONS = [(name, one) for name, command in commands().items() for one in options(command)]
@@ -35,9 +33,7 @@ def test_a_variable_means_the_same_to_every_command() -> None:
 
 
 def validated(definition: str, *arguments: str) -> list[str]:
-    environment = os.environ | {"BT_AUTOCONFIG_DEFINITION": definition}
-    done = subprocess.run([COMMAND, *arguments], capture_output=True, check=True, text=True, env=environment)
-    return done.stdout.splitlines()
+    return run(*arguments, BT_AUTOCONFIG_DEFINITION=definition).stdout.splitlines()
 
 
 def test_lists_are_separated_by_commas_whatever_they_list(write: Write, tmp_path: Path) -> None:
@@ -66,7 +62,6 @@ def test_an_option_wins_over_its_variable(write: Write) -> None:
     "accident", ["BT_AUTOCONFIG_FORMAT_", "BT_AUTOCONFIG_AS_JSON", "BT_AUTOCONFIG_COMING", "BT_AUTOCONFIG_DEFINITIONS"]
 )
 def test_names_of_the_code_are_no_variables(accident: str) -> None:
-    done = subprocess.run([COMMAND, "dns", "--host", "a.example"], capture_output=True, check=True, text=True,
-                          env=os.environ | {accident: "json"})  # fmt: skip
+    done = run("dns", "--host", "a.example", **{accident: "json"})
     assert done.stdout.startswith("; btinternet.com")
     assert accident not in {option.envvar for _, option in OPTIONS}

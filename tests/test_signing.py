@@ -19,7 +19,7 @@ from autoconfig.protocols.mobileconfig import Mobileconfig
 from autoconfig.requests import Request
 from autoconfig.signing import MAX_PENDING, Signer, SigningFiles
 from tests.signatories import Signatory, SigningAuthority
-from tests.support import COMMAND, Served, becomes, load, serving
+from tests.support import Served, answering, becomes, load, run, run_for_bytes, serving
 
 if TYPE_CHECKING:
     from autoconfig.responses import Response
@@ -50,8 +50,8 @@ def verify(profile: bytes, root: Path, folder: Path) -> subprocess.CompletedProc
 
 @pytest.mark.parametrize("kind", ["rsa", "ec"])
 def test_openssl_accepts_a_signed_profile(signing_authority: SigningAuthority, tmp_path: Path, kind: str) -> None:
-    with serving(*signing_authority.signatory(kind=kind).options()) as served:
-        answer = served.http.get(PATH)
+    with answering(EMBEDDED, *signing_authority.signatory(kind=kind).options()) as http:
+        answer = http.get(PATH)
     verified = verify(answer.content, signing_authority.root, tmp_path)
     assert verified.returncode == 0, verified.stderr
     assert plistlib.loads(verified.stdout)["PayloadContent"][0]["EmailAddress"] == "fred@btinternet.com"
@@ -59,9 +59,9 @@ def test_openssl_accepts_a_signed_profile(signing_authority: SigningAuthority, t
 
 
 def test_every_profile_is_signed(signing: tuple[str, ...], signing_authority: SigningAuthority, tmp_path: Path) -> None:
-    with serving(*signing) as served:
-        answers = [served.http.get("/email.mobileconfig"), served.http.get("/email.mobileconfig?protocol=pop3"),
-                   served.http.post("/email.mobileconfig", data={"emailaddress": "a@talk21.com"})]  # fmt: skip
+    with answering(EMBEDDED, *signing) as http:
+        answers = [http.get("/email.mobileconfig"), http.get("/email.mobileconfig?protocol=pop3"),
+                   http.post("/email.mobileconfig", data={"emailaddress": "a@talk21.com"})]  # fmt: skip
     assert [verify(answer.content, signing_authority.root, tmp_path).returncode for answer in answers] == [0, 0, 0]
 
 
@@ -104,9 +104,9 @@ def fresh(served: Served) -> bytes:
 
 def refusal(*options: str | Path) -> str:
     """Return what the command says when it does not start, names shortened to what the tests chose of them."""
-    with pytest.raises(AssertionError) as refused, serving(*options):
-        pass
-    return re.sub(r",OU=[^,]*,O=trustme v[0-9.]+", "", str(refused.value).partition("\n")[2])
+    done = run("serve", *options)
+    assert done.returncode
+    return re.sub(r",OU=[^,]*,O=trustme v[0-9.]+", "", done.stderr)
 
 
 def pem(key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey, password: bytes = b"") -> bytes:
@@ -201,19 +201,19 @@ def test_a_broken_renewal_is_told_and_the_old_certificate_goes_on_signing(
 def test_render_signs_as_well(
     signing: tuple[str, ...], signing_authority: SigningAuthority, tmp_path: Path, server: Served
 ) -> None:
-    done = subprocess.run([COMMAND, "render", "mobileconfig", *signing], capture_output=True, check=True)
+    done = run_for_bytes("render", "mobileconfig", *signing)
     verified = verify(done.stdout, signing_authority.root, tmp_path)
     assert (verified.returncode, verified.stdout) == (0, server.http.get("/email.mobileconfig").content)
 
 
 def test_a_profile_without_an_address_is_signed_once(signing_authority: SigningAuthority) -> None:
     # No two signatures of an EC key are the same.
-    with serving(*signing_authority.signatory(kind="ec").options()) as served:
-        first, second = (served.http.get("/email.mobileconfig") for _ in range(2))
+    with answering(EMBEDDED, *signing_authority.signatory(kind="ec").options()) as http:
+        first, second = (http.get("/email.mobileconfig") for _ in range(2))
         assert first.content == second.content
-        again = served.http.get("/email.mobileconfig", headers={"If-None-Match": first.headers["etag"]})
+        again = http.get("/email.mobileconfig", headers={"If-None-Match": first.headers["etag"]})
         assert again.status_code == 304
-        personal = [served.http.get("/email.mobileconfig?emailaddress=a@talk21.com").content for _ in range(2)]
+        personal = [http.get("/email.mobileconfig?emailaddress=a@talk21.com").content for _ in range(2)]
         assert personal[0] != personal[1]
 
 

@@ -1,13 +1,12 @@
 """What people really get wrong in a definition, and what `validate` says of it: line, mistake and remedy."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from autoconfig import definition
 from autoconfig.definition import EMBEDDED, DefinitionError
-from tests.support import COMMAND, Write
+from tests.support import Write, run
 
 CALENDAR = '<calendar type="caldav"><url>{}</url><authentication>basic</authentication></calendar></clientConfig>'
 WEB_MAIL = '<webMail><loginPage url="{}"/></webMail></clientConfig>'
@@ -213,7 +212,7 @@ def test_a_hundred_thousand_domains_and_one_mistake_among_them_are_read_in_secon
 
 def test_everything_wrong_is_told_by_the_command_at_once_and_warnings_with_it(write: Write) -> None:
     file = write({">143<": ">99999<", "<domain>example.net": "<domain>a b", ">plain<": ">none<"})
-    done = subprocess.run([COMMAND, "validate", file], capture_output=True, check=False, text=True)
+    done = run("validate", file)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         f"{file}:5: domain a b is not a domain name such as example.com",

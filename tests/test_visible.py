@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from autoconfig.visible import visible
 from tests.operations.hosts import check, listening, resolver, web
-from tests.support import COMMAND, Write
+from tests.support import COMMAND, Write, run
 
 EVIL = "\x9b2J\x1b]52;c;QUFB\x07\u202etxt.exe\u200b\u2028\u061c\ufeff[bold red]x[/]"
 """Clears the screen, writes the clipboard, turns text round, hides, breaks lines, and is markup to rich."""
@@ -57,11 +57,6 @@ def test_any_text_becomes_one_visible_line_and_stays_as_it_is_then(text: str, lo
     assert "\n" not in shown
     assert longest is None or len(shown) <= longest
     assert visible(shown, longest) == shown
-
-
-def run(*arguments: str | bytes | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [COMMAND, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
 
 
 def is_clean(done: subprocess.CompletedProcess[str]) -> bool:
@@ -178,13 +173,12 @@ def test_file_names_are_shown_visibly(tmp_path: Path, name: str) -> None:
 def test_a_terminal_that_cannot_show_a_character_shows_its_number(write: Write) -> None:
     file = write({">Example Mail<": ">例え<"})
     encoding = "latin-1"
-    done = run("validate", file, PYTHONIOENCODING=encoding)
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run([COMMAND, "validate", file], capture_output=True, text=True, check=False, env=environment)
     assert r"\u4f8b\u3048" in done.stdout
     with resolver({}) as address:
         command = [str(COMMAND), "check", "--resolver", address, "--timeout", "1"]
-        table = subprocess.run(
-            command, capture_output=True, check=False, env=os.environ | {"PYTHONIOENCODING": encoding}
-        )
+        table = subprocess.run(command, capture_output=True, check=False, env=environment)
     assert table.returncode == 1
     assert rb"\u2717 " in table.stdout  # ✗
     assert table.stderr == b""

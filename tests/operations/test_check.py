@@ -5,12 +5,11 @@ import subprocess
 
 import pytest
 
-from tests.support import COMMAND, Served, Write, serving
+from tests.support import Served, Write, run, serving
 
 
 def check(server: Served, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [str(COMMAND), "check", "--url", server.url, "--resolver", "127.0.0.1", "--timeout", "3", *arguments]
-    return subprocess.run(command, capture_output=True, check=False, text=True)
+    return run("check", "--url", server.url, "--resolver", "127.0.0.1", "--timeout", "3", *arguments)
 
 
 def test_the_web_side_is_right_wherever_the_server_is_asked(server: Served) -> None:
@@ -56,7 +55,7 @@ def test_the_table_has_areas_signs_and_remedies(server: Served) -> None:
     ],
 )
 def test_options_that_make_no_sense_are_refused(arguments: list[str], text: str) -> None:
-    done = subprocess.run([COMMAND, "check", *arguments], capture_output=True, check=False, text=True)
+    done = run("check", *arguments)
     assert done.returncode in (1, 2)
     assert text in done.stderr
     assert "Traceback" not in done.stderr

@@ -11,7 +11,7 @@ from autoconfig.operations.dns import Publication, Record, hostname, pacc_text
 from autoconfig.operations.names import srv_target
 from autoconfig.operations.zones import as_json, zone
 from autoconfig.protocols.pacc import Pacc
-from tests.support import COMMAND, SERVICES, Write, load
+from tests.support import SERVICES, Write, load, run
 
 BT = load(EMBEDDED).first
 HOST = "setup.bt.example"
@@ -81,12 +81,7 @@ def test_host_names_that_depend_on_the_domain_are_the_domains_own(write: Write) 
 def test_two_digests_stand_side_by_side_while_a_definition_changes(tmp_path: Path) -> None:
     coming = tmp_path / "bt.xml"
     coming.write_text(EMBEDDED.read_text().replace(">BT Mail<", ">New BT Mail<"))
-    printed = subprocess.run(
-        [COMMAND, "dns", "--host", HOST, "--domain", "talk21.com", "--next-definition", coming],
-        capture_output=True,
-        check=True,
-        text=True,
-    ).stdout
+    printed = dns_records("--host", HOST, "--domain", "talk21.com", "--next-definition", coming).stdout
     digests = [line for line in printed.splitlines() if line.startswith("_ua-auto-config")]
     documents = [Pacc(load(file)).render("talk21.com") for file in (EMBEDDED, coming)]
     assert [pacc_text(document) in line for document, line in zip(documents, digests, strict=True)] == [True, True]
@@ -181,24 +176,24 @@ def test_what_no_record_can_say_is_left_out(write: Write, url: str, srv: str | N
 
 @pytest.mark.parametrize("host", ["a_b.example", "a..b", "-a.example", f"{'a' * 64}.example", "a b"])
 def test_the_host_must_be_one_that_records_can_lead_to(host: str) -> None:
-    refused = subprocess.run([COMMAND, "dns", "--host", host], capture_output=True, check=False, text=True)
+    refused = dns_records("--host", host)
     assert refused.returncode == 2
     assert f"{host} is not a hostname of letters, digits and hyphens" in refused.stderr
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([COMMAND, "dns", *arguments], capture_output=True, check=False, text=True)
+def dns_records(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return run("dns", *arguments)
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "::1", "2001:db8::1", "224.0.0.1"])
 def test_an_ip_address_as_the_host_is_refused_with_the_option_that_takes_it(host: str) -> None:
-    refused = run("--host", host)
+    refused = dns_records("--host", host)
     assert refused.returncode == 2
     assert f"{host} is an IP address, not a hostname; use --address {host}" in refused.stderr
 
 
 def test_the_server_must_be_named() -> None:
-    assert "name this server: --host NAME, or --address IP" in run().stderr
+    assert "name this server: --host NAME, or --address IP" in dns_records().stderr
 
 
 @pytest.mark.parametrize(
@@ -206,13 +201,13 @@ def test_the_server_must_be_named() -> None:
     ["224.0.0.1", "0.0.0.0", "::", "ff02::1", "fe80::1", "2001:db8::1%eth0", "::ffff:192.0.2.1", "192.0.2", "192.0.2.1/24", "mail.example", ""],
 )  # fmt: skip
 def test_an_address_must_be_one_that_clients_can_connect_to(address: str) -> None:
-    refused = run("--address", address)
+    refused = dns_records("--address", address)
     assert refused.returncode == 2
     assert "use an address such as 192.0.2.1 or 2001:db8::1" in refused.stderr
 
 
 def addressed(*arguments: str) -> list[tuple[str, str, str]]:
-    printed = json.loads(run("--domain", "talk21.com", "--format", "json", *arguments).stdout)
+    printed = json.loads(dns_records("--domain", "talk21.com", "--format", "json", *arguments).stdout)
     return [(one["name"].removesuffix(".talk21.com"), one["type"], one["data"]) for one in printed]
 
 
@@ -246,23 +241,23 @@ def test_submission_with_starttls_alone_has_no_record_for_aerc(write: Write) -> 
 
 def test_a_file_for_each_domain_has_what_would_be_printed(tmp_path: Path) -> None:
     for format_ in ("zone", "json"):
-        done = run("--host", HOST, "--format", format_, "--output", tmp_path)
+        done = dns_records("--host", HOST, "--format", format_, "--output", tmp_path)
         assert (done.returncode, done.stdout, done.stderr) == (0, f"{tmp_path}: 3 files, 3 of them changed\n", "")
         for domain in BT.domains:
-            printed = run("--host", HOST, "--format", format_, "--domain", domain).stdout
+            printed = dns_records("--host", HOST, "--format", format_, "--domain", domain).stdout
             assert (tmp_path / f"{domain}.{format_}").read_text() == printed
     assert len(list(tmp_path.iterdir())) == 6
 
 
 @pytest.mark.parametrize("format_", ["zone", "json"])
 def test_only_files_that_have_changed_are_replaced_and_nothing_else_is_touched(tmp_path: Path, format_: str) -> None:
-    run("--host", HOST, "--format", format_, "--output", tmp_path)
+    dns_records("--host", HOST, "--format", format_, "--output", tmp_path)
     (tmp_path / "mine").write_text("mine")
     stale, kept = tmp_path / f"talk21.com.{format_}", tmp_path / f"btinternet.com.{format_}"
     text = stale.read_text()
     stale.write_text(text.replace("993", "994"))
     before = kept.stat()
-    done = run("--host", HOST, "--format", format_, "--output", tmp_path)
+    done = dns_records("--host", HOST, "--format", format_, "--output", tmp_path)
     assert done.stdout == f"{tmp_path}: 3 files, 1 of them changed\n"
     assert stale.read_text() == text
     assert (kept.stat().st_ino, kept.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
@@ -281,7 +276,7 @@ MINE = {
 def test_a_file_that_something_else_wrote_is_not_replaced(tmp_path: Path, format_: str, content: str) -> None:
     file = tmp_path / f"talk21.com.{format_}"
     file.write_text(content)
-    refused = run("--host", HOST, "--format", format_, "--domain", "talk21.com", "--output", tmp_path)
+    refused = dns_records("--host", HOST, "--format", format_, "--domain", "talk21.com", "--output", tmp_path)
     assert refused.returncode == 1
     assert refused.stderr == f"{file}: was not written by this command; remove it, or choose another folder\n"
     assert file.read_text() == content
@@ -301,7 +296,7 @@ def test_what_is_no_regular_file_stops_the_command(tmp_path: Path, kind: str) ->
             place.mkdir()
         case _:
             os.mkfifo(place)
-    refused = run("--host", HOST, "--output", folder)
+    refused = dns_records("--host", HOST, "--output", folder)
     assert refused.returncode == 1
     assert len(refused.stderr.splitlines()) == 1
     assert outside.read_text() == "mine"
@@ -314,11 +309,11 @@ def test_json_has_whole_names() -> None:
 
 
 def test_the_command_prints_all_domains_or_those_that_are_asked_for() -> None:
-    assert run("--host", HOST).stdout.count("$ORIGIN") == 3
-    assert run("--host", HOST, "--domain", "Talk21.com").stdout.count("$ORIGIN") == 1
-    assert len(json.loads(run("--host", HOST, "--format", "json").stdout)) == 36
-    refused = run("--host", HOST, "--domain", "example.org")
+    assert dns_records("--host", HOST).stdout.count("$ORIGIN") == 3
+    assert dns_records("--host", HOST, "--domain", "Talk21.com").stdout.count("$ORIGIN") == 1
+    assert len(json.loads(dns_records("--host", HOST, "--format", "json").stdout)) == 36
+    refused = dns_records("--host", HOST, "--domain", "example.org")
     assert (refused.returncode, refused.stderr) == (
         1, "--domain: example.org stands in no definition; there are btinternet.com, btopenworld.com, talk21.com\n",
     )  # fmt: skip
-    assert "a b is not a hostname" in run("--host", "a b").stderr
+    assert "a b is not a hostname" in dns_records("--host", "a b").stderr

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.support import COMMAND, Served, Write
+from tests.support import Served, Write, run
 
 
 def export(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([COMMAND, "export", folder, *arguments], capture_output=True, check=False, text=True)
+    return run("export", folder, *arguments)
 
 
 def entries(folder: Path) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from lxml import etree
 from autoconfig.address import MailAddress
 from autoconfig.directory import NotServedError
 from autoconfig.protocols.activesync import ActiveSync
-from tests.support import Write, load, serving
+from tests.support import Write, answering, load
 
 PATH = "/autodiscover/autodiscover.xml"
 JSON_PATH = "/autodiscover/autodiscover.json"
@@ -39,8 +39,8 @@ def error_code(answer: httpx.Response) -> str:
 
 
 def test_a_phone_gets_the_url_of_activesync_in_its_own_schema(write: Write) -> None:
-    with serving("--definition", write({"</emailProvider>": EXCHANGE})) as served:
-        answer = served.http.post(PATH, content=request(MOBILESYNC))
+    with answering(write({"</emailProvider>": EXCHANGE})) as http:
+        answer = http.post(PATH, content=request(MOBILESYNC))
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/xml; charset=utf-8")
     assert answer.headers["cache-control"] == "no-store"
     found = etree.fromstring(answer.content).find("m:Response", NAMES)
@@ -53,13 +53,13 @@ def test_a_phone_gets_the_url_of_activesync_in_its_own_schema(write: Write) -> N
 
 
 def test_the_schema_that_is_accepted_decides_not_the_namespace_of_the_request(write: Write) -> None:
-    with serving("--definition", write({"</emailProvider>": EXCHANGE})) as served:
+    with answering(write({"</emailProvider>": EXCHANGE})) as http:
         for body, settings in (
             (request(MOBILESYNC, namespace="outlook"), b"MobileSync"),
             (request(OUTLOOK), b"<Type>IMAP</Type>"),
             (request(MOBILESYNC, OUTLOOK), b"<Type>IMAP</Type>"),
         ):
-            assert settings in served.http.post(PATH, content=body).content
+            assert settings in http.post(PATH, content=body).content
 
 
 def test_a_provider_without_activesync_says_that_the_schema_is_not_offered(http: httpx.Client) -> None:
@@ -93,16 +93,16 @@ def test_a_provider_without_it_has_nothing_to_render(write: Write) -> None:
 
 @pytest.mark.parametrize(("name", "url"), [("ActiveSync", SYNC_URL), ("EWS", EWS_URL)])
 def test_outlook_is_told_the_url_in_json_if_the_provider_has_it(write: Write, name: str, url: str) -> None:
-    with serving("--definition", write({"</emailProvider>": EXCHANGE})) as served:
+    with answering(write({"</emailProvider>": EXCHANGE})) as http:
         for spelling in (name, name.lower(), name.upper()):
-            answer = served.http.get(JSON_PATH, params={"Email": str(FRED), "Protocol": spelling})
+            answer = http.get(JSON_PATH, params={"Email": str(FRED), "Protocol": spelling})
             assert answer.json() == {"Protocol": name, "Url": url}
 
 
 def test_placeholders_in_a_url_are_filled_where_there_is_something_to_fill_them_with(write: Write) -> None:
     url = "https://sync.%EMAILDOMAIN%/?u=%EMAILLOCALPART%"
     file = write({"</emailProvider>": EXCHANGE.replace(SYNC_URL, url)})
-    with serving("--definition", file) as served:
-        answer = served.http.get(JSON_PATH, params={"Email": "b&c@example.net", "Protocol": "ActiveSync"})
+    with answering(file) as http:
+        answer = http.get(JSON_PATH, params={"Email": "b&c@example.net", "Protocol": "ActiveSync"})
         assert answer.json()["Url"] == "https://sync.example.net/?u=b%26c"
-        assert served.http.get(JSON_PATH, params={"Protocol": "ActiveSync"}).status_code == 400
+        assert http.get(JSON_PATH, params={"Protocol": "ActiveSync"}).status_code == 400

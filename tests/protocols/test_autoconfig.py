@@ -11,7 +11,7 @@ from autoconfig.definition import EMBEDDED
 from autoconfig.directory import NotServedError
 from autoconfig.protocols.autoconfig import Autoconfig
 from autoconfig.requests import Request
-from tests.support import Write, load, serving
+from tests.support import Write, answering, load
 
 EXAMPLE = Autoconfig(load(Path(__file__).parents[1] / "example.xml"))
 ASKED = Request("GET", "http", b"", b"", b"", b"", 0)
@@ -70,9 +70,9 @@ def test_an_address_of_the_provider_finds_the_settings_however_it_is_written(htt
 
 
 def test_an_internationalised_domain_is_found_as_u_label_and_as_a_label(write: Write) -> None:
-    with serving("--definition", write({"<domain>example.net": "<domain>bücher.example"})) as served:
+    with answering(write({"<domain>example.net": "<domain>bücher.example"})) as http:
         for domain in ("b%C3%BCcher.example", "B%C3%9CCHER.EXAMPLE", "xn--bcher-kva.example", "XN--BCHER-KVA.example"):
-            assert served.http.get(f"{PATH}?emailaddress=fred@{domain}").status_code == 200
+            assert http.get(f"{PATH}?emailaddress=fred@{domain}").status_code == 200
 
 
 @pytest.mark.parametrize("domain", ["talk21.com", "TALK21.com", "talk21.com."])
@@ -88,16 +88,16 @@ def test_the_database_has_nothing_of_other_domains(http: httpx.Client, domain: s
 
 def test_a_domain_in_a_host_name_is_filled_for_who_asks(write: Write) -> None:
     changed = {">imap.example.com<": ">imap.%EMAILDOMAIN%<"}
-    with serving("--definition", write(changed)) as served:
+    with answering(write(changed)) as http:
         for host, query, domain in [
             ("x", "?emailaddress=fred@example.net", "example.net"),
             ("autoconfig.example.net", "", "example.net"),
             ("x", "", "example.com"),
         ]:
-            text = served.http.get(PATH + query, headers={"Host": host}).text
+            text = http.get(PATH + query, headers={"Host": host}).text
             assert f"<hostname>imap.{domain}</hostname>" in text
             assert "<username>%EMAILLOCALPART%</username>" in text
-        assert "<hostname>imap.example.net</hostname>" in served.http.get("/v1.1/example.net").text
+        assert "<hostname>imap.example.net</hostname>" in http.get("/v1.1/example.net").text
 
 
 PLAIN = st.from_regex(re.compile(r"[A-Za-z0-9._+-]{1,70}", re.ASCII), fullmatch=True)
@@ -133,8 +133,8 @@ def test_a_domain_that_is_not_served_gets_404_and_one_line_of_text(http: httpx.C
 
 
 def test_a_hosted_domain_gets_the_settings_of_its_host(write: Write) -> None:
-    with serving("--definition", write({"<domain>example.net": '<domain purpose="mx">example.net'})) as served:
-        assert served.http.get(PATH, params={"emailaddress": "fred@customer.example"}).status_code == 200
+    with answering(write({"<domain>example.net": '<domain purpose="mx">example.net'})) as http:
+        assert http.get(PATH, params={"emailaddress": "fred@customer.example"}).status_code == 200
 
 
 def test_head_says_what_get_would(http: httpx.Client) -> None:

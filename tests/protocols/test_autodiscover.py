@@ -14,7 +14,7 @@ from autoconfig.protocols.autodiscover import Autodiscover, AutodiscoverError, r
 from autoconfig.protocols.description import Schema
 from autoconfig.requests import Request
 from autoconfig.responses import Response
-from tests.support import SERVICES, Served, Write, load, serving
+from tests.support import SERVICES, Served, Write, answering, load
 
 PATH = "/autodiscover/autodiscover.xml"
 REQUEST_SCHEMA = "http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006"
@@ -148,9 +148,9 @@ def test_a_server_that_takes_no_password_is_left_out(write: Write) -> None:
 
 
 def test_a_provider_without_any_password_gives_an_error_and_no_empty_settings(write: Write) -> None:
-    with serving("--definition", write({"password-cleartext": "OAuth2", "password-encrypted": "OAuth2"})) as served:
-        assert error(served.http.post(PATH, content=request("fred@example.com"))) == "500"
-        assert error(served.http.get(PATH)) == "500"
+    with answering(write({"password-cleartext": "OAuth2", "password-encrypted": "OAuth2"})) as http:
+        assert error(http.post(PATH, content=request("fred@example.com"))) == "500"
+        assert error(http.get(PATH)) == "500"
 
 
 def test_em_client_gets_the_calendar_and_the_address_book(write: Write) -> None:

@@ -1,7 +1,7 @@
 import httpx
 import pytest
 
-from tests.support import Write, serving
+from tests.support import Write, answering
 
 PATH = "/autodiscover/autodiscover.json"
 FOUND = {
@@ -33,8 +33,8 @@ def test_without_an_address_the_host_says_whose_it_is(http: httpx.Client) -> Non
 
 
 def test_a_hosted_domain_is_sent_to_its_host(write: Write) -> None:
-    with serving("--definition", write({"<domain>example.com": '<domain purpose="mx">example.com'})) as served:
-        answer = served.http.get(PATH, params={"Email": "fred@customer.example", "Protocol": "AutodiscoverV1"})
+    with answering(write({"<domain>example.com": '<domain purpose="mx">example.com'})) as http:
+        answer = http.get(PATH, params={"Email": "fred@customer.example", "Protocol": "AutodiscoverV1"})
     assert answer.json()["Url"] == "https://autodiscover.example.com/autodiscover/autodiscover.xml"
 
 

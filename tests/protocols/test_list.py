@@ -1,7 +1,6 @@
 """The list of protocols, and what uses it."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from autoconfig.definition import EMBEDDED
 from autoconfig.directory import CLIENT_HOSTS
 from autoconfig.protocols import PROTOCOLS
 from autoconfig.protocols.description import Parts, Wanted
-from tests.support import COMMAND, load
+from tests.support import load, run_for_bytes
 
 MODULES = {file.stem for file in Path(autoconfig.protocols.__file__).parent.glob("*.py")} - {"__init__", "description"}
 
@@ -56,8 +55,7 @@ def test_whatever_can_be_rendered_is_a_format_of_the_command() -> None:
     address = MailAddress("fred", "btinternet.com")
     parts = Parts(load(EMBEDDED), PROTOCOLS)
     for protocol in PROTOCOLS:
-        command = [str(COMMAND), "render", protocol.name, "--emailaddress", str(address)]
-        done = subprocess.run(command, capture_output=True, check=False)
+        done = run_for_bytes("render", protocol.name, "--emailaddress", address)
         if protocol.name == "activesync":  # BT has none
             assert (done.returncode, done.stderr) == (1, b"this provider has no ActiveSync\n")
         else:

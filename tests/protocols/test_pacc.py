@@ -10,7 +10,7 @@ import pytest
 from autoconfig.definition import EMBEDDED
 from autoconfig.directory import NotServedError
 from autoconfig.protocols.pacc import Pacc
-from tests.support import Write, load, serving
+from tests.support import Write, answering, load
 from tests.test_advice import IMPLICIT
 
 PATH = "/.well-known/user-agent-configuration.json"
@@ -84,5 +84,5 @@ def test_the_domain_in_a_host_name_is_filled_for_each_domain(write: Write) -> No
 def test_a_provider_of_whom_pacc_can_say_nothing_gets_404(write: Write) -> None:
     with pytest.raises(NotServedError, match="nothing that this provider offers can be said in PACC"):
         Pacc(load(write())).render()
-    with serving("--definition", write()) as served:
-        assert served.http.get(PATH).status_code == 404
+    with answering(write()) as http:
+        assert http.get(PATH).status_code == 404
