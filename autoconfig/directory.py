@@ -1,15 +1,17 @@
 """Several providers side by side: read their definitions, and find the one that an address or a host belongs to."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from enum import Enum
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from autoconfig import definition
 from autoconfig.address import MailAddress
 from autoconfig.definition import Definition, DefinitionError
 from autoconfig.files import MAX_DEFINITION, FileError, expand, read_file
+from autoconfig.hosting import Hosted
 
 CLIENT_HOSTS = ("", "autoconfig.", "autodiscover.", "ua-auto-config.")
 """What clients put before a domain to get the host that they ask for its settings."""
@@ -92,18 +94,70 @@ def _conflicts(definitions: Iterable[Definition]) -> Iterator[str]:
                 yield f"{one.place(domain)}: domain {domain} stands in {owner.place(domain)} already"
 
 
-class _Index:
-    """Which definition, by its number, has a domain; which domain's settings are asked for at a host."""
+class Relation(Enum):
+    """What a domain is to the providers that are served here."""
 
-    def __init__(self, definitions: Sequence[Definition]) -> None:
+    OWN = "in a definition"
+    HOSTED = "in a list of hosted domains"
+    BY_MX = "hosted, if its mail goes to a provider without a list"
+    FOREIGN = "not served here"
+
+
+class Standing(NamedTuple, Generic[T]):
+    """Who serves a domain: `thing` is that of the definition, None where only the DNS knows or no one does."""
+
+    relation: Relation
+    thing: T | None
+
+
+class _Index:
+    """Which definition, by its number, has or hosts a domain; which domain's settings are asked for at a host."""
+
+    def __init__(self, definitions: Sequence[Definition], hosted: Hosted) -> None:
         self.domains = {domain: number for number, one in enumerate(definitions) for domain in one.domains}
         self.hosts = {f"{prefix}{domain}".encode(): domain for prefix in CLIENT_HOSTS[1:] for domain in self.domains}
         # A host that is a domain itself, autoconfig.example say, is that domain's.
         self.hosts |= {domain.encode(): domain for domain in self.domains}
-        self.hosting = {domain for one in definitions if one.hosts_customer_domains for domain in one.domains}
-        self.first_hosting = next((one.domains[0] for one in definitions if one.hosts_customer_domains), None)
-        self.first = definitions[0].domains[0]
+        self.homes = [one.domains[0] for one in definitions]
+        """The domain at whose hosts each definition's settings for hosted domains are found."""
+        self.hosted = hosted
+        self.open = {
+            number
+            for number, one in enumerate(definitions)
+            if one.hosts_customer_domains and number not in hosted.listed
+        }
+        """The definitions that host domains of which there is no list."""
+        self.first_open = min(self.open, default=None)
+        self.exchanges = {domain: number for number in sorted(self.open) for domain in definitions[number].mx_domains}
+        """The domains that the MX hosts of customers' domains are in."""
         self.prepared = _prepared(definitions)
+
+    def known(self, domain: str) -> int | None:
+        """Return the definition that has a domain, or whose list has it."""
+        number = self.domains.get(domain)
+        return self.hosted.owner(domain) if number is None else number
+
+    def by_exchange(self, host: str) -> int | None:
+        """Return the definition without a list whose customers have this MX host: one within a domain of purpose mx."""
+        while host and host not in self.exchanges:
+            host = host.partition(".")[2]
+        return self.exchanges.get(host)
+
+    def at_host(self, host: bytes) -> tuple[int, str] | None:
+        """Return the definition and the domain whose settings are asked for at a host."""
+        name = host.partition(b":")[0].rstrip(b".").lower()
+        if domain := self.hosts.get(name):
+            return self.domains[domain], domain
+        if self.hosted and name.isascii():
+            for domain in _domains_of(name.decode("ascii")):
+                if (number := self.hosted.owner(domain)) is not None:
+                    return number, domain
+        return None
+
+
+def _domains_of(host: str) -> Iterator[str]:
+    """Yield the domains that a host may be asked about: itself, and what follows a prefix of clients."""
+    return (host.removeprefix(prefix) for prefix in CLIENT_HOSTS if host.startswith(prefix))
 
 
 def _prepared(definitions: Sequence[Definition]) -> list[int]:
@@ -144,7 +198,7 @@ class Directory(Generic[T]):
 
     @property
     def first(self) -> T:
-        """The first definition's: it serves whoever gives neither an address nor a host that is known."""
+        """The first definition's: it serves clients that give neither an address nor a host that is known."""
         return self._prepared[0]
 
     def _thing(self, number: int) -> T:
@@ -153,42 +207,72 @@ class Directory(Generic[T]):
     def find(self, address: MailAddress | None, host: bytes = b"") -> tuple[T, str]:
         """Return the thing for an address, and the address's domain.
 
-        Without an address it is that of the host, a Host header's value, or else the first; the domain is then one of
-        its own. Raises NotServedError when the address's domain is not served.
+        Without an address it is that of the host, a Host header's value, and the domain of that host, or else the
+        first. Raises NotServedError when the address's domain is not served.
         """
         if address is None:
-            domain = self.domain_of(host) or self._index.first
-            return self._thing(self._index.domains[domain]), domain
-        home = self.home(address.domain, host)
-        return self._thing(self._index.domains[home]), address.domain
+            number, domain = self._index.at_host(host) or (0, self._index.homes[0])
+            return self._thing(number), domain
+        return self._thing(self._number(address.domain, host)), address.domain
 
     def own(self, domain: str) -> T | None:
-        """Return the thing for a domain that stands in a definition, None for any other."""
+        """Return the thing for a domain that is in a definition, None for any other."""
         number = self._index.domains.get(domain)
+        return None if number is None else self._thing(number)
+
+    def known(self, domain: str) -> T | None:
+        """Return the thing for a domain that is in a definition or in a list, None for any other."""
+        number = self._index.known(domain)
+        return None if number is None else self._thing(number)
+
+    def standing(self, domain: str) -> Standing[T]:
+        """Return who serves a domain, a lower-case A-label, as far as definitions and lists tell."""
+        number = self._index.known(domain)
+        if number is None:
+            return Standing(Relation.BY_MX if self._index.open else Relation.FOREIGN, None)
+        relation = Relation.OWN if domain in self._index.domains else Relation.HOSTED
+        return Standing(relation, self._thing(number))
+
+    def by_exchange(self, host: str) -> T | None:
+        """Return the thing of the provider without a list whose customers have this preferred MX host, if any has."""
+        number = self._index.by_exchange(host)
         return None if number is None else self._thing(number)
 
     def domain_of(self, host: bytes) -> str | None:
         """Return the domain whose settings are asked for at a host."""
-        return self._index.hosts.get(host.partition(b":")[0].rstrip(b".").lower())
+        found = self._index.at_host(host)
+        return found and found[1]
 
     def owns(self, host: str) -> bool:
-        """Tell whether clients of a definition ask this host: one of its domains, or one of the names before them."""
-        return self.domain_of(host.encode()) is not None
+        """Tell whether clients ask this host: an own domain, or one of the names before own and hosted domains.
+
+        A hosted domain itself is its owner's web site.
+        """
+        found = self._index.at_host(host.encode())
+        return found is not None and (found[1] in self._index.domains or found[1] != host)
 
     def home(self, domain: str, host: bytes) -> str:
-        """Return a domain of the definition that serves a domain: itself, or one of who hosts it.
+        """Return a domain of the definition that serves a domain: itself, or one of its hoster's.
 
-        Domains that stand nowhere are other people's. Clients ask for their settings where their mail goes, so at the
-        host of who hosts them. Raises NotServedError.
+        Raises NotServedError.
         """
-        if domain in self._index.domains:
-            return domain
-        if self._index.first_hosting is None:
+        return domain if domain in self._index.domains else self._index.homes[self._number(domain, host)]
+
+    def _number(self, domain: str, host: bytes) -> int:
+        """Return the definition that serves a domain. Raises NotServedError.
+
+        Domains that are in no definition or list may belong to customers of a provider without a list. Their clients
+        ask where their mail goes, so at a host of that provider.
+        """
+        number = self._index.known(domain)
+        if number is not None:
+            return number
+        if self._index.first_open is None:
             raise NotServedError("the domain of this address is not served here")
-        domain_asked = self.domain_of(host)
-        return domain_asked if domain_asked in self._index.hosting else self._index.first_hosting
+        asked = self._index.at_host(host)
+        return asked[0] if asked and asked[0] in self._index.open else self._index.first_open
 
 
-def directory(definitions: Sequence[Definition]) -> Directory[Definition]:
-    """Return the directory of some definitions, at least one."""
-    return Directory(_Index(definitions), definitions.__getitem__)
+def directory(definitions: Sequence[Definition], hosted: Hosted | None = None) -> Directory[Definition]:
+    """Return the directory of some definitions, at least one, and of the domains that they host."""
+    return Directory(_Index(definitions, hosted or Hosted()), definitions.__getitem__)

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from autoconfig.address import ascii_domain
 from autoconfig.definition import Definition
-from autoconfig.directory import Directory, NotServedError, directory
+from autoconfig.directory import Directory, NotServedError
 from autoconfig.front import Endpoint, Front, Report
 from autoconfig.protocols import PROTOCOLS, mobileconfig
 from autoconfig.protocols.description import Parts
@@ -25,7 +25,7 @@ def application(settings: Settings, *, ready: Callable[[], bool] = lambda: True,
     Every answer is reported to `report`, if there is one. Raises TemplateError when a stylesheet is broken; nothing
     that could fail later is left for a request.
     """
-    definitions, options = directory(settings.definitions), settings.options
+    definitions, options = settings.directory(), settings.options
     parts = Parts(definitions, PROTOCOLS, settings.signer)
     people = SetupPage(definitions, parts.made(mobileconfig.PROTOCOL), options.public_url, options.root_path)
     endpoints = [

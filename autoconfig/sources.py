@@ -1,15 +1,21 @@
 """What is served is made from files and a few options: where they are, what was read of them, what it means."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from autoconfig.advice import advise
 from autoconfig.definition import Definition, DefinitionError
-from autoconfig.directory import Files, load, read
+from autoconfig.directory import Directory, Files, directory, load, read
+from autoconfig.hosting import Assigned, HostedList, ListSource, assign, check, read_lists
 from autoconfig.signing import Signer, SigningError, SigningFiles
 from autoconfig.templates import TemplateError
 from autoconfig.visible import visible
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 CONFIGURATION_ERRORS = (DefinitionError, SigningError, TemplateError)
 """What is raised when something cannot be served; the texts are for the operator."""
@@ -31,20 +37,22 @@ class Options:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where everything is. Definitions may be folders; without a key, profiles are not signed."""
+    """Where everything is. Definitions and lists may be folders; without a key, profiles are not signed."""
 
     definitions: tuple[Path, ...]
     sign_certificate: Path | None = None
     sign_key: Path | None = None
     sign_chain: Path | None = None
     options: Options = Options()
+    hosted_domains: tuple[ListSource, ...] = ()
 
     def read(self) -> "Contents":
         """Read the files. Raises DefinitionError or SigningError for those that cannot be read."""
         signing = None
         if self.sign_certificate and self.sign_key:
             signing = SigningFiles.read(self.sign_certificate, self.sign_key, self.sign_chain)
-        return Contents(read(self.definitions), signing, self.options)
+        definitions, lists = _all(partial(read, self.definitions), partial(read_lists, self.hosted_domains))
+        return Contents(definitions, signing, self.options, lists)
 
 
 @dataclass(frozen=True)
@@ -54,11 +62,26 @@ class Contents:
     definitions: Files
     signing: SigningFiles | None
     options: Options
+    lists: tuple[HostedList, ...] = ()
 
     def load(self) -> "Settings":
         """Return what it means. Raises DefinitionError or SigningError with all that is wrong."""
-        definitions = load(self.definitions)
-        return Settings(definitions, Signer(self.signing) if self.signing else None, self.options)
+        definitions, _ = _all(partial(load, self.definitions), partial(check, self.lists))
+        assigned = assign(self.lists, definitions)
+        return Settings(definitions, Signer(self.signing) if self.signing else None, self.options, assigned)
+
+
+def _all(first: Callable[[], T], second: Callable[[], U]) -> tuple[T, U]:
+    """Return what both functions return. Raises DefinitionError with the errors of both."""
+    try:
+        found = first()
+    except DefinitionError as error:
+        try:
+            second()
+        except DefinitionError as another:
+            raise DefinitionError([*error.errors, *another.errors]) from error
+        raise
+    return found, second()
 
 
 @dataclass(frozen=True)
@@ -68,6 +91,12 @@ class Settings:
     definitions: tuple[Definition, ...]
     signer: Signer | None = None
     options: Options = Options()
+    assigned: Assigned = field(default_factory=Assigned)
+    """The domains that definitions host, as far as there are lists."""
+
+    def directory(self) -> Directory[Definition]:
+        """Return who serves which domain."""
+        return directory(self.definitions, self.assigned.hosted)
 
     def signing_warnings(self) -> Iterator[str]:
         """Yield what an operator should know of the signing certificate, `FILE: what`."""
@@ -77,6 +106,7 @@ class Settings:
     def warnings(self) -> Iterator[str]:
         """Yield what is right and yet fails somewhere, or soon: `FILE[:LINE]: what`."""
         yield from self.signing_warnings()
+        yield from map(visible, self.assigned.warnings)
         for definition in self.definitions:
             yield from warnings_of(definition)
 

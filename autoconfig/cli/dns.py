@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
 from autoconfig.address import ascii_domain
-from autoconfig.cli.options import SETTINGS, Refusal, definition_option, explained, option, say
+from autoconfig.cli.options import SETTINGS, Refusal, configured, explained, option, say, sources_of
 from autoconfig.definition import Definition
 from autoconfig.operations import zones
 from autoconfig.operations.dns import Publication, Record, hostname
@@ -99,7 +99,7 @@ def _addresses(
     metavar="FILE",
     help="The definition that is to come: its PACC digest is published beside today's, for caches turn slowly.",
 )
-@definition_option
+@configured
 def dns(
     host: str | None,
     addresses: list[IPv4Address | IPv6Address],
@@ -108,7 +108,7 @@ def dns(
     format_: str,
     output: Path | None,
     coming: Path | None,
-    definitions: tuple[Path, ...],
+    **where: Any,
 ) -> None:
     """Print the DNS records to publish for every domain.
 
@@ -117,7 +117,7 @@ def dns(
     if not host and not addresses:
         raise click.UsageError("name this server: --host NAME, or --address IP")
     with explained():
-        served = Sources(definitions).read().load().definitions
+        served = sources_of(**where).read().load().definitions
         nexts = {one.id: one for one in Sources((coming,)).read().load().definitions} if coming else {}
 
     @lru_cache(maxsize=_KEPT)

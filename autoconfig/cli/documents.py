@@ -11,19 +11,20 @@ from autoconfig.cli.options import (
     SETTINGS,
     Argument,
     address_of,
-    definition_option,
+    configured,
     explained,
+    hosted_domains_option,
     option,
     say,
     signed,
     sources_of,
 )
 from autoconfig.definition import EMBEDDED, INCOMING_TYPES
-from autoconfig.directory import directory
 from autoconfig.grammar import quote
+from autoconfig.hosting import ListSource
 from autoconfig.protocols import PROTOCOLS
 from autoconfig.protocols.description import Parts, Wanted
-from autoconfig.sources import Sources, warnings_of
+from autoconfig.sources import warnings_of
 
 _LONGEST = 300
 """Characters of a line about a server."""
@@ -42,7 +43,7 @@ _FORMATS_HELP = ", ".join(f"{name} ({protocol.clients})" for name, protocol in _
 @option("--emailaddress", type=address_of, metavar="ADDRESS", help="Address of the user; default: any user.")
 @option("--name", metavar="NAME", help="The sender's name (mobileconfig).")
 @option("--protocol", type=click.Choice(INCOMING_TYPES), help="For mobileconfig; default: imap if there is.")
-@definition_option
+@configured
 @signed
 def render(
     format_: str, emailaddress: MailAddress | None, name: str | None, protocol: str | None, **where: Any
@@ -51,7 +52,7 @@ def render(
     wanted, rendered = Wanted(emailaddress, name, protocol), _FORMATS[format_]
     with explained():
         settings = sources_of(**where).read().load()
-        parts = Parts(directory(settings.definitions), PROTOCOLS, settings.signer)
+        parts = Parts(settings.directory(), PROTOCOLS, settings.signer)
         document = rendered.render(parts.made(rendered), wanted) if rendered.render else b""
     sys.stdout.buffer.write(document)
 
@@ -65,17 +66,20 @@ def render(
     envvar="BT_AUTOCONFIG_DEFINITION",
     type=click.Path(path_type=Path),
 )
-def validate(sources: tuple[Path, ...]) -> None:
+@hosted_domains_option
+def validate(sources: tuple[Path, ...], hosted_domains: tuple[ListSource, ...]) -> None:
     """Validate definitions and summarise what they contain.
 
     FILEs may be folders; without any, the built-in definition is validated. Errors are what no client could use.
     Warnings name what was changed or left out, what is probably a mistake, and what fails with some client.
     """
     with explained():
-        settings = Sources(sources or (EMBEDDED,)).read().load()
-    for definition in settings.definitions:
+        settings = sources_of(sources or (EMBEDDED,), hosted_domains).read().load()
+    hosted = settings.assigned.hosted
+    for number, definition in enumerate(settings.definitions):
         say(f"{definition.source}: valid")
-        others = " and on domains that it hosts" if definition.hosts_customer_domains else ""
+        listed = f"{hosted.count(number):,} domains of its list" if number in hosted.listed else "domains that it hosts"
+        others = f" and on {listed}" if definition.hosts_customer_domains else ""
         name = quote(definition.display_name)
         say(f"  {name}, for addresses on {', '.join(definition.domains)}{others}")
         for server in definition.servers:
@@ -87,3 +91,5 @@ def validate(sources: tuple[Path, ...]) -> None:
             say("  " + quote(f"{service.type} {service.url}, {methods}", _LONGEST))
         for warning in warnings_of(definition):
             say(f"warning: {warning}", err=True)
+    for warning in settings.assigned.warnings:
+        say(f"warning: {warning}", err=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from autoconfig.cli.options import SETTINGS, Refusal, definition_option, explained, say, signed, sources_of
+from autoconfig.cli.options import SETTINGS, Refusal, configured, explained, say, signed, sources_of
 from autoconfig.operations.export import ExportError
 from autoconfig.operations.export import export as write_export
 from autoconfig.operations.local import Local
@@ -16,7 +16,7 @@ from autoconfig.sources import Settings
 
 @click.command(context_settings=SETTINGS)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
-@definition_option
+@configured
 @signed
 def export(folder: Path, **where: Any) -> None:
     """Write the documents that need no computing to DIR, laid out by host, for any static web server or CDN.

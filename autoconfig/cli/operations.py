@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -11,9 +11,10 @@ from rich.console import Console
 from autoconfig.cli.options import (
     SETTINGS,
     Refusal,
-    definition_option,
+    configured,
     explained,
     option,
+    sources_of,
     web_address,
 )
 from autoconfig.definition import Definition
@@ -24,7 +25,7 @@ from autoconfig.operations.names import Names
 from autoconfig.operations.report import Problem
 from autoconfig.operations.web import Web
 from autoconfig.server import application
-from autoconfig.sources import Settings, Sources
+from autoconfig.sources import Settings
 
 _WIDTH = 140
 """Columns of a table that goes to no terminal."""
@@ -57,7 +58,7 @@ _domain_option = option(
     help="Seconds for the whole check; what is not finished then is unknown.",
 )
 @option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@definition_option
+@configured
 def check(
     domains: tuple[str, ...],
     resolver: str | None,
@@ -65,7 +66,7 @@ def check(
     timeout: float,
     max_time: float,
     as_json: bool,
-    definitions: tuple[Path, ...],
+    **where: Any,
 ) -> None:
     """Try from outside whether clients find everything: DNS, HTTPS, the mail servers, and each client's own way.
 
@@ -73,7 +74,7 @@ def check(
     wrong, 2 when something could not be checked. What is trusted is what the system trusts, or SSL_CERT_FILE.
     """
     with explained():
-        settings = Sources(definitions).read().load()
+        settings = sources_of(**where).read().load()
     sys.exit(asyncio.run(_check(settings, _chosen(settings, domains), resolver, url, timeout, max_time, as_json)))
 
 

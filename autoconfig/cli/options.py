@@ -13,6 +13,7 @@ import click
 from autoconfig.address import AddressError, MailAddress, ascii_domain
 from autoconfig.definition import EMBEDDED, DefinitionError
 from autoconfig.directory import NotServedError
+from autoconfig.hosting import ListSource
 from autoconfig.protocols.autodiscover import AutodiscoverError
 from autoconfig.sources import CONFIGURATION_ERRORS, Options, Sources
 from autoconfig.visible import visible
@@ -66,6 +67,29 @@ definition_option = option(
 )
 
 
+class _ListSourceType(click.ParamType[ListSource]):
+    name = "list"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> ListSource:  # noqa: ARG002
+        return value if isinstance(value, ListSource) else ListSource.parse(value)
+
+
+hosted_domains_option = option(
+    "--hosted-domains",
+    multiple=True,
+    type=_ListSourceType(),
+    metavar="[ID=]FILE",
+    help='A list of the domains that the definition with purpose="mx" hosts for customers, one to a line, or a folder '
+    "of such lists (.txt). ID, a definition's, says whose list it is if several host domains. May be given more than "
+    "once. Without a list, the DNS tells by their MX records.",
+)
+
+
+def configured(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that name definitions and lists."""
+    return definition_option(hosted_domains_option(command))
+
+
 _PEM = click.Path(path_type=Path)
 _signing_options = (
     option("--sign-cert", type=_PEM, metavar="FILE", help="Sign Apple's profiles: the signer's certificate, PEM."),
@@ -88,15 +112,16 @@ def signed(command: Callable[..., None]) -> Callable[..., None]:
 
 def sources_of(
     definitions: tuple[Path, ...],
-    sign_cert: Path | None,
-    sign_key: Path | None,
-    sign_chain: Path | None,
+    hosted_domains: tuple[ListSource, ...] = (),
+    sign_cert: Path | None = None,
+    sign_key: Path | None = None,
+    sign_chain: Path | None = None,
     options: Options = Options(),  # noqa: B008 - it cannot change
 ) -> Sources:
     """Return what the options name. Raises UsageError when some that go together do not."""
     if (sign_cert is None) != (sign_key is None) or (sign_chain and not sign_cert):
         raise click.UsageError("--sign-cert and --sign-key go together, and --sign-chain with both")
-    return Sources(definitions, sign_cert, sign_key, sign_chain, options)
+    return Sources(definitions, sign_cert, sign_key, sign_chain, options, hosted_domains)
 
 
 def web_address(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:

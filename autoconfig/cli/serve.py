@@ -16,7 +16,7 @@ from autoconfig import signals
 from autoconfig.cli.options import (
     SETTINGS,
     Refusal,
-    definition_option,
+    configured,
     explained,
     option,
     signed,
@@ -54,7 +54,7 @@ def _networks(_context: click.Context, _option: click.Parameter, value: str) -> 
 @click.command(context_settings=SETTINGS)
 @option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen on; 0: any.")
-@definition_option
+@configured
 @option(
     "--public-url",
     callback=web_address,

@@ -61,7 +61,7 @@ class Autoconfig:
 
     def respond(self, request: Request) -> Response:
         """Answer a request."""
-        if (plain := plain_address(request)) and (own := self.files.own(plain.domain)):
+        if (plain := plain_address(request)) and (own := self.files.known(plain.domain)):
             return own.response(plain.domain, personal=True)
         try:
             address = Fields(request.query).address() if request.query else None
@@ -80,7 +80,7 @@ class Autoconfig:
             domain = ascii_domain(request.parameters["domain"])
         except ValueError as error:
             raise NotServedError("this is not a domain name") from error
-        file = self.files.own(domain)
+        file = self.files.known(domain)
         if file is None:
             raise NotServedError("this domain is not served here")
         return file.response(domain, personal=False)

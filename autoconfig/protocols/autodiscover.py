@@ -105,7 +105,7 @@ class Autodiscover:
             if request.method == "POST":
                 if plain := _PLAIN_REQUEST.fullmatch(request.body):
                     address = MailAddress(plain[1].decode(), plain[2].decode())
-                    if own := self._settings.own(address.domain):
+                    if own := self._settings.known(address.domain):
                         return Response(_PERSONAL, own.render(address, address.domain))
                 return Response(_PERSONAL, self._answer(request.body, request.host))
             # So ask Delta Chat, and Outlook when its POST has failed.
@@ -132,10 +132,15 @@ class Autodiscover:
         raise AutodiscoverError(601, "The requested schema is not offered here.")
 
     def _redirected(self, request: Request) -> str | None:
-        """Return the domain to whose host Outlook is redirected, from plain http on an autodiscover host of ours."""
+        """Return the domain to whose host Outlook is redirected, from plain http on an autodiscover host of ours.
+
+        Outlook has found no settings at https on that host before it asks here. A customer's may have no certificate,
+        so its clients go to their provider's.
+        """
         if request.scheme != "http" or not request.host.lower().startswith(b"autodiscover."):
             return None
-        return self._settings.domain_of(request.host)
+        domain = self._settings.domain_of(request.host)
+        return domain and self._settings.home(domain, request.host)
 
 
 class _Settings:

@@ -135,7 +135,7 @@ class Mobileconfig:
     def respond(self, request: Request) -> Response | Awaitable[Response]:
         """Respond to a request; a signature takes time."""
         address, name, protocol = plain_address(request), None, None
-        if address is None or self._profiles.own(address.domain) is None:
+        if address is None or self._profiles.known(address.domain) is None:
             fields = Fields.of(request)
             address = fields.address()
             name = fields.line("name", MAX_NAME)

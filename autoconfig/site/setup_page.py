@@ -83,7 +83,7 @@ class SetupPage:
         tag = language or languages.preferred(request.accept_language)
         if request.method == "POST":
             address = plain_address(request)
-            if address is not None and self._providers.own(address.domain) is not None:
+            if address is not None and self._providers.known(address.domain) is not None:
                 return self._personal(tag, CHOICE if step is ADDRESS else step, address, request)
             typed = Fields.of(request).text("emailaddress") or ""
             if typed or step in (ADDRESS, CHOICE):

@@ -1,0 +1,314 @@
+"""Domains that providers host for their customers, as an operator lists them: one to a line.
+
+A provider's own domains are in its definition and in its responses. Hosted domains are in no response, so a list may
+have a million of them: they are kept as text, some 30 bytes each.
+"""
+
+import codecs
+import re
+from array import array
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from io import BytesIO
+from itertools import accumulate
+from pathlib import Path
+from typing import NamedTuple, Self
+from zlib import crc32
+
+from autoconfig.address import ascii_domain
+from autoconfig.definition import Definition, DefinitionError
+from autoconfig.files import FileError, expand, read_file
+from autoconfig.grammar import quote
+
+SUFFIX = ".txt"
+"""How the names of lists in a folder end."""
+MAX_LIST = 64 * 1024 * 1024
+"""Bytes of a list. A million domains take about 20 MB."""
+MAX_HOSTED = 2_000_000
+"""Domains in all lists together."""
+
+_MAX_LINE = 1024
+"""Bytes of a line that is not a comment. The longest domain name in UTF-8 has fewer."""
+_MOST_REMARKS = 100
+_PLAIN_LINE = re.compile(rb"((?:[a-z0-9]++(?:-++[a-z0-9]++)*+\.){1,3}[a-z]{2,63})\r?\n?")
+_MAX_PLAIN = 64
+"""What nearly all lines are, and bytes up to which no label in them is too long. The general way finds the same."""
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+class DomainSet(Collection[str]):
+    """Domain names, each once, in no particular order and in little memory.
+
+    They are sorted by a checksum, so finding one takes a bisection of numbers and one comparison.
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        """Take names that are lower-case A-labels."""
+        ordered = sorted(set(names), key=_checksum)
+        self._text = "\n".join([*ordered, ""]).encode("ascii")
+        self._starts = array("I", accumulate((len(name) + 1 for name in ordered), initial=0))
+        self._checksums = array("I", map(_checksum, ordered))
+
+    def __len__(self) -> int:
+        return len(self._checksums)
+
+    def __iter__(self) -> Iterator[str]:
+        return (line[:-1].decode("ascii") for line in BytesIO(self._text))
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.place(name) is not None
+
+    def place(self, name: str) -> int | None:
+        """Return the number of a name in the order of iteration, None when it is not here."""
+        checksum, wanted = _checksum(name), f"{name}\n".encode()
+        place = bisect_left(self._checksums, checksum)
+        while place < len(self._checksums) and self._checksums[place] == checksum:
+            if self._text[self._starts[place] : self._starts[place + 1]] == wanted:
+                return place
+            place += 1
+        return None
+
+
+def _checksum(name: str) -> int:
+    return crc32(name.encode())
+
+
+class ListSource(NamedTuple):
+    """A list, or a folder of lists, that the operator names, and the provider that it belongs to.
+
+    `provider` is the id of a definition; without one, the name of the file or the definitions tell.
+    """
+
+    path: Path
+    provider: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read FILE or ID=FILE. A FILE with = in its name is written ./FILE."""
+        provider, equals, path = text.partition("=")
+        if not equals or "/" in provider:
+            return cls(Path(text))
+        return cls(Path(path), provider.lower())
+
+
+class HostedList(NamedTuple):
+    """A list as it was when it was read: it can be given to other processes."""
+
+    path: Path
+    provider: str | None
+    domains: DomainSet
+    lines: "array[int]"
+    """The line of each domain, in the order of `domains`."""
+    errors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def place(self, domain: str) -> str:
+        """Return where one of its domains is, FILE:LINE."""
+        found = self.domains.place(domain)
+        return f"{self.path}:{1 if found is None else self.lines[found]}"
+
+
+def read_lists(sources: Iterable[ListSource]) -> tuple[HostedList, ...]:
+    """Read lists, and of folders all of the .txt files in them.
+
+    Raises DefinitionError with every file that cannot be read; what is wrong in a file is among its errors.
+    """
+    lists: list[HostedList] = []
+    errors: list[str] = []
+    for source in sources:
+        try:
+            paths = expand(source.path, SUFFIX)
+        except FileError as error:
+            errors.append(str(error))
+            continue
+        if not paths:
+            errors.append(f"{source.path}: there is no {SUFFIX} file in this folder")
+        for path in paths:
+            try:
+                lists.append(read_list(path, read_file(path, MAX_LIST), source.provider))
+            except FileError as error:
+                errors.append(str(error))
+    if errors:
+        raise DefinitionError(errors)
+    return tuple(lists)
+
+
+def read_list(path: Path, content: bytes, provider: str | None = None) -> HostedList:
+    """Read the content of a list: UTF-8, a domain to a line, comments from # to the end of a line."""
+    if content.startswith(_UTF_16):
+        return HostedList(path, provider, DomainSet(), array("I"), (f"{path}:1: is UTF-16; save it as UTF-8",))
+    if not content.strip():
+        text = "the list is empty, as after an export that failed; to host no domain, write a comment into it"
+        return HostedList(path, provider, DomainSet(), array("I"), (f"{path}:1: {text}",))
+    content = content.removeprefix(codecs.BOM_UTF8)
+    lines: dict[str, int] = {}
+    errors: list[str] = []
+    repeated: list[str] = []
+    for number, line in enumerate(BytesIO(content), 1):
+        try:
+            plain = _PLAIN_LINE.fullmatch(line) if len(line) <= _MAX_PLAIN else None
+            domain = plain[1].decode("ascii") if plain else _domain(line)
+        except ValueError as error:
+            errors.append(f"{path}:{number}: {error}")
+            continue
+        if domain and lines.setdefault(domain, number) != number:
+            repeated.append(f"{path}:{number}: {domain} is on line {lines[domain]} already; remove one")
+        if len(lines) > MAX_HOSTED:
+            errors.append(f"{path}:{number}: there are more than {MAX_HOSTED:,} domains; use no list, but the DNS")
+            break
+    if not lines and not errors:
+        repeated.append(f"{path}:1: there is no domain in this list: every customer's domain is refused")
+    domains = DomainSet(lines)
+    kept = array("I", map(lines.__getitem__, domains))
+    return HostedList(path, provider, domains, kept, _first(path, errors, "errors"), _first(path, repeated, "warnings"))
+
+
+def _first(path: Path, remarks: list[str], kind: str) -> tuple[str, ...]:
+    """Return the first of many remarks, and how many more there are."""
+    more = len(remarks) - _MOST_REMARKS
+    return (*remarks[:_MOST_REMARKS], *([f"{path}:1: and {more:,} more {kind}"] if more > 0 else []))
+
+
+def _domain(line: bytes) -> str:
+    """Return the domain of a line, empty when there is none. Raises ValueError with what is wrong with it."""
+    if len(line) > _MAX_LINE:
+        if line.lstrip().startswith(b"#"):
+            return ""
+        raise ValueError(f"the line is longer than {_MAX_LINE} bytes; write one domain to a line")
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError("the line is not UTF-8; save the list as UTF-8") from error
+    text = text.partition("#")[0].strip(" \t\r\n")
+    if not text:
+        return ""
+    if "*" in text:
+        raise ValueError(f"{quote(text)}: there are no wildcards; list every domain")
+    try:
+        domain = ascii_domain(text)
+    except ValueError:
+        domain = ""
+    _, dot, last = domain.rpartition(".")
+    if not dot or last.isdigit():
+        raise ValueError(f"{quote(text)} is not a domain name such as example.com")
+    return domain
+
+
+class Hosted:
+    """The domains of all lists, and by number the definition that each belongs to."""
+
+    def __init__(self, owners: dict[str, int] | None = None, listed: Iterable[int] = ()) -> None:
+        self._domains = DomainSet(owners or ())
+        self._owners = array("I", map((owners or {}).__getitem__, self._domains))
+        self.listed = frozenset(listed)
+        """The definitions that have a list, if only an empty one."""
+
+    @classmethod
+    def of_one(cls, domains: DomainSet, owner: int) -> Self:
+        """Return what one list says, without copying it."""
+        found = cls(listed=[owner])
+        found._domains, found._owners = domains, array("I", [owner]) * len(domains)
+        return found
+
+    def __len__(self) -> int:
+        return len(self._domains)
+
+    def owner(self, domain: str) -> int | None:
+        """Return the number of the definition that a hosted domain belongs to, None for any other domain."""
+        place = self._domains.place(domain)
+        return None if place is None else self._owners[place]
+
+    def count(self, number: int) -> int:
+        """Return how many domains one definition hosts."""
+        return self._owners.count(number)
+
+    def of(self, number: int) -> Iterator[str]:
+        """Yield the domains that one definition hosts, in no particular order."""
+        return (domain for domain, owner in zip(self._domains, self._owners, strict=True) if owner == number)
+
+
+def check(lists: Iterable[HostedList]) -> None:
+    """Raise DefinitionError with everything that is wrong in some lists."""
+    if errors := [error for one in lists for error in one.errors]:
+        raise DefinitionError(errors)
+
+
+class Assigned(NamedTuple):
+    """Lists with the definitions that they belong to."""
+
+    hosted: Hosted = Hosted()
+    warnings: tuple[str, ...] = ()
+
+
+def assign(lists: Sequence[HostedList], definitions: Sequence[Definition]) -> Assigned:
+    """Assign every list to the definition that hosts its domains.
+
+    Raises DefinitionError for lists when it is not clear whose they are, or another provider has one of their domains.
+    """
+    errors: list[str] = []
+    owners: list[int] = []
+    for one in lists:
+        try:
+            owners.append(_owner(one, definitions))
+        except ValueError as error:
+            errors.append(f"{one.path}: {error}")
+    if sum(len(one.domains) for one in lists) > MAX_HOSTED:
+        errors.append(f"{lists[-1].path}: the lists have more than {MAX_HOSTED:,} domains; use no list, but the DNS")
+    if errors:
+        raise DefinitionError(errors)
+    hosted = _merged(lists, owners)
+    warnings = [warning for one in lists for warning in one.warnings]
+    for definition in definitions:
+        for domain in definition.domains if len(hosted) else ():
+            if hosted.owner(domain) is not None:
+                listed = next(one for one in lists if domain in one.domains)
+                place = definition.place(domain)
+                warnings.append(
+                    f"{listed.place(domain)}: {domain} is a provider's own domain ({place}); remove it here"
+                )
+    return Assigned(hosted, tuple(warnings))
+
+
+def _merged(lists: Sequence[HostedList], owners: Sequence[int]) -> Hosted:
+    if not lists:
+        return Hosted()
+    if len(lists) == 1:
+        return Hosted.of_one(lists[0].domains, owners[0])
+    found: dict[str, int] = {}
+    errors: list[str] = []
+    for one, owner in zip(lists, owners, strict=True):
+        for domain in one.domains:
+            if found.setdefault(domain, owner) != owner and len(errors) < _MOST_REMARKS:
+                pairs = zip(lists, owners, strict=True)
+                other = next(two for two, number in pairs if number != owner and domain in two.domains)
+                errors.append(f"{one.place(domain)}: {domain} is in another provider's list, {other.place(domain)}")
+    if errors:
+        raise DefinitionError(errors)
+    return Hosted(found, owners)
+
+
+def _owner(one: HostedList, definitions: Sequence[Definition]) -> int:
+    """Return the number of the definition that a list belongs to. Raises ValueError when that is not clear."""
+    name = one.provider or one.path.name.removesuffix(SUFFIX).lower()
+    named = [number for number, definition in enumerate(definitions) if definition.id.lower() == name]
+    hosting = [number for number, definition in enumerate(definitions) if definition.hosts_customer_domains]
+    if one.provider and not named:
+        raise ValueError(f"no definition has the id {quote(name)}")
+    if len(named) > 1:
+        raise ValueError(f"{len(named)} definitions have the id {quote(name)}; give them different ids")
+    if named and named[0] not in hosting:
+        source = definitions[named[0]].source
+        raise ValueError(f'{source} hosts no domains: add <domain purpose="mx"> with the domain of its MX hosts')
+    if named:
+        return named[0]
+    if not hosting:
+        remedy = 'add <domain purpose="mx"> with the domain of the MX hosts to one'
+        raise ValueError(f"no definition hosts domains: {remedy}")
+    if len(hosting) > 1:
+        ids = ", ".join(quote(definitions[number].id) for number in hosting[:4])
+        more = f" and {len(hosting) - 4} more" if len(hosting) > 4 else ""
+        raise ValueError(
+            f"{len(hosting)} definitions host domains ({ids}{more}), and it is not clear whose this list is; "
+            f"write --hosted-domains ID={one.path}, or call the file ID{SUFFIX}"
+        )
+    return hosting[0]

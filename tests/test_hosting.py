@@ -1,0 +1,303 @@
+import pickle
+import random
+import re
+from pathlib import Path
+from unittest.mock import ANY
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoconfig.address import MailAddress, ascii_domain
+from autoconfig.definition import DefinitionError
+from autoconfig.directory import Directory, NotServedError, Relation
+from autoconfig.hosting import MAX_LIST, DomainSet, HostedList, ListSource, assign, read_list, read_lists
+from autoconfig.sources import Settings, Sources
+from tests.support import Write
+
+HOSTING = {"<domain>example.net": '<domain purpose="mx">example.net'}
+ANOTHER = {"example.com": "another.example", "example.net": "another.test", "Example Mail": "Another Mail"}
+
+
+def listed(content: str | bytes, name: str = "customers.txt") -> HostedList:
+    return read_list(Path(name), content.encode() if isinstance(content, str) else content)
+
+
+def domains(content: str | bytes) -> set[str]:
+    found = listed(content)
+    assert found.errors == ()
+    return set(found.domains)
+
+
+def load(*definitions: Path, lists: dict[Path, str | None]) -> Settings:
+    sources = tuple(ListSource(path, provider) for path, provider in lists.items())
+    return Sources(definitions, hosted_domains=sources).read().load()
+
+
+def errors(*definitions: Path, lists: dict[Path, str | None]) -> list[str]:
+    with pytest.raises(DefinitionError) as refusal:
+        load(*definitions, lists=lists)
+    return refusal.value.errors
+
+
+@pytest.fixture
+def customers(tmp_path: Path) -> Path:
+    file = tmp_path / "customers.txt"
+    file.write_text("customer.example\n")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("customer.example\n", {"customer.example"}),
+        ("customer.example", {"customer.example"}),
+        ("Customer.EXAMPLE\r\nother.example\r\n", {"customer.example", "other.example"}),
+        ("# all of them\n\n  customer.example \t # since May\n", {"customer.example"}),
+        ("\ufeffcustomer.example\n", {"customer.example"}),
+        ("bücher.example\nxn--bcher-kva.example\n", {"xn--bcher-kva.example"}),
+        ("customer.example.\n", {"customer.example"}),
+        ("customer.xn--p1ai\n_odd.example\n", {"customer.xn--p1ai", "_odd.example"}),
+        ("# none yet\n", set()),
+        (f"#{'x' * 100_000}\ncustomer.example\n", {"customer.example"}),
+    ],
+)
+def test_a_list_has_a_domain_to_a_line_and_comments(content: str, found: set[str]) -> None:
+    assert domains(content) == found
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ("a.example\nb c.example\n", "2: b c.example is not a domain name such as example.com"),
+        ("fred@customer.example", "1: fred@customer.example is not a domain name such as example.com"),
+        ("https://customer.example/", "1: https://customer.example/ is not a domain name such as example.com"),
+        ("*.customer.example", "1: *.customer.example: there are no wildcards; list every domain"),
+        ("localhost", "1: localhost is not a domain name such as example.com"),
+        ("192.0.2.1", "1: 192.0.2.1 is not a domain name such as example.com"),
+        ("a..example", "1: a..example is not a domain name such as example.com"),
+        (f"{'a' * 64}.example", f"1: {'a' * 60}… is not a domain name such as example.com"),
+        ("a.example\0", r"1: a.example\x00 is not a domain name such as example.com"),
+        ("a.example\x1b[31m", r"1: a.example\x1b[31m is not a domain name such as example.com"),
+        ("a.example\rb.example", "1: a.example b.example is not a domain name such as example.com"),
+        ("a.example\u2028b.example", "1: a.example b.example is not a domain name such as example.com"),
+        (b"a.example\nb\xfccher.example\n", "2: the line is not UTF-8; save the list as UTF-8"),
+        ("customer.example".encode("utf-16"), "1: is UTF-16; save it as UTF-8"),
+        ("x" * 5000, "1: the line is longer than 1024 bytes; write one domain to a line"),
+        ("", "1: the list is empty, as after an export that failed; to host no domain, write a comment into it"),
+        ("\r\n \n", "1: the list is empty, as after an export that failed; to host no domain, write a comment into it"),
+    ],
+)
+def test_what_is_wrong_in_a_list_is_named_with_its_line(
+    write: Write, tmp_path: Path, content: str | bytes, error: str
+) -> None:
+    file = tmp_path / "customers.txt"
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+    assert errors(write(HOSTING), lists={file: None}) == [f"{file}:{error}"]
+
+
+def test_the_errors_of_lists_and_definitions_are_told_at_once(write: Write, tmp_path: Path) -> None:
+    file = tmp_path / "customers.txt"
+    file.write_text("a b.example\n")
+    definition = write({">143<": ">0<"})
+    assert [one.partition(": ")[0] for one in errors(definition, lists={file: None})] == [
+        f"{definition}:9",
+        f"{file}:1",
+    ]
+    missing = [tmp_path / "missing.xml", tmp_path / "missing.txt"]
+    assert errors(missing[0], lists={missing[1]: None}) == [
+        f"{one}: cannot be read: No such file or directory" for one in missing
+    ]
+
+
+def test_of_very_many_errors_the_first_are_told_and_how_many_there_are() -> None:
+    found = listed("a b.example\n" * 5000).errors
+    assert (len(found), found[-1]) == (101, "customers.txt:1: and 4,900 more errors")
+
+
+def test_a_list_that_is_too_large_is_refused(write: Write, customers: Path) -> None:
+    with customers.open("wb") as file:
+        file.truncate(MAX_LIST + 1)
+    assert errors(write(HOSTING), lists={customers: None}) == [f"{customers}: is larger than 64 MiB"]
+
+
+def test_a_domain_that_is_listed_twice_is_a_warning() -> None:
+    found = listed("a.example\nb.example\nA.example\n")
+    assert (len(found.domains), found.errors) == (2, ())
+    assert found.warnings == ("customers.txt:3: a.example is on line 1 already; remove one",)
+
+
+def test_a_list_without_a_provider_that_hosts_domains_is_an_error(write: Write, customers: Path) -> None:
+    remedy = 'add <domain purpose="mx"> with the domain of the MX hosts to one'
+    assert errors(write(), lists={customers: None}) == [f"{customers}: no definition hosts domains: {remedy}"]
+
+
+def test_a_list_belongs_to_the_only_provider_that_hosts_domains(write: Write, customers: Path) -> None:
+    settings = load(write(ANOTHER, "a.xml"), write(HOSTING), lists={customers: None})
+    standing = settings.directory().standing("customer.example")
+    assert standing.relation is Relation.HOSTED
+    assert standing.thing is not None
+    assert standing.thing.id == "example.com"
+
+
+@pytest.fixture
+def hosters(write: Write) -> list[Path]:
+    return [write(HOSTING, "a.xml"), write(ANOTHER | {"<domain>": '<domain purpose="mx">'}, "b.xml")]
+
+
+def test_of_several_providers_the_option_says_whose_list_it_is(hosters: list[Path], customers: Path) -> None:
+    source = ListSource.parse(f"Another.example={customers}")
+    settings = Sources(tuple(hosters), hosted_domains=(source,)).read().load()
+    assert settings.directory().find(MailAddress("fred", "customer.example"))[0].id == "another.example"
+
+
+def test_of_several_providers_the_name_of_a_file_in_a_folder_says_whose_list_it_is(
+    hosters: list[Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "lists"
+    folder.mkdir()
+    (folder / "another.example.txt").write_text("one.example\n")
+    (folder / "example.com.txt").write_text("two.example\n")
+    (folder / "README").write_text("not a list")
+    directory = load(*hosters, lists={folder: None}).directory()
+    assert [directory.find(MailAddress("f", one))[0].id for one in ("one.example", "two.example")] == [
+        "another.example",
+        "example.com",
+    ]
+
+
+def test_a_list_that_could_be_anyones_is_an_error_that_says_what_to_do(hosters: list[Path], customers: Path) -> None:
+    assert errors(*hosters, lists={customers: None}) == [
+        f"{customers}: 2 definitions host domains (example.com, another.example), and it is not clear whose this list"
+        f" is; write --hosted-domains ID={customers}, or call the file ID.txt"
+    ]
+
+
+def test_a_list_of_no_definition_is_an_error(hosters: list[Path], customers: Path) -> None:
+    assert errors(*hosters, lists={customers: "nobody.example"}) == [
+        f"{customers}: no definition has the id nobody.example"
+    ]
+
+
+def test_a_list_of_a_definition_that_hosts_no_domains_is_an_error(write: Write, customers: Path) -> None:
+    plain = write(ANOTHER, "plain.xml")
+    remedy = 'add <domain purpose="mx"> with the domain of its MX hosts'
+    for name in ("another.example", "Another.example"):
+        assert errors(write(HOSTING), plain, lists={customers: name.lower()}) == [
+            f"{customers}: {plain} hosts no domains: {remedy}"
+        ]
+
+
+def test_a_domain_in_the_lists_of_two_providers_is_an_error_that_names_both_places(
+    hosters: list[Path], customers: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("# others\ncustomer.example\n")
+    assert errors(*hosters, lists={customers: "example.com", other: "another.example"}) == [
+        f"{other}:2: customer.example is in another provider's list, {customers}:1"
+    ]
+    assert load(*hosters, lists={customers: "example.com", other: "example.com"}).definitions
+
+
+def test_an_own_domain_in_a_list_is_its_definitions_and_a_warning(write: Write, customers: Path) -> None:
+    customers.write_text("a.example\nexample.com\n")
+    definition = write(HOSTING)
+    settings = load(definition, lists={customers: None})
+    assert settings.directory().standing("example.com").relation is Relation.OWN
+    assert f"{customers}:2: example.com is a provider's own domain ({definition}:4); remove it here" in list(
+        settings.warnings()
+    )
+
+
+@pytest.fixture
+def directory(write: Write, customers: Path) -> Directory[str]:
+    settings = load(write(ANOTHER, "a.xml"), write(HOSTING, "b.xml"), lists={customers: None})
+    return settings.directory().each(lambda one: one.id)
+
+
+def test_with_a_list_every_other_domain_is_foreign(directory: Directory[str]) -> None:
+    assert directory.find(MailAddress("fred", "customer.example")) == ("example.com", "customer.example")
+    assert directory.standing("gmail.com") == (Relation.FOREIGN, None)
+    assert directory.known("gmail.com") is None
+    with pytest.raises(NotServedError):
+        directory.find(MailAddress("fred", "gmail.com"), b"autoconfig.example.com")
+    with pytest.raises(NotServedError):
+        directory.find(MailAddress("fred", "www.customer.example"), b"autoconfig.example.com")
+
+
+def test_without_a_list_the_dns_decides(hosters: list[Path], customers: Path) -> None:
+    directory = load(*hosters, lists={customers: "example.com"}).directory()
+    assert directory.standing("unknown.example") == (Relation.BY_MX, None)
+    found = directory.by_exchange("mx1.eu.another.test")
+    assert found is not None
+    assert found.id == "another.example"
+    assert directory.by_exchange("mx1.example.net") is None  # of the provider that has a list
+    assert directory.by_exchange("mx1.notanother.test") is None
+
+
+@pytest.mark.parametrize("prefix", ["", "autoconfig.", "autodiscover.", "ua-auto-config.", "AutoDiscover."])
+@pytest.mark.parametrize("port", ["", ":8000", ".", ".:443"])
+def test_hosts_of_a_hosted_domain_are_its_providers(directory: Directory[str], prefix: str, port: str) -> None:
+    assert directory.find(None, f"{prefix}customer.example{port}".encode()) == ("example.com", "customer.example")
+
+
+def test_certificates_are_for_names_that_clients_put_before_a_hosted_domain(directory: Directory[str]) -> None:
+    names = ["autoconfig.customer.example", "autodiscover.customer.example", "ua-auto-config.customer.example"]
+    assert all(directory.owns(name) for name in [*names, "example.com", "autoconfig.example.com"])
+    others = [
+        "customer.example",
+        "www.customer.example",
+        "autoconfig.autoconfig.customer.example",
+        "autoconfig.a.example",
+    ]
+    assert not any(directory.owns(name) for name in others)
+
+
+def test_a_hosted_domains_home_is_its_providers_own(directory: Directory[str]) -> None:
+    assert directory.home("customer.example", b"autodiscover.customer.example") == "example.com"
+
+
+names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?(\.[a-z]{2,4}){1,2}", fullmatch=True)
+
+
+@given(st.sets(names), st.sets(names))
+def test_a_domain_set_is_a_set_that_survives_the_way_to_a_worker(inside: set[str], others: set[str]) -> None:
+    found: DomainSet = pickle.loads(pickle.dumps(DomainSet(inside)))
+    assert (set(found), len(found)) == (inside, len(inside))
+    assert all((name in found) == (name in inside) for name in others | inside)
+    assert [found.place(name) for name in found] == list(range(len(inside)))
+
+
+def test_names_with_the_same_checksum_are_kept_apart() -> None:
+    colliding = {"plumless.example", "buckeroo.example"}  # their CRC-32 is the same
+    assert all({*DomainSet([one])} == {one} and len(colliding & {*DomainSet([one])}) == 1 for one in colliding)
+    for one in colliding:
+        (other,) = colliding - {one}
+        assert other not in DomainSet([one])
+    assert set(DomainSet(colliding)) == colliding
+
+
+@given(st.text(alphabet=st.sampled_from("ab-._xnA1 #\t"), max_size=20) | names)
+def test_the_fast_way_through_a_line_finds_what_the_general_way_finds(line: str) -> None:
+    found = listed(f"# list\n{line}\n")
+    text = line.partition("#")[0].strip()
+    try:
+        name = ascii_domain(text)
+        expected = {name} if re.search(r"\.[^.]*[^0-9.][^.]*\Z", name) else None
+    except ValueError:
+        expected = set() if not text else None
+    assert (None if found.errors else set(found.domains)) == expected
+
+
+def test_a_hundred_thousand_domains_take_little_memory(tmp_path: Path) -> None:
+    digits = random.Random(1)
+    lines = [f"customer-{digits.getrandbits(32):x}.example" for _ in range(100_000)]
+    (tmp_path / "many.txt").write_text("\n".join(lines))
+    (found,) = read_lists([ListSource(tmp_path / "many.txt")])
+    assert len(pickle.dumps(found, pickle.HIGHEST_PROTOCOL)) < 5_000_000
+    assert all(line in found.domains for line in lines[::1000])
+
+
+def test_no_list_means_no_hosted_domain() -> None:
+    assert assign([], []).hosted.owner("customer.example") is None
+    assert assign([], []) == (ANY, ())
