@@ -15,6 +15,7 @@ _COMMANDS = {
     "dns": "dns",
     "check": "operations",
     "export": "export",
+    "init": "init",
 }
 """The commands, and the modules that they are in: the server starts without what only operators need."""
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
@@ -82,6 +82,18 @@ class Folder:
 
     def replace(self, file: str, content: bytes) -> None:
         """Write a file whole, for all to read: who has the old one open keeps it. Makes the folders on the way."""
+        self._write(file, content, os.replace)
+
+    def create(self, file: str, content: bytes) -> None:
+        """Write a new file whole, for all to read. Nothing of this name is ever replaced, not even a link."""
+
+        def move(new: str, name: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+            os.link(new, name, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd, follow_symlinks=False)
+            os.unlink(new, dir_fd=src_dir_fd)
+
+        self._write(file, content, move)
+
+    def _write(self, file: str, content: bytes, move: Callable[..., None]) -> None:
         with self._explained(file), self._parent(file, make=True) as (parent, name):
             new = f".{secrets.token_hex(8)}.tmp"
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o600, dir_fd=parent)
@@ -90,7 +102,7 @@ class Folder:
                     opened.write(content)
                     opened.flush()
                     os.fchmod(descriptor, 0o644)
-                os.replace(new, name, src_dir_fd=parent, dst_dir_fd=parent)
+                move(new, name, src_dir_fd=parent, dst_dir_fd=parent)
             except BaseException:
                 os.unlink(new, dir_fd=parent)
                 raise

@@ -1,0 +1,219 @@
+"""`bt-autoconfig init`: from a domain to a verified definition."""
+
+import asyncio
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from autoconfig.address import ascii_domain
+from autoconfig.cli.options import SETTINGS, Refusal, option, say
+from autoconfig.definition import Definition
+from autoconfig.operations.attempts import Attempts
+from autoconfig.operations.discovery.discover import Discovery, Found, Progress
+from autoconfig.operations.discovery.sources import DATABASE
+from autoconfig.operations.discovery.write import USERNAME_FORMS, Answers, is_provider, write
+from autoconfig.operations.folder import Folder, FolderError
+from autoconfig.operations.names import Names
+from autoconfig.operations.report import Problem
+from autoconfig.sources import warnings_of
+from autoconfig.visible import visible
+
+
+def _domain(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    try:
+        domain = ascii_domain(value)
+    except ValueError:
+        domain = ""
+    if "." in domain and not domain.rpartition(".")[2].isdigit() and "_" not in domain:
+        return domain
+    hint = "give the domain after the @" if "@" in value else "give one such as example.org"
+    raise click.BadParameter(f"{value} is not a domain name; {hint}")
+
+
+def _database(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host, parts = None, urlsplit("")
+    if (
+        not host
+        or parts.scheme not in ("http", "https")
+        or not value.isascii()
+        or not value.isprintable()
+        or " " in value
+    ):
+        raise click.BadParameter(f"{value} is not a URL such as {DATABASE}")
+    return value if value.endswith("/") else f"{value}/"
+
+
+@click.command(context_settings=SETTINGS)
+@click.argument("domain", metavar="DOMAIN", callback=_domain)
+@option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the definition to this file instead of stdout. It must not exist.",
+)
+@option("--force", is_flag=True, help="Replace the file if it exists.")
+@option(
+    "--username",
+    type=click.Choice(USERNAME_FORMS),
+    help="What users log in with: the whole address, or what is before its @. Without it you are asked on a terminal; "
+    "otherwise the published form is taken, or the address, marked as an assumption.",
+)
+@option(
+    "--provider/--no-provider",
+    default=None,
+    help='Write the definition of the mail provider, for all domains whose MX is the provider\'s (purpose="mx"), or '
+    "for DOMAIN alone (default).",
+)
+@option(
+    "--database",
+    callback=_database,
+    default=DATABASE,
+    show_default=True,
+    metavar="URL",
+    help="A database of providers, asked for the domain and the domain of its MX; it learns no address.",
+)
+@option("--no-database", is_flag=True, help="Ask no database.")
+@option("--resolver", metavar="IP[:PORT]", help="Ask this resolver instead of the system's.")
+@option(
+    "--private-addresses",
+    is_flag=True,
+    help="Connect to addresses of private networks and of this machine too, wherever names and redirects lead there.",
+)
+@option("--timeout", type=click.FloatRange(0.1, 300), default=5, show_default=True, help="Seconds for each attempt.")
+@option(
+    "--max-time",
+    type=click.FloatRange(1, 3600),
+    default=60,
+    show_default=True,
+    help="Seconds for everything; the definition has what was verified by then.",
+)
+def init(
+    domain: str,
+    output: Path | None,
+    force: bool,
+    username: str | None,
+    provider: bool | None,
+    database: str,
+    no_database: bool,
+    resolver: str | None,
+    private_addresses: bool,
+    timeout: float,
+    max_time: float,
+) -> None:
+    """Find out how mail for DOMAIN works, and write a definition with the evidence for each setting.
+
+    Asks what the domain publishes for mail clients, a database of providers, the DNS, and common hostnames. Then it
+    connects to every server, and writes only what it has verified. It needs no password and tries no log-in.
+    """
+    if output and not force and (output.exists() or output.is_symlink()):
+        raise Refusal(f"{output}: exists already; choose another --output, or replace it with --force")
+    console = Console(stderr=True)
+    try:
+        names = Names(resolver, timeout, public_only=not private_addresses)
+    except (Problem, ValueError) as error:
+        raise Refusal(f"--resolver: {error}") from error
+    with _progress(console, domain) as progress:
+        discovery = Discovery(
+            domain,
+            names,
+            Attempts(timeout),
+            database=None if no_database else database,
+            max_time=max_time,
+            progress=progress,
+        )
+        found = asyncio.run(discovery.find())
+    if not found.is_usable:
+        raise Refusal(*_failure(found))
+    answers = _ask(found, Answers(username, provider))
+    content, definition = write(found, answers, str(output or f"{domain}.xml"))
+    _save(content, output, force)
+    _report(found, answers, definition, output)
+
+
+@contextmanager
+def _progress(console: Console, domain: str) -> Iterator[Progress]:
+    """Show what is being done, on a terminal only."""
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    with console.status(Text(f"{domain}: beginning")) as status:
+        yield lambda text: status.update(Text(visible(f"{domain}: {text}")))
+
+
+def _failure(found: Found) -> list[str]:
+    types = sorted({one.verified.type for one in found.servers})
+    what = f"only {', '.join(types)}" if types else "no mail server that clients can use"
+    lines = [f"{found.domain}: found {what}; a definition needs one for incoming and one for outgoing mail. Tried:"]
+    lines += [f"  {one}" for one in found.tried]
+    lines += [f"  {one}" for one in found.remarks if one not in found.tried]
+    return [*lines, "If you know the servers, write the definition by hand: docs/definitions.md has examples."]
+
+
+def _ask(found: Found, answers: Answers) -> Answers:
+    """Ask on a terminal for what cannot be seen from outside."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return answers
+    username, provider = answers.username, answers.provider
+    if username is None and not found.knows_username:
+        form = click.Choice(USERNAME_FORMS)
+        question = "Do users log in with the whole address, or with what is before its @ (localpart)?"
+        username = click.prompt(question, type=form, default=USERNAME_FORMS[0], err=True)
+    if provider is None and found.is_hosted and found.exchanger:
+        base = found.exchanger.base_domain
+        question = f"{base} hosts {found.domain}. Is the definition for all domains that {base} hosts?"
+        provider = click.confirm(question, default=False, err=True)
+    return Answers(username, provider)
+
+
+def _save(content: bytes, output: Path | None, force: bool) -> None:
+    if output is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    if not output.parent.is_dir():
+        raise Refusal(f"{output.parent}: is not a folder; make it first")
+    try:
+        with Folder(output.parent) as folder:
+            if not (force and folder.exists(output.name)):
+                folder.create(output.name, content)
+            elif folder.is_file(output.name):
+                folder.replace(output.name, content)
+            else:
+                raise Refusal(f"{output}: is not a regular file, so it is not replaced; choose another --output")
+    except FolderError as error:
+        raise Refusal(str(error)) from error
+
+
+def _report(found: Found, answers: Answers, definition: Definition, output: Path | None) -> None:
+    """Tell on stderr what was found, what is still to be seen to, and what to do next."""
+    for server in found.servers:
+        guess = " (a guess: log in once to be sure)" if server.guessed else ""
+        say(f"  {server.verified}, {', '.join(server.methods)}{guess}", err=True)
+    for service in found.services:
+        say(f"  {service.verified.type} {service.verified.url}, {', '.join(service.verified.methods)}", err=True)
+    if not answers.username and not found.knows_username:
+        say("  assumed: users log in with the whole address; --username localpart if not", err=True)
+    if found.is_hosted and not is_provider(found, answers) and found.exchanger:
+        base = found.exchanger.base_domain
+        say(f"  for {found.domain} alone; --provider if you are {base} and it is for all its customers", err=True)
+    for remark in dict.fromkeys(found.remarks):
+        say(f"  left out: {remark}", err=True)
+    for warning in warnings_of(definition):
+        say(f"  warning: {warning}", err=True)
+    name = str(output or f"{found.domain}.xml")
+    file = shlex.quote(name if not name.startswith("-") else f"./{name}")
+    say(f"Next{'' if output else f', with this output in {file}'}:", err=True)
+    say(f"  bt-autoconfig validate {file}", err=True)
+    say(f"  bt-autoconfig serve --definition {file}", err=True)
+    say(f"  bt-autoconfig dns --definition {file} --host setup.{definition.id}", err=True)

@@ -1,0 +1,214 @@
+"""`bt-autoconfig init`: finds out how mail for a domain really works, and keeps the evidence for each fact."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from autoconfig.operations import tls
+from autoconfig.operations.attempts import Attempts
+from autoconfig.operations.discovery.claims import Ports, ServiceClaim, Source
+from autoconfig.operations.discovery.settle import Mail, Server
+from autoconfig.operations.discovery.sources import Found as Answered
+from autoconfig.operations.discovery.sources import Sources
+from autoconfig.operations.discovery.verify import VerifiedService, Verifier
+from autoconfig.operations.mx import Exchanger, exchangers, registrable_domain
+from autoconfig.operations.names import Names
+from autoconfig.operations.report import Finding, Problem, findings
+from autoconfig.operations.web import Web
+
+_SOURCES_SHARE = 0.4
+"""The part of the time that asking the sources may take."""
+_MOST_SERVICES = 24
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service to write."""
+
+    verified: VerifiedService
+    username: str
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text or URL to write, and where it is from."""
+
+    value: str
+    evidence: str
+
+
+@dataclass
+class Found:
+    """What was found out about a domain: all of it verified, unless its evidence says otherwise."""
+
+    domain: str
+    date: str
+    servers: list[Server] = field(default_factory=list)
+    services: list[Service] = field(default_factory=list)
+    display_name: Text | None = None
+    short_name: Text | None = None
+    domains: list[Text] = field(default_factory=list)
+    """Other domains with the same settings."""
+    mx_domains: list[Text] = field(default_factory=list)
+    help_page: Text | None = None
+    webmail: Text | None = None
+    issuer: Text | None = None
+    remarks: list[str] = field(default_factory=list)
+    """What was published and cannot be written, with the reason."""
+    tried: list[str] = field(default_factory=list)
+    exchanger: Exchanger | None = None
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether clients can receive and send mail with it."""
+        types = {one.verified.type for one in self.servers}
+        sends = "smtp" in types or any(one.verified.type in ("jmap", "ews", "activeSync") for one in self.services)
+        return sends and (bool(types & {"imap", "pop3"}) or any(one.verified.type == "jmap" for one in self.services))
+
+    @property
+    def knows_username(self) -> bool:
+        """Whether each server's username is known."""
+        return all(one.username for one in self.servers) and all(one.username for one in self.services)
+
+    @property
+    def hosts(self) -> set[str]:
+        """The registrable domains of the mail servers."""
+        return {registrable_domain(one.verified.host) for one in self.servers}
+
+    @property
+    def is_hosted(self) -> bool:
+        """Whether the MX shows that a provider hosts this domain: mail goes to and comes from its hosts."""
+        base = self.exchanger.base_domain if self.exchanger else ""
+        return bool(base) and base != registrable_domain(self.domain) and self.hosts == {base}
+
+
+class Discovery:
+    """Finds out about a domain in `max_time` seconds. `progress` is called with what is being done."""
+
+    def __init__(
+        self,
+        domain: str,
+        names: Names,
+        attempts: Attempts,
+        *,
+        database: str | None,
+        max_time: float,
+        ports: Ports = Ports(),  # noqa: B008 - it cannot change
+        at: str | None = None,
+        progress: Progress = lambda _: None,
+    ) -> None:
+        self._domain, self._names, self._progress = domain, names, progress
+        self._max_time = max_time
+        self._web = Web(names, attempts, at)
+        self._sources = Sources(domain, names, self._web, database)
+        self._verifier = Verifier(names, self._web, attempts, tls.context(), ports, self._met)
+        self._done = 0
+
+    async def find(self) -> Found:
+        """Return what there is: perhaps nothing."""
+        deadline = asyncio.get_running_loop().time() + self._max_time
+        found = Found(self._domain, time.strftime("%Y-%m-%d", time.gmtime()))
+        self._progress(f"asking what is published for {self._domain}")
+        answered = await self._sources.ask(self._max_time * _SOURCES_SHARE)
+        sources = [source for source, _ in answered if source]
+        found.exchanger = next(iter(self._sources.exchangers), None)
+        settling = Mail(self._verifier, found.date)
+        pages = asyncio.create_task(self._within(deadline, self._others(found, sources)))
+        try:
+            settled = await settling.settle(sources, deadline)
+            await pages
+        finally:
+            pages.cancel()
+            await settling.close()
+        found.servers, remarks = settled.servers, settled.remarks
+        found.remarks += remarks
+        found.tried = [*_lines(answered), *self._verifier.failures()]
+        return found
+
+    def _met(self) -> None:
+        self._done += 1
+        self._progress(f"meeting mail servers: {self._done} of {self._verifier.attempts} attempts")
+
+    async def _within(self, deadline: float, work: Coroutine[Any, Any, None]) -> None:
+        """Do what there is time for."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                await work
+        except TimeoutError:
+            pass
+
+    async def _others(self, found: Found, sources: Sequence[Source]) -> None:
+        """Verify all that is no mail server. What is found is kept at once, should time run out."""
+        await asyncio.gather(self._services(found, sources), self._texts(found, sources), self._domains(found, sources))
+
+    async def _services(self, found: Found, sources: Sequence[Source]) -> None:
+        claims = [(source, one) for source in sources for one in source.services][:_MOST_SERVICES]
+        asked = await asyncio.gather(*(findings(self._service(found, *one)) for one in claims))
+        for (source, claim), service in zip(claims, asked, strict=True):
+            if isinstance(service, Service):
+                if all(one.verified.type != claim.type for one in found.services):
+                    found.services.append(service)
+            elif not claim.guessed:
+                found.remarks.append(f"{source.name}: {claim.type}; {service.text}")
+
+    async def _service(self, found: Found, source: Source, claim: ServiceClaim) -> Service:
+        verified = await self._verifier.service(claim, self._sources.address)
+        evidence = [f"{source.name}: {claim.url}", f"Verified on {found.date}: {verified.evidence}."]
+        if claim.username:
+            evidence.append(f"The username is as published: {claim.username}")
+        return Service(verified, claim.username, tuple(evidence))
+
+    async def _texts(self, found: Found, sources: Iterable[Source]) -> None:
+        for source in sources:
+            if source.display_name and not found.display_name:
+                found.display_name = Text(source.display_name, source.name)
+                found.short_name = Text(source.short_name, source.name) if source.short_name else None
+            found.remarks += [f"{source.name}: {one}" for one in source.remarks]
+            found.help_page = found.help_page or await self._page(found, source, source.help_page)
+            found.webmail = found.webmail or await self._page(found, source, source.webmail)
+            if source.issuer and not found.issuer:
+                found.issuer = await self._kept(found, source, source.issuer, self._verifier.issuer(source.issuer))
+
+    async def _page(self, found: Found, source: Source, url: str) -> Text | None:
+        return await self._kept(found, source, url, self._verifier.page(url)) if url else None
+
+    async def _kept(self, found: Found, source: Source, url: str, asked: Coroutine[Any, Any, str]) -> Text | None:
+        evidence = await findings(asked)
+        if isinstance(evidence, Finding):
+            found.remarks.append(f"{source.name}: {evidence.text}")
+            return None
+        return Text(url, f"{source.name}. On {found.date} it {evidence}.")
+
+    async def _domains(self, found: Found, sources: Iterable[Source]) -> None:
+        """Keep other domains that are published with this one, if their mail goes to the same provider."""
+        listed = next((one for one in sources if self._domain in one.domains), None)
+        if listed is None or found.exchanger is None:
+            return
+        mine = found.exchanger
+        for domain in dict.fromkeys(listed.domains):
+            if domain == self._domain:
+                continue
+            try:
+                theirs = await exchangers(self._names, domain)
+            except Problem as problem:
+                found.remarks.append(f"{listed.name}: domain {domain}; {problem.finding.text}")
+                continue
+            if theirs and theirs[0].base_domain == mine.base_domain:
+                found.domains.append(Text(domain, f"{listed.name}. Its MX is {theirs[0].host}, of the same provider."))
+            else:
+                said = theirs[0].host if theirs else "none"
+                found.remarks.append(f"{listed.name}: domain {domain}; its MX is {said}, not {mine.base_domain}'s")
+        found.mx_domains += [
+            Text(one, f"{listed.name}. The MX of {self._domain} is within it.")
+            for one in listed.mx_domains
+            if one in mine.domains
+        ]
+
+
+def _lines(answered: Iterable[Answered]) -> list[str]:
+    return [line for _, line in answered if line]

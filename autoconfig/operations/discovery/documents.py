@@ -1,0 +1,205 @@
+"""Readers of the documents that domains publish: autoconfig, Autodiscover and PACC, from hostile servers.
+
+What is wrong in a document is left out of it, section by section: an error in one must not cost the others.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from lxml import etree
+
+from autoconfig.address import MailAddress, ascii_domain
+from autoconfig.authentication import METHODS, WEB_METHODS
+from autoconfig.normal import normalise
+from autoconfig.operations.discovery.claims import (
+    MAIL_TYPES,
+    WEB_TYPES,
+    Claim,
+    ServiceClaim,
+    Source,
+    host_of,
+    port_of,
+    url_of,
+    username_of,
+)
+from autoconfig.parsing import ParseError, parse
+from autoconfig.validation import IMPLICIT_TLS_PORTS
+from autoconfig.visible import visible
+
+_MOST_SECTIONS = 12
+"""Sections of a document that are looked at."""
+_MOST_DOMAINS = 20
+_LONGEST_NAME, _LONGEST_SHORT_NAME = 60, 20
+_LEFT = ("fileShare", "chatServer", "videoConference", "setupServer")
+
+
+def read_autoconfig(name: str, content: bytes, address: MailAddress) -> Source | None:
+    """Return what an autoconfig file says (draft-ietf-mailmaint-autoconfig-06), None when it is none."""
+    try:
+        root, _ = parse(content)
+    except ParseError:
+        return None
+    normalise(root)
+    sections = [
+        one
+        for parent in ("emailProvider/", "")
+        for tag in ("incomingServer", "outgoingServer", "calendar", "addressbook")
+        for one in root.iterfind(parent + tag)
+    ][:_MOST_SECTIONS]
+    claims = [claim for one in sections if (claim := _claim(one, address))]
+    services = [service for one in sections for service in _services(one, address)]
+    if not claims and not services:
+        return None
+    mx_domains = {one.text for one in root.iterfind("emailProvider/domain[@purpose='mx']")}
+    domains = [one.text or "" for one in root.iterfind("emailProvider/domain")]
+    left = [tag for tag in _LEFT if root.find(tag) is not None]
+    return Source(
+        name,
+        tuple(claims),
+        tuple(services),
+        display_name=_text(root.findtext("emailProvider/displayName", ""), _LONGEST_NAME),
+        short_name=_text(root.findtext("emailProvider/displayShortName", ""), _LONGEST_SHORT_NAME),
+        domains=tuple(_domains(one for one in domains if one not in mx_domains)),
+        mx_domains=tuple(_domains(one or "" for one in mx_domains)),
+        help_page=_attribute(root, "emailProvider/documentation"),
+        webmail=_attribute(root, "webMail/loginPage"),
+        issuer=url_of(root.findtext("oAuth2/issuer", "")),
+        remarks=tuple(f"It also has {tag}, which init does not copy." for tag in left),
+    )
+
+
+def _claim(section: etree._Element, address: MailAddress) -> Claim | None:
+    type_ = section.get("type", "")
+    host = host_of(section.findtext("hostname", ""), address.domain)
+    if type_ not in MAIL_TYPES or (section.tag == "outgoingServer") != (type_ == "smtp") or not host:
+        return None
+    socket_type = section.findtext("socketType", "")
+    return Claim(
+        type_,
+        host,
+        port_of(section.findtext("port", "")),
+        socket_type if socket_type in ("SSL", "STARTTLS", "plain") else "",
+        _methods(section, METHODS),
+        username_of(section.findtext("username", ""), address),
+    )
+
+
+def _services(section: etree._Element, address: MailAddress) -> Iterator[ServiceClaim]:
+    username = username_of(section.findtext("username", ""), address)
+    for tag, type_ in (("url", section.get("type", "")), ("ewsURL", "ews"), ("easURL", "activeSync")):
+        url = url_of(section.findtext(tag, ""))
+        if url and type_ in WEB_TYPES and (tag == "url" or section.get("type") == "exchange"):
+            yield ServiceClaim(type_, url, _methods(section, WEB_METHODS), username)
+
+
+def _methods(section: etree._Element, known: frozenset[str]) -> tuple[str, ...]:
+    texts = (one.text for one in section.iterfind("authentication") if one.get("system") is None)
+    return tuple(dict.fromkeys(text for text in texts if text in known))
+
+
+def _attribute(root: etree._Element, path: str) -> str:
+    element = root.find(path)
+    return "" if element is None else url_of(element.get("url", ""))
+
+
+def _text(text: str, longest: int) -> str:
+    """Return a name for people, as it can be written and seen."""
+    return visible(" ".join(text.split()), longest)
+
+
+def _domains(names: Iterator[str]) -> Iterator[str]:
+    found = 0
+    for name in names:
+        try:
+            domain = ascii_domain(name)
+        except ValueError:
+            continue
+        found += 1
+        if "." in domain and found <= _MOST_DOMAINS:
+            yield domain
+
+
+def read_autodiscover(name: str, content: bytes, address: MailAddress) -> Source | None:
+    """Return what Outlook's settings say (MS-OXDSCLI): Encryption overrides SSL; None when they are none."""
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    try:
+        root = etree.fromstring(content, parser)
+    except (etree.XMLSyntaxError, ValueError):
+        return None
+    if etree.QName(root).localname != "Autodiscover" or root.getroottree().docinfo.doctype:
+        return None
+    protocols = [_children(one) for one in root.iter("{*}Protocol")][:_MOST_SECTIONS]
+    claims = [claim for one in protocols if (claim := _outlook_server(one, address))]
+    services = [service for one in protocols if (service := _outlook_service(one, address))]
+    for server in root.iter("{*}Server"):  # of the mobilesync schema (MS-ASCMD)
+        texts = _children(server)
+        if texts.get("Type") == "MobileSync" and (url := url_of(texts.get("Url", ""))):
+            services.append(ServiceClaim("activeSync", url))
+            break
+    return Source(name, tuple(claims), tuple(services)) if claims or services else None
+
+
+def _children(element: etree._Element) -> dict[str, str]:
+    return {etree.QName(one).localname: (one.text or "").strip() for one in element.iterchildren("{*}*")}
+
+
+def _outlook_server(texts: dict[str, str], address: MailAddress) -> Claim | None:
+    type_, host = texts.get("Type", "").lower(), host_of(texts.get("Server", ""), address.domain)
+    type_ = "pop3" if type_ == "pop" else type_  # a peer writes POP
+    if type_ not in MAIL_TYPES or not host:
+        return None
+    without = "plain" if texts.get("SSL", "on").lower() == "off" else "SSL"
+    encryption = texts.get("Encryption", "").lower()
+    socket_type = {"ssl": "SSL", "tls": "STARTTLS", "none": "plain"}.get(encryption, without)
+    username = username_of(texts.get("LoginName", ""), address)
+    return Claim(type_, host, port_of(texts.get("Port", "")), socket_type, (), username)
+
+
+def _outlook_service(texts: dict[str, str], address: MailAddress) -> ServiceClaim | None:
+    """Return a calendar or an address book, as eM Client reads it."""
+    type_, url = texts.get("Type", "").lower(), url_of(texts.get("Server", ""))
+    if type_ not in ("caldav", "carddav") or not url:
+        return None
+    return ServiceClaim(type_, url, (), username_of(texts.get("LoginName", ""), address))
+
+
+def read_pacc(name: str, content: bytes, address: MailAddress) -> Source | None:
+    """Return what a PACC document says (draft-ietf-mailmaint-pacc-03): implicit TLS on the default ports."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    protocols = _object(document, "protocols")
+    claims = [
+        Claim(type_, host, IMPLICIT_TLS_PORTS[type_], "SSL")
+        for type_, key in (("imap", "imap"), ("pop3", "pop3"), ("smtp", "submit"))
+        if (host := host_of(_string(_object(protocols, key), "host"), address.domain))
+    ]
+    services = [
+        ServiceClaim(type_, url)
+        for type_ in ("jmap", "caldav", "carddav")
+        if (url := url_of(_string(_object(protocols, type_), "url")))
+    ]
+    if not claims and not services:
+        return None
+    info = _object(document, "info")
+    provider = _object(info, "provider")
+    return Source(
+        name,
+        tuple(claims),
+        tuple(services),
+        display_name=_text(_string(provider, "name"), _LONGEST_NAME),
+        short_name=_text(_string(provider, "shortName"), _LONGEST_SHORT_NAME),
+        help_page=url_of(_string(_object(info, "help"), "documentation")),
+    )
+
+
+def _object(parent: Any, key: str) -> dict[str, Any]:
+    found = parent.get(key) if isinstance(parent, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _string(parent: dict[str, Any], key: str) -> str:
+    found = parent.get(key)
+    return found if isinstance(found, str) else ""

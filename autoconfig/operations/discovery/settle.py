@@ -1,0 +1,138 @@
+"""From claims to settings: for each kind of server the first that works, the sources in order of trust."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from autoconfig.operations.discovery.claims import Claim, Source
+from autoconfig.operations.discovery.verify import Verified, Verifier, working
+from autoconfig.operations.report import Finding
+
+_MOST_CLAIMS = 60
+"""Claims that are verified, each at up to three ports."""
+
+Tasks = dict[Claim, list[asyncio.Task[Verified | Finding]]]
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server to write, with one line of evidence for each thing known of it. An empty username is not known."""
+
+    verified: Verified
+    methods: tuple[str, ...]
+    username: str
+    evidence: tuple[str, ...]
+    guessed: bool
+
+
+@dataclass
+class Settled:
+    """The mail servers to write, in order, and what was said and turned out wrong."""
+
+    servers: list[Server] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def has(self, type_: str) -> bool:
+        """Tell whether there is a server of a type."""
+        return any(one.verified.type == type_ for one in self.servers)
+
+
+class Mail:
+    """Settles a domain's mail servers. `date` is the day of the evidence, 2026-11-26."""
+
+    def __init__(self, verifier: Verifier, date: str) -> None:
+        self._verifier, self._date = verifier, date
+        self._tasks: Tasks = {}
+
+    async def settle(self, sources: Sequence[Source], deadline: float) -> Settled:
+        """Verify what sources say until the event loop's clock reads `deadline`; guess only what is then missing."""
+        stated = [one for one in sources if not one.guess]
+        await self._verify(stated, deadline)
+        wanted, settled = self._settled(stated, None)
+        if not all(map(settled.has, wanted)):
+            await self._verify([one for one in sources if one.guess], deadline)
+            _, settled = self._settled(sources, wanted if wanted != _UNKNOWN else None)
+        return settled
+
+    async def _verify(self, sources: Iterable[Source], deadline: float) -> None:
+        for claim in (claim for source in sources for claim in source.claims):
+            if len(self._tasks) < _MOST_CLAIMS and claim not in self._tasks:
+                self._tasks[claim] = self._verifier.begin(claim)
+        if tasks := {task for tasks in self._tasks.values() for task in tasks}:
+            await asyncio.wait(tasks, timeout=max(0, deadline - asyncio.get_running_loop().time()))
+
+    async def close(self) -> None:
+        """Give up what is not finished."""
+        tasks = {task for tasks in self._tasks.values() for task in tasks}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _settled(self, sources: Sequence[Source], wanted: tuple[str, ...] | None) -> tuple[tuple[str, ...], Settled]:
+        """Return the wanted types and what there is of them.
+
+        The first source that leads to any mailbox says which kinds there are: who does not offer POP3 wants it so.
+        """
+        if wanted is None:
+            wanted = next((kinds for one in sources if (kinds := self._kinds(one))), _UNKNOWN)
+        settled = Settled()
+        for type_ in wanted:
+            self._add(settled, type_, sources)
+        return wanted, settled
+
+    def _kinds(self, source: Source) -> tuple[str, ...]:
+        incoming = tuple(dict.fromkeys(one.type for one in source.claims if one.type != "smtp"))
+        works = any(one.type != "smtp" and working(self._tasks.get(one, []))[0] for one in source.claims)
+        return (*incoming, "smtp") if works else ()
+
+    def _add(self, settled: Settled, type_: str, sources: Sequence[Source]) -> None:
+        """Add the servers of a type from the first source of which any works."""
+        published = next((c.username for s in sources for c in s.claims if c.type == type_ and c.username), "")
+        wrong: list[str] = []
+        for source in sources:
+            found: dict[tuple[str, int], Server] = {}
+            for claim in (one for one in source.claims if one.type == type_):
+                verified, problems = working(self._tasks.get(claim, []))
+                if verified is None:
+                    # A guess that is wrong is no news.
+                    wrong += [] if source.guess else [f"{source.name}: {type_} {claim}; {'; '.join(problems) or _LATE}"]
+                elif not (source.guess and found):
+                    server = self._server(source, claim, verified, problems, published)
+                    found.setdefault((verified.host, verified.port), server)
+            if found:
+                first, *others = sorted(found.values(), key=lambda one: one.verified.socket_type != "SSL")
+                told = tuple(f"Wrong: {one}" for one in wrong)
+                settled.servers += [_with(first, told), *others]
+                return
+        settled.remarks += wrong
+
+    def _server(
+        self, source: Source, claim: Claim, verified: Verified, problems: Sequence[str], published: str
+    ) -> Server:
+        evidence = [f"{source.name}: {claim.type} {claim}"]
+        if claim.port and (claim.port, claim.socket_type) != (verified.port, verified.socket_type):
+            place = f"{claim.host} port {claim.port}"
+            reason = next((one for one in problems if f"port {claim.port}:" in one), "")
+            if reason or claim.socket_type not in ("SSL", "STARTTLS"):
+                text = reason or f"{place}: {claim.socket_type or 'no socketType'} does not protect passwords"
+                evidence.append(f"Wrong: {text}. Port {verified.port} with {verified.socket_type} works instead.")
+            else:
+                evidence.append(f"Port {verified.port} with {verified.socket_type} works too, and is preferred.")
+        evidence.append(f"Verified on {self._date}: {verified.evidence}.")
+        evidence += [f"Not at every address: {one}" for one in verified.problems]
+        methods = tuple(one for one in claim.methods if one in verified.offered)
+        if claim.methods and not methods:
+            evidence.append(f"Wrong: {' and '.join(claim.methods)} is published and not offered.")
+        username = claim.username or published
+        if username:
+            evidence.append(f"The username is as published: {username}")
+        return Server(verified, methods or verified.offered[:1], username, tuple(evidence), source.guess)
+
+
+_UNKNOWN = ("imap", "pop3", "smtp")
+"""What is looked for when no source says what there is."""
+_LATE = "not finished in time"
+
+
+def _with(server: Server, evidence: tuple[str, ...]) -> Server:
+    return Server(server.verified, server.methods, server.username, (*evidence, *server.evidence), server.guessed)

@@ -1,0 +1,241 @@
+"""Where a domain's settings can be learnt, in order of trust: each source is asked as clients ask it."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from urllib.parse import quote
+
+from dns.rdata import Rdata
+from dns.rdtypes.IN.SRV import SRV
+
+from autoconfig.address import MailAddress
+from autoconfig.operations.discovery.claims import SOMEBODY, Claim, ServiceClaim, Source, url_of
+from autoconfig.operations.discovery.documents import read_autoconfig, read_autodiscover, read_pacc
+from autoconfig.operations.dns import hostname
+from autoconfig.operations.mx import Exchanger, exchangers
+from autoconfig.operations.names import Names, srv_target
+from autoconfig.operations.report import Problem
+from autoconfig.operations.web import Question, Web, redirected
+from autoconfig.protocols import activesync, autoconfig, autodiscover, pacc
+from autoconfig.protocols.description import autodiscover_request
+
+DATABASE = "https://autoconfig.thunderbird.net/v1.1/"
+"""Thunderbird's public database: it learns the domain, and nothing of any address."""
+
+Read = Callable[[str, bytes, MailAddress], Source | None]
+Found = tuple[Source | None, str]
+"""What a source says, and one line of what came of asking it."""
+
+_MAIL_SRV = {
+    "_imaps": ("imap", "SSL"),
+    "_imap": ("imap", "STARTTLS"),
+    "_pop3s": ("pop3", "SSL"),
+    "_pop3": ("pop3", "STARTTLS"),
+    "_submissions": ("smtp", "SSL"),
+    "_smtps": ("smtp", "SSL"),  # no RFC has it; aerc and others ask for it
+    "_submission": ("smtp", "STARTTLS"),
+}
+"""RFC 6186, section 3; RFC 8314, section 5.1."""
+_WEB_SRV = {"_caldavs": "caldav", "_carddavs": "carddav", "_jmap": "jmap"}
+"""RFC 6764, section 3; RFC 8620, section 2.2."""
+_WELL_KNOWN = ("caldav", "carddav", "jmap")
+_MOST_EXCHANGERS = 3
+_MOST_TARGETS = 4
+"""Hosts of SRV records of one name that are tried."""
+
+
+class Sources:
+    """The sources for a domain. `database` is a URL that ends where the domain begins, None to leave it out."""
+
+    def __init__(self, domain: str, names: Names, web: Web, database: str | None) -> None:
+        self.domain, self._names, self._web, self._database = domain, names, web, database
+        self.address = MailAddress(SOMEBODY, domain)
+        self.exchangers: list[Exchanger] = []
+
+    async def ask(self, seconds: float, done: Callable[[], None] = lambda: None) -> list[Found]:
+        """Return what each source says, the most trusted first. What takes longer than `seconds` is given up."""
+        asked = [asyncio.create_task(self._exchangers())]
+        asked += [
+            asyncio.create_task(one) for one in (self._own(), self._outlook(), self._pacc(), self._from_database())
+        ]
+        asked += [asyncio.create_task(one) for one in (self._srv(), self._well_known(), self._by_mx())]
+        for task in asked:
+            task.add_done_callback(lambda _: done())
+        _, late = await asyncio.wait(asked, timeout=seconds)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        found: list[Found] = []
+        for name, task in zip(_NAMES, asked, strict=True):
+            found += [(None, f"{name}: not finished in time")] if task in late else task.result()
+        return [*found, *self._guesses()]
+
+    async def _exchangers(self) -> list[Found]:
+        try:
+            self.exchangers = await exchangers(self._names, self.domain)
+        except Problem as problem:
+            return [(None, f"MX of {self.domain}: {problem.finding.text}")]
+        hosts = ", ".join(one.host for one in self.exchangers) or "there is none"
+        return [(None, f"MX of {self.domain}: {hosts}")]
+
+    async def _own(self) -> list[Found]:
+        """Ask the domain itself, in Thunderbird's order: a certificate is worth more than plain http."""
+        query = f"?emailaddress={quote(str(self.address), '')}"
+        places = (f"autoconfig.{self.domain}{autoconfig.PATH}", f"{self.domain}{autoconfig.WELL_KNOWN_PATH}")
+        urls = [f"{scheme}://{place}{query}" for scheme in ("https", "http") for place in places]
+        return await self._documents([Question(url) for url in urls], read_autoconfig)
+
+    async def _outlook(self) -> list[Found]:
+        body = autodiscover.request_for(self.address)
+        urls = [f"https://{host}{autodiscover.PATH}" for host in (self.domain, f"autodiscover.{self.domain}")]
+        found = await self._documents([Question(url, body) for url in urls], read_autodiscover)
+        if not any(source for source, _ in found):
+            found += await self._redirected(body)
+            found += await self._outlook_srv(body)
+        body = autodiscover_request(self.address, activesync.REQUEST_NAMESPACE, activesync.RESPONSE_SCHEMA)
+        mobile = [Question(url, body) for url in urls]
+        return found + [one for one in await self._documents(mobile, read_autodiscover) if one[0]]
+
+    async def _redirected(self, body: bytes) -> list[Found]:
+        """Outlook's redirect: http, without a body, to where it can post."""
+        url = f"http://autodiscover.{self.domain}{autodiscover.PATH}"
+        try:
+            reply = await self._web.ask(Question(url), follow=False)
+            target = redirected(url, reply.headers.get("location", ""))
+        except Problem as problem:
+            return [(None, f"{url}: {problem.finding.text}")]
+        if reply.status not in (301, 302) or not target.startswith("https:"):
+            return [(None, f"{url}: answers {reply.status}")]
+        return await self._documents([Question(target, body)], read_autodiscover)
+
+    async def _outlook_srv(self, body: bytes) -> list[Found]:
+        found: list[Found] = []
+        for host, port in await self._targets("_autodiscover", found):
+            if host and port == 443:
+                found += await self._documents(
+                    [Question(f"https://{host}{autodiscover.PATH}", body)], read_autodiscover
+                )
+        return found
+
+    async def _pacc(self) -> list[Found]:
+        return await self._documents([Question(f"https://ua-auto-config.{self.domain}{pacc.PATH}")], read_pacc)
+
+    async def _from_database(self) -> list[Found]:
+        return await self._in_database([self.domain])
+
+    async def _in_database(self, domains: Iterable[str]) -> list[Found]:
+        if self._database is None:
+            return []
+        questions = [Question(f"{self._database}{domain}") for domain in domains]
+        return await self._documents(questions, read_autoconfig, "Listed at")
+
+    async def _by_mx(self) -> list[Found]:
+        """Ask who takes the domain's mail, as Thunderbird does (FetchConfig.sys.mjs, version 153): https only."""
+        try:
+            found = await exchangers(self._names, self.domain)
+        except Problem:
+            return []
+        domains = [one for one in (found[0].domains if found else ()) if one != self.domain]
+        query = f"?emailaddress={quote(str(self.address), '')}"
+        questions = [Question(f"https://autoconfig.{one}{autoconfig.PATH}{query}") for one in domains]
+        mine = await self._documents(questions, read_autoconfig, "Published for the MX at")
+        return mine + await self._in_database(domains)
+
+    async def _documents(self, questions: Sequence[Question], read: Read, say: str = "Published at") -> list[Found]:
+        return list(await asyncio.gather(*(self._document(one, read, say) for one in questions)))
+
+    async def _document(self, question: Question, read: Read, say: str) -> Found:
+        place = question.url.partition("?")[0]
+        try:
+            reply = await self._web.ask(question)
+        except Problem as problem:
+            return None, f"{place}: {problem.finding.text}"
+        if reply.status != 200:
+            return None, f"{place}: answers {reply.status}"
+        final = reply.urls[-1].partition("?")[0]
+        source = read(f"{say} {final}", reply.body, self.address)
+        return source, f"{place}: {'settings' if source else 'answers, but with no settings'}"
+
+    async def _srv(self) -> list[Found]:
+        found: list[Found] = []
+        names = [*_MAIL_SRV, *_WEB_SRV]
+        targets = await asyncio.gather(*(self._targets(name, found) for name in names))
+        claims, services = [], []
+        for name, hosts in zip(names, targets, strict=True):
+            for host, port in hosts:
+                if name in _MAIL_SRV:
+                    type_, socket_type = _MAIL_SRV[name]
+                    claims.append(Claim(type_, host, port, socket_type))
+                elif url := await self._srv_url(name, host, port):
+                    services.append(ServiceClaim(_WEB_SRV[name], url))
+        if claims or services:
+            found.append((Source(f"SRV records of {self.domain}", tuple(claims), tuple(services)), ""))
+        return found
+
+    async def _targets(self, name: str, found: list[Found]) -> list[tuple[str, int]]:
+        """Return where the SRV records of a service lead, the preferred first; note what came of asking."""
+        full = f"{name}._tcp.{self.domain}"
+        try:
+            records = sorted(await self._names.find(full, "SRV"), key=_order)
+        except Problem as problem:
+            found.append((None, f"{full} SRV: {problem.finding.text}"))
+            return []
+        targets = [(hostname(host), port) for host, port in map(srv_target, records)]
+        usable = [(host, port) for host, port in targets if "." in host and port][:_MOST_TARGETS]
+        said = ", ".join(f"{host}:{port}" for host, port in usable)
+        found.append((None, f"{full} SRV: {said or ('leads to no host' if records else 'there is none')}"))
+        return usable
+
+    async def _srv_url(self, name: str, host: str, port: int) -> str:
+        """Return the URL of a service that SRV and TXT records name (RFC 6764, section 4)."""
+        path = "/.well-known/" + _WEB_SRV[name]
+        try:
+            texts = [
+                part.decode("ascii", "replace")
+                for record in await self._names.find(f"{name}._tcp.{self.domain}", "TXT")
+                for part in getattr(record, "strings", ())
+            ]
+        except Problem:
+            texts = []
+        path = next((text.removeprefix("path=") for text in texts if text.startswith("path=/")), path)
+        return url_of(f"https://{host}{'' if port == 443 else f':{port}'}{path}")
+
+    async def _well_known(self) -> list[Found]:
+        """Name where clients look that know the domain alone; whether it is there is seen when it is asked."""
+        urls = [(type_, f"https://{self.domain}/.well-known/{type_}") for type_ in _WELL_KNOWN]
+        services = tuple(ServiceClaim(type_, url, guessed=True) for type_, url in urls)
+        return [(Source(f"Well-known URLs of {self.domain}", services=services), "")]
+
+    def _guesses(self) -> list[Found]:
+        """Name hosts that many providers have: the MX hosts, and imap., smtp., mail. and pop. of both domains."""
+        hosts = [one.host for one in self.exchangers[:_MOST_EXCHANGERS]]
+        exchange = self.exchangers[0].base_domain if self.exchangers else ""
+        found: list[Found] = [(_named(self.domain, f"Common names of {self.domain}"), "")]
+        if hosts:
+            claims = tuple(Claim(type_, host) for type_ in ("imap", "pop3", "smtp") for host in hosts)
+            found.append((Source(f"MX records of {self.domain}", claims, guess=True), ""))
+        if exchange and exchange != self.domain:
+            found.append((_named(exchange, f"Common names of {exchange}, the domain of the MX"), ""))
+        return found
+
+
+_NAMES = (
+    "MX records",
+    "autoconfig",
+    "Autodiscover",
+    "PACC",
+    "database",
+    "SRV records",
+    "well-known URLs",
+    "MX's settings",
+)
+
+
+def _order(record: Rdata) -> tuple[int, int]:
+    """Return the order of an SRV record (RFC 2782): without the lot, so that the result is always the same."""
+    return (record.priority, -record.weight) if isinstance(record, SRV) else (0, 0)
+
+
+def _named(domain: str, name: str) -> Source:
+    names = {"imap": ("imap", "mail"), "pop3": ("pop", "mail"), "smtp": ("smtp", "mail")}
+    claims = (Claim(type_, f"{one}.{domain}") for type_, hosts in names.items() for one in hosts)
+    return Source(name, tuple(claims), guess=True)

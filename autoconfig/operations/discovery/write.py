@@ -1,0 +1,158 @@
+"""The definition that `init` writes: a tree of what was found, of which xml_templates/definition.xsl makes the file."""
+
+import textwrap
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lxml import etree
+
+from autoconfig import definition
+from autoconfig.definition import Definition
+from autoconfig.operations.discovery.discover import Found, Text
+from autoconfig.operations.mx import registrable_domain
+from autoconfig.templates import Template
+from autoconfig.visible import visible
+
+_COLUMNS = 110
+_LONGEST = 600
+"""Characters of one piece of evidence."""
+_MOST_REMARKS = 40
+_SECTIONS = {"caldav": "calendar", "carddav": "addressbook"}
+_FORMS = {"address": "%EMAILADDRESS%", "localpart": "%EMAILLOCALPART%"}
+USERNAME_FORMS = tuple(_FORMS)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What cannot be seen from outside, as the operator says it; None where it was not asked.
+
+    `username` is one of USERNAME_FORMS. With `provider` the definition is for all domains whose mail the provider of
+    the MX takes, and not for this one alone.
+    """
+
+    username: str | None = None
+    provider: bool | None = None
+
+
+def write(found: Found, answers: Answers, name: str) -> tuple[bytes, Definition]:
+    """Return the file, and the definition that it is; `name` is the file's in messages.
+
+    Raises DefinitionError when it is not valid, which would be a mistake of this program.
+    """
+    content = Template.named("definition.xsl").required_document(_tree(found, answers)).fill({})
+    return content, definition.load(Path(name), content)
+
+
+def is_provider(found: Found, answers: Answers) -> bool:
+    """Tell whether the definition is the provider's, for its customers' domains too.
+
+    The operator says so, and the MX must agree: it is where clients of a customer's domain look. An MX in another
+    domain than the mail servers is somebody else's, a spam filter's say, and its other customers have other servers.
+    """
+    base = found.exchanger.base_domain if found.exchanger else ""
+    return bool(answers.provider and base and found.hosts == {base})
+
+
+def _tree(found: Found, answers: Answers) -> etree._Element:
+    provider = is_provider(found, answers)
+    base = found.exchanger.base_domain if found.exchanger else ""
+    root = etree.Element("found", id=base if provider else found.domain)
+    _explain(root, _remarks(found, answers))
+    _domains(root, found, base if provider else "")
+    name = found.display_name or Text(found.domain, "Nothing says what the provider is called: write its name.")
+    _value(root, "displayName", name)
+    if found.short_name:
+        _value(root, "displayShortName", found.short_name)
+    for server in found.servers:
+        verified = server.verified
+        element = etree.SubElement(
+            root,
+            "server",
+            element="outgoingServer" if verified.type == "smtp" else "incomingServer",
+            type=verified.type,
+            hostname=verified.host,
+            port=str(verified.port),
+            socketType=verified.socket_type,
+        )
+        guess = ["A GUESS by the name: the server is there, but log in once to see that mailboxes are."]
+        _explain(element, [*server.evidence, *(guess if server.guessed else [])])
+        _account(element, server.username, answers, server.methods)
+    for service in found.services:
+        kind = service.verified.type
+        section = _SECTIONS.get(kind, "incomingServer")
+        element = etree.SubElement(root, "service", element=section, type=kind, url=service.verified.url)
+        _explain(element, service.evidence)
+        _account(element, service.username, answers, service.verified.methods, system="http")
+    for tag, text in (("documentation", found.help_page), ("oAuth2", found.issuer), ("webMail", found.webmail)):
+        if text:
+            _value(root, tag, text)
+    return root
+
+
+def _domains(root: etree._Element, found: Found, provider: str) -> None:
+    domains = [Text(found.domain, ""), *found.domains]
+    mx_domains = found.mx_domains
+    if provider:
+        # The domain that was looked at may be a customer's, and every client would get it.
+        domains = [one for one in domains if registrable_domain(one.value) == provider]
+        mx_domains = [Text(provider, f"You say that it hosts customer domains; the MX of {found.domain} is in it.")]
+        mx_domains = (
+            mx_domains
+            if registrable_domain(found.domain) == provider
+            else [Text(provider, "The MX of a customer's domain is in it, and so are that domain's mail servers.")]
+        )
+    for one in domains:
+        _value(root, "domain", one)
+    for one in mx_domains:
+        _value(root, "domain", one).set("purpose", "mx")
+
+
+def _account(
+    element: etree._Element, username: str, answers: Answers, methods: Iterable[str], system: str = ""
+) -> None:
+    if answers.username:
+        element.set("username", _FORMS[answers.username])
+        _explain(element, ["The username is as you said."])
+    elif username:
+        element.set("username", username)
+    else:
+        element.set("username", _FORMS["address"])
+        _explain(element, ["AN ASSUMPTION: the username is the whole address. Nothing shows it from outside."])
+    for method in methods:
+        one = etree.SubElement(element, "authentication", value=method)
+        if system and method in ("Basic", "Digest"):
+            one.set("system", system)
+
+
+def _remarks(found: Found, answers: Answers) -> list[str]:
+    lines = [
+        f"Made by `bt-autoconfig init` on {found.date}. The evidence for each fact is above it.",
+        "Servers were met and asked what they offer. No password was sent, and no log-in tried.",
+    ]
+    if found.is_hosted and not is_provider(found, answers) and found.exchanger:
+        base = found.exchanger.base_domain
+        lines.append(
+            f"{base} hosts this domain: the MX is {found.exchanger.host}. This definition is for {found.domain} alone; "
+            f"if you are {base} and want one for all its customers, run init with the option for providers."
+        )
+    if answers.provider and not is_provider(found, answers):
+        lines.append("You say that it hosts customer domains, but the MX is not in the domain of the mail servers, so")
+        lines.append('purpose="mx" is not written: clients of customers would not find it by the MX.')
+    left = [f"Left out: {one}" for one in dict.fromkeys(found.remarks)]
+    more = [f"and {len(left) - _MOST_REMARKS} more"] if len(left) > _MOST_REMARKS else []
+    return [*lines, *left[:_MOST_REMARKS], *more]
+
+
+def _value(root: etree._Element, tag: str, text: Text) -> etree._Element:
+    element = etree.SubElement(root, tag, value=text.value)
+    _explain(element, [text.evidence] if text.evidence else [])
+    return element
+
+
+def _explain(element: etree._Element, evidence: Iterable[str]) -> None:
+    """Add evidence, as lines that can be seen and do nothing."""
+    for one in evidence:
+        lines = textwrap.wrap(visible(one, _LONGEST), _COLUMNS, break_on_hyphens=False, subsequent_indent="  ")
+        for line in lines:
+            etree.SubElement(element, "evidence").text = line

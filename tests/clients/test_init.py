@@ -1,0 +1,138 @@
+"""`bt-autoconfig init` against real mail servers, and a real Thunderbird that sets itself up with what it writes."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from autoconfig.definition import Server as Stated
+from tests.clients import dns
+from tests.clients.conftest import PASSWORD, serve
+from tests.clients.mail import MailServers
+from tests.clients.network import Network
+from tests.clients.thunderbird import Server, Thunderbird
+from tests.clients.tls import Authority, Front
+from tests.support import COMMAND, load
+
+DOMAIN = "init.example"
+USER = f"walter@{DOMAIN}"
+OTHER_PRODUCT = """<?xml version="1.0"?>
+<clientConfig version="1.1"><emailProvider id="init.example"><domain>init.example</domain>
+<displayName>Example Mail</displayName>
+<incomingServer type="imap"><hostname>mail.init.example</hostname><port>1993</port><socketType>SSL</socketType>
+<authentication>password-cleartext</authentication><username>%EMAILADDRESS%</username></incomingServer>
+<outgoingServer type="smtp"><hostname>mail.init.example</hostname><port>465</port><socketType>SSL</socketType>
+<authentication>password-cleartext</authentication><username>%EMAILADDRESS%</username></outgoingServer>
+</emailProvider></clientConfig>"""
+"""What another product serves: nothing listens on port 1993."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A provider, and what `init` must find of it."""
+
+    zone: str
+    names: tuple[str, ...]
+    """The names in the certificate of the mail servers."""
+    servers: tuple[tuple[str, str, int, str], ...]
+    evidence: tuple[str, ...]
+    starttls: bool = False
+    published: str = ""
+    options: tuple[str, ...] = ()
+
+
+CASES = {
+    "implicit TLS, named by SRV records": Case(
+        dns.records("mail") + "_imaps._tcp SRV 0 1 993 mail\n_submissions._tcp SRV 0 1 465 mail\n",
+        ("mail.init.example",),
+        (("imap", "mail.init.example", 993, "SSL"), ("smtp", "mail.init.example", 465, "SSL")),
+        ("SRV records of init.example: imap mail.init.example:993 SSL", "AN ASSUMPTION: the username"),
+    ),
+    "STARTTLS only, at common names": Case(
+        dns.records("imap", "smtp"),
+        ("imap.init.example", "smtp.init.example"),
+        (("imap", "imap.init.example", 143, "STARTTLS"), ("smtp", "smtp.init.example", 587, "STARTTLS")),
+        ("Common names of init.example: imap imap.init.example", "The username is as you said."),
+        starttls=True,
+        options=("--username", "localpart"),
+    ),
+    "nothing but an MX": Case(
+        dns.records("mx", mx="mx.init.example"),
+        ("mx.init.example",),
+        (("imap", "mx.init.example", 993, "SSL"), ("pop3", "mx.init.example", 995, "SSL"),
+         ("smtp", "mx.init.example", 465, "SSL")),
+        ("MX records of init.example: imap mx.init.example", "A GUESS by the name"),
+    ),
+    "another product's autoconfig with a wrong port": Case(
+        dns.records("mail"),
+        ("mail.init.example",),
+        (("imap", "mail.init.example", 993, "SSL"), ("smtp", "mail.init.example", 465, "SSL")),
+        ("Wrong: 192.0.2.1 port 1993: connection refused. Port 993 with SSL works instead.",
+         "The username is as published: %EMAILADDRESS%"),
+        published=OTHER_PRODUCT,
+    ),
+}  # fmt: skip
+
+
+@contextmanager
+def other_product(lab: Network, published: str) -> Iterator[None]:
+    """Serve another product's autoconfig file behind the front."""
+    if not published:
+        yield
+        return
+    file = lab.folder / "other" / "mail" / "config-v1.1.xml"
+    file.parent.mkdir(parents=True)
+    file.write_text(published)
+    command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "8000"]
+    with subprocess.Popen(
+        ["ip", "netns", "exec", lab.name, *command], cwd=file.parents[1], stderr=subprocess.DEVNULL
+    ) as process:
+        lab.wait_for_port(8000)
+        yield
+        process.terminate()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_thunderbird_sets_itself_up_with_what_init_finds(
+    lab: Network, authority: Authority, tmp_path: Path, case: str
+) -> None:
+    provider = CASES[case]
+    dns.start(lab, {DOMAIN: provider.zone + dns.records("autoconfig")})
+    user = "walter" if provider.starttls else USER
+    certificate = authority.issue(*provider.names)
+    MailServers(lab, provider.names[0], certificate, (DOMAIN,), {user: PASSWORD}, starttls=provider.starttls)
+    Front(lab, authority.issue(f"autoconfig.{DOMAIN}"))
+    file = tmp_path / "init.xml"
+    with other_product(lab, provider.published):
+        done = subprocess.run(
+            ["ip", "netns", "exec", lab.name, "env", f"SSL_CERT_FILE={authority.certificate}", COMMAND, "init", DOMAIN,
+             "--private-addresses", "--no-database", "--output", file, *provider.options],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    text = file.read_text()
+    assert all(evidence in text for evidence in provider.evidence), text
+    validated = subprocess.run([COMMAND, "validate", file], capture_output=True, text=True, check=True)
+    assert validated.stdout.startswith(f"{file}: valid\n")
+
+    username = "%EMAILLOCALPART%" if provider.starttls else "%EMAILADDRESS%"
+    assert load(file).first.servers == tuple(
+        Stated(*server, ("password-cleartext",), username) for server in provider.servers
+    )
+    serve(lab, "--definition", file)
+    result = Thunderbird(lab, authority).correspond(USER, PASSWORD)
+    security = "alwaysSTARTTLS" if provider.starttls else "SSL"
+    incoming, outgoing = (
+        Server(type_, host, port, security, "passwordCleartext", user)
+        for type_, host, port, _ in (provider.servers[0], provider.servers[-1])
+    )
+    assert (result.account.incoming, result.account.outgoing) == (incoming, outgoing)
+    assert result.account.source == "xml-from-isp-https"
+    assert result.subject == "To myself"
