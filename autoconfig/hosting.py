@@ -218,13 +218,17 @@ class Hosted:
         place = self._domains.place(domain)
         return None if place is None else self._owners[place]
 
+    def items(self) -> Iterator[tuple[str, int]]:
+        """Yield every domain with the number of its definition, in no particular order."""
+        return zip(self._domains, self._owners, strict=True)
+
     def count(self, number: int) -> int:
         """Return how many domains one definition hosts."""
         return self._owners.count(number)
 
     def of(self, number: int) -> Iterator[str]:
         """Yield the domains that one definition hosts, in no particular order."""
-        return (domain for domain, owner in zip(self._domains, self._owners, strict=True) if owner == number)
+        return (domain for domain, owner in self.items() if owner == number)
 
 
 def check(lists: Iterable[HostedList]) -> None:

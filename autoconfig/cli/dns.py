@@ -12,15 +12,14 @@ import click
 
 from autoconfig.address import ascii_domain
 from autoconfig.cli.options import SETTINGS, Refusal, configured, explained, option, say, sources_of
-from autoconfig.definition import Definition
 from autoconfig.operations import zones
 from autoconfig.operations.dns import Publication, Record, hostname
 from autoconfig.operations.dns import address as ip_address
 from autoconfig.operations.folder import Folder, FolderError
-from autoconfig.sources import Sources
+from autoconfig.sources import Settings, Sources
 
-_KEPT = 16
-"""Definitions whose documents are kept: domains come definition by definition."""
+_KEPT = 1024
+"""Definitions whose documents are kept. Hosted domains come in no particular order."""
 
 
 class _Domain(NamedTuple):
@@ -117,15 +116,16 @@ def dns(
     if not host and not addresses:
         raise click.UsageError("name this server: --host NAME, or --address IP")
     with explained():
-        served = sources_of(**where).read().load().definitions
+        settings = sources_of(**where).read().load()
         nexts = {one.id: one for one in Sources((coming,)).read().load().definitions} if coming else {}
+    served = settings.definitions
 
     @lru_cache(maxsize=_KEPT)
     def publication(number: int) -> Publication:
         return Publication(served[number], host, addresses, nexts.get(served[number].id))
 
     def found() -> Iterator[tuple[str, list[Record]]]:
-        for domain in _chosen(served, domains):
+        for domain in _named(settings, domains) if domains else _all(settings):
             records = publication(domain.definition).records(domain.name, hosted=domain.hosted)
             if hosted_names:
                 records = [one._replace(optional=False) for one in records]
@@ -137,23 +137,46 @@ def dns(
         _PRINT[format_](found())
 
 
-def _chosen(definitions: tuple[Definition, ...], domains: tuple[str, ...]) -> Iterator[_Domain]:
-    """Yield the domains that are asked for."""
-    own = {domain: number for number, one in enumerate(definitions) for domain in one.domains}
-    hosting = next((number for number, one in enumerate(definitions) if one.hosts_customer_domains), None)
-    if not domains:
-        yield from (_Domain(*one) for one in own.items())
+def _all(settings: Settings) -> Iterator[_Domain]:
+    """Yield the domains of the definitions, and then those that they host, as far as there are lists."""
+    for number, definition in enumerate(settings.definitions):
+        yield from (_Domain(domain, number) for domain in definition.domains)
+    own = {domain for definition in settings.definitions for domain in definition.domains}
+    hosted = settings.assigned.hosted.items()
+    yield from (_Domain(domain, number, hosted=True) for domain, number in hosted if domain not in own)
+
+
+def _named(settings: Settings, domains: tuple[str, ...]) -> list[_Domain]:
+    """Return the domains that are asked for."""
+    own = {domain: number for number, one in enumerate(settings.definitions) for domain in one.domains}
+    found = []
     for domain in domains:
         try:
             name = ascii_domain(domain)
         except ValueError as error:
             raise Refusal(f"--domain: {domain} is not a domain name such as example.com") from error
         if name in own:
-            yield _Domain(name, own[name])
-        elif hosting is not None:
-            yield _Domain(name, hosting, hosted=True)
+            found.append(_Domain(name, own[name]))
         else:
-            raise Refusal(f"--domain: {name} stands in no definition; there are {_some(list(own))}")
+            found.append(_Domain(name, _hoster(settings, name, list(own)), hosted=True))
+    return found
+
+
+def _hoster(settings: Settings, domain: str, own: list[str]) -> int:
+    """Return the definition that hosts a domain, which may be any domain where there is no list."""
+    hosted = settings.assigned.hosted
+    owner = hosted.owner(domain)
+    if owner is not None:
+        return owner
+    hosting = [number for number, one in enumerate(settings.definitions) if one.hosts_customer_domains]
+    without_list = [number for number in hosting if number not in hosted.listed]
+    if len(without_list) == 1:
+        return without_list[0]
+    if without_list:
+        text = f"{len(without_list)} definitions host domains; name one of them with --definition"
+        raise Refusal(f"--domain: {domain} stands in no definition, and {text}")
+    lists = " and in no list of hosted domains" if hosted.listed else ""
+    raise Refusal(f"--domain: {domain} stands in no definition{lists}; there are {_some(own)}")
 
 
 def _some(domains: list[str]) -> str:

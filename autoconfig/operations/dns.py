@@ -12,8 +12,7 @@ from urllib.parse import urlsplit
 
 from autoconfig.address import ascii_domain
 from autoconfig.definition import Definition
-from autoconfig.directory import NotServedError, directory
-from autoconfig.protocols.pacc import Pacc
+from autoconfig.protocols.pacc import Configuration
 
 _LONGEST_STRING = 255
 _LONGEST_NAME = 253
@@ -154,15 +153,12 @@ class Publication:
 
     def _pacc_texts(self, domain: str) -> list[str]:
         """Return what the TXT record says of each definition's PACC document (draft-ietf-mailmaint-pacc-03)."""
-        texts: dict[str, None] = {}
-        for pacc in self._paccs:
-            with contextlib.suppress(NotServedError):
-                texts[pacc_text(pacc.render(domain))] = None
-        return list(texts)
+        documents = (one.response(domain) for one in self._configurations)
+        return list(dict.fromkeys(pacc_text(one.body) for one in documents if one))
 
     @cached_property
-    def _paccs(self) -> list[Pacc]:
-        return [Pacc(directory([one])) for one in (self._definition, self._coming) if one]
+    def _configurations(self) -> list[Configuration]:
+        return [Configuration(one) for one in (self._definition, self._coming) if one]
 
 
 _WHY = {

@@ -22,7 +22,7 @@ _HEADERS = {"Cache-Control": "public, max-age=3600", "Access-Control-Allow-Origi
 _WEB_TYPES = frozenset({"jmap", "caldav", "carddav"})
 
 
-class _Configuration:
+class Configuration:
     """One provider's configuration: the same for all of its domains, unless the name of the domain is in it."""
 
     def __init__(self, definition: Definition) -> None:
@@ -48,7 +48,7 @@ class Pacc:
     """`GET /.well-known/user-agent-configuration.json` on `ua-auto-config.DOMAIN`."""
 
     def __init__(self, definitions: Directory[Definition]) -> None:
-        self._configurations = definitions.each(_Configuration)
+        self._configurations = definitions.each(Configuration)
 
     def render(self, domain: str | None = None) -> bytes:
         """Return the configuration of a domain, without one that of the first definition.

@@ -10,8 +10,9 @@ from autoconfig.definition import EMBEDDED, DefinitionError
 from autoconfig.operations.dns import Publication, Record, hostname, pacc_text
 from autoconfig.operations.names import srv_target
 from autoconfig.operations.zones import as_json, zone
+from autoconfig.protocols.pacc import PATH as PACC_PATH
 from autoconfig.protocols.pacc import Pacc
-from tests.support import SERVICES, Write, load, run
+from tests.support import SERVICES, Write, load, run, serving
 
 BT = load(EMBEDDED).first
 HOST = "setup.bt.example"
@@ -301,6 +302,110 @@ def test_what_is_no_regular_file_stops_the_command(tmp_path: Path, kind: str) ->
     assert len(refused.stderr.splitlines()) == 1
     assert outside.read_text() == "mine"
     assert list(folder.iterdir()) == [place]
+
+
+HOSTING = {
+    "<domain>example.net</domain>": '<domain purpose="mx">example.net</domain>',
+    ">143<": ">993<",
+    ">STARTTLS<": ">SSL<",
+}
+
+
+def hosting(
+    write: Write, *domains: str, name: str = "provider.xml", replacing: dict[str, str] | None = None
+) -> tuple[str | Path, ...]:
+    """Return the options of a provider that hosts domains, of which there is a list unless there are none."""
+    definition = write(HOSTING | (replacing or {}), name)
+    if not domains:
+        return ("--definition", definition, "--host", HOST)
+    list_ = definition.with_suffix(".txt")
+    list_.write_text("\n".join(domains))
+    return ("--definition", definition, "--hosted-domains", list_, "--host", HOST)
+
+
+def test_a_hosted_domain_needs_srv_records_and_its_own_hosts_are_optional(write: Write) -> None:
+    options = hosting(write, "customer.example")
+    printed = dns_records(*options, "--domain", "Customer.example").stdout
+    lines = [line for line in printed.splitlines() if not line.startswith((";", "$"))]
+    assert lines[0] == f"_autodiscover._tcp   SRV   0 0 443 {HOST}."
+    assert "_imaps._tcp          SRV   0 1 993 imap.example.com." in lines
+    assert {line.split()[1] for line in lines} == {"SRV"}
+    optional = [line.split() for line in printed.splitlines() if line.startswith("; ") and " CNAME " in line]
+    assert optional == [[";", name, "CNAME", f"{HOST}."] for name in ("autoconfig", "autodiscover", "ua-auto-config")]
+    assert "; _ua-auto-config      TXT" in printed
+    assert "MX" not in printed.split()
+    as_json = json.loads(dns_records(*options, "--domain", "customer.example", "--format", "json").stdout)
+    assert {one["type"] for one in as_json} == {"SRV"}
+
+
+def test_with_certificates_a_hosted_domain_has_all_the_records_that_an_own_one_has(write: Write) -> None:
+    options = (*hosting(write, "customer.example"), "--hosted-names")
+    own = dns_records(*options, "--domain", "example.com").stdout
+    assert dns_records(*options, "--domain", "customer.example").stdout == own.replace(
+        "; example.com", "; customer.example").replace("ORIGIN example.com", "ORIGIN customer.example")  # fmt: skip
+    assert "autoconfig           CNAME" in own
+
+
+def test_the_digest_of_a_hosted_domain_is_that_of_the_document_at_its_own_host(write: Write) -> None:
+    options = hosting(write, "customer.example", replacing={">imap.example.com<": ">imap.%EMAILDOMAIN%<"})
+    found = json.loads(
+        dns_records(*options, "--hosted-names", "--domain", "customer.example", "--format", "json").stdout
+    )
+    (digest,) = [one["data"] for one in found if one["type"] == "TXT"]
+    with serving(*options[:4]) as served:
+        document = served.http.get(PACC_PATH, headers={"Host": "ua-auto-config.customer.example"}).content
+    assert b"imap.customer.example" in document
+    assert digest == pacc_text(document)
+
+
+def test_all_domains_of_the_lists_are_written_and_nothing_is_printed_of_them(write: Write, tmp_path: Path) -> None:
+    customers = [f"customer{number}.example" for number in range(300)]
+    done = dns_records(*hosting(write, *customers, "BÜCHER.example"), "--output", tmp_path / "zones")
+    assert (done.stdout, done.stderr) == (f"{tmp_path / 'zones'}: 303 files, 303 of them changed\n", "")
+    names = {file.name.removesuffix(".zone") for file in (tmp_path / "zones").iterdir()}
+    assert names == {*customers, "xn--bcher-kva.example", "example.com", "example.net"}
+    assert dns_records(*hosting(write, *customers)).stdout.count("$ORIGIN") == 302
+
+
+def test_a_domain_in_no_list_is_refused_and_no_customer_named(write: Write) -> None:
+    refused = dns_records(*hosting(write, "customer.example"), "--domain", "example.org")
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        "--domain: example.org stands in no definition and in no list of hosted domains; there are example.com, example.net\n"
+    )
+
+
+def test_without_a_list_any_domain_may_be_hosted(write: Write) -> None:
+    printed = dns_records(*hosting(write), "--domain", "customer.example", "--domain", "other.example").stdout
+    assert [line for line in printed.splitlines() if line.startswith("$ORIGIN")] == [
+        "$ORIGIN customer.example.",
+        "$ORIGIN other.example.",
+    ]
+    assert dns_records(*hosting(write)).stdout.count("$ORIGIN") == 2
+
+
+def test_whose_domain_it_is_must_be_clear(write: Write) -> None:
+    first = hosting(write)
+    text = write(HOSTING).read_text().replace("example.com</domain>", "example.org</domain>")
+    second = write({Write.TEXT: text.replace("example.net", "example.info")}, "second.xml")
+    refused = dns_records(*first, "--definition", second, "--domain", "customer.example")
+    assert refused.stderr == (
+        "--domain: customer.example stands in no definition, and 2 definitions host domains; name one of them with --definition\n"
+    )
+
+
+def test_a_domain_too_long_for_any_record_has_no_file(write: Write, tmp_path: Path) -> None:
+    longest = ".".join(["d" * 63] * 3 + ["e" * 61])
+    done = dns_records(*hosting(write, longest), "--output", tmp_path / "zones")
+    assert done.stdout == f"{tmp_path / 'zones'}: 2 files, 2 of them changed\n"
+
+
+@pytest.mark.parametrize("domain", ["a b", "", "..", "../x", "customer.example/", "*.example"])
+def test_what_is_no_domain_is_refused(write: Write, tmp_path: Path, domain: str) -> None:
+    refused = dns_records(*hosting(write), "--domain", domain, "--output", tmp_path / "zones")
+    assert refused.returncode == 1
+    assert refused.stderr == f"--domain: {domain} is not a domain name such as example.com\n"
+    assert not list((tmp_path / "zones").glob("*"))
 
 
 def test_json_has_whole_names() -> None:
