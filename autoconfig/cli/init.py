@@ -58,6 +58,7 @@ def _database(_context: click.Context, _option: click.Parameter, value: str) -> 
 @click.argument("domain", metavar="DOMAIN", callback=_domain)
 @option(
     "--output",
+    envvar="BT_AUTOCONFIG_INIT_OUTPUT",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Write the definition to this file instead of stdout. It must not exist.",
@@ -93,6 +94,7 @@ def _database(_context: click.Context, _option: click.Parameter, value: str) -> 
 @option("--timeout", type=click.FloatRange(0.1, 300), default=5, show_default=True, help="Seconds for each attempt.")
 @option(
     "--max-time",
+    envvar="BT_AUTOCONFIG_INIT_MAX_TIME",
     type=click.FloatRange(1, 3600),
     default=60,
     show_default=True,
