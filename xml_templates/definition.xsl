@@ -8,7 +8,7 @@
   <xsl:strip-space elements="*"/>
 
   <xsl:template match="/found">
-    <xsl:call-template name="evidence"/>
+    <xsl:call-template name="evidence"><xsl:with-param name="indent" select="''"/></xsl:call-template>
     <clientConfig version="1.2">
       <emailProvider id="{@id}">
         <xsl:apply-templates select="domain | displayName | displayShortName"/>
@@ -49,26 +49,27 @@
   </xsl:template>
 
   <xsl:template match="webMail">
-    <xsl:call-template name="evidence"/>
+    <xsl:call-template name="evidence"><xsl:with-param name="indent" select="'  '"/></xsl:call-template>
     <webMail><loginPage url="{@value}"/></webMail>
   </xsl:template>
 
   <xsl:template match="oAuth2">
-    <xsl:call-template name="evidence"/>
+    <xsl:call-template name="evidence"><xsl:with-param name="indent" select="'  '"/></xsl:call-template>
     <oAuth2><issuer><xsl:value-of select="@value"/></issuer></oAuth2>
   </xsl:template>
 
   <!-- Two hyphens would end the comment for a parser, and so does one at its end: there is always a line end. -->
   <xsl:template name="evidence">
+    <xsl:param name="indent" select="'    '"/>
     <xsl:if test="evidence">
       <xsl:comment>
         <xsl:text>&#10;</xsl:text>
         <xsl:for-each select="evidence">
-          <xsl:text>      </xsl:text>
+          <xsl:value-of select="concat($indent, '  ')"/>
           <xsl:call-template name="apart"><xsl:with-param name="text" select="."/></xsl:call-template>
           <xsl:text>&#10;</xsl:text>
         </xsl:for-each>
-        <xsl:text>    </xsl:text>
+        <xsl:value-of select="$indent"/>
       </xsl:comment>
     </xsl:if>
   </xsl:template>

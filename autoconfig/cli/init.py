@@ -63,15 +63,17 @@ def _database(_context: click.Context, _option: click.Parameter, value: str) -> 
     metavar="FILE",
     help="Write the definition to this file instead of stdout. It must not exist.",
 )
-@option("--force", is_flag=True, help="Replace the file if it exists.")
+@option("--force", envvar="BT_AUTOCONFIG_INIT_FORCE", is_flag=True, help="Replace the file if it exists.")
 @option(
     "--username",
+    envvar="BT_AUTOCONFIG_INIT_USERNAME",
     type=click.Choice(USERNAME_FORMS),
     help="What users log in with: the whole address, or what is before its @. Without it you are asked on a terminal; "
     "otherwise the published form is taken, or the address, marked as an assumption.",
 )
 @option(
     "--provider/--no-provider",
+    envvar="BT_AUTOCONFIG_INIT_PROVIDER",
     default=None,
     help='Write the definition of the mail provider, for all domains whose MX is the provider\'s (purpose="mx"), or '
     "for DOMAIN alone (default).",
@@ -94,8 +96,7 @@ def _database(_context: click.Context, _option: click.Parameter, value: str) -> 
 @option("--timeout", type=click.FloatRange(0.1, 300), default=5, show_default=True, help="Seconds for each attempt.")
 @option(
     "--max-time",
-    envvar="BT_AUTOCONFIG_INIT_MAX_TIME",
-    type=click.FloatRange(1, 3600),
+    type=click.FloatRange(1, 86400),
     default=60,
     show_default=True,
     help="Seconds for everything; the definition has what was verified by then.",
@@ -180,8 +181,7 @@ def _ask(found: Found, answers: Answers) -> Answers:
 
 def _save(content: bytes, output: Path | None, force: bool) -> None:
     if output is None:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
+        click.echo(content, nl=False)
         return
     if not output.parent.is_dir():
         raise Refusal(f"{output.parent}: is not a folder; make it first")

@@ -40,7 +40,7 @@ def write(found: Found, answers: Answers, name: str) -> tuple[bytes, Definition]
 
     Raises DefinitionError when it is not valid, which would be a mistake of this program.
     """
-    content = Template.named("definition.xsl").required_document(_tree(found, answers)).fill({})
+    content = Template.named("definition.xsl").required_document(_tree(found, answers)).fill({}) + b"\n"
     return content, definition.load(Path(name), content)
 
 
