@@ -22,16 +22,20 @@ def advise(definition: Definition) -> list[str]:
 
 
 def _android(definition: Definition) -> Iterator[Remark]:
-    """Thunderbird for Android and K-9 Mail (RealAutoconfigParser in their source)."""
+    """Thunderbird for Android and K-9 Mail: one IMAP or SMTP server that they cannot read costs the whole file.
+
+    They skip other servers, and fill placeholders everywhere (RealAutoconfigParser in their source).
+    """
     for server in definition.servers:
+        if server.type == "pop3":
+            continue
+        name = f"the {server.type} server"
         if server.socket_type == "plain":
-            yield Remark(server.line, "Thunderbird for Android drops a file with a plain server, all of it")
+            yield Remark(server.line, f"Thunderbird for Android drops the whole file: {name} is plain")
         if _ANDROID_METHODS.isdisjoint(server.authentication):
-            yield Remark(server.line, f"Thunderbird for Android knows no way to log in to this {server.type} server")
-        if server.type == "smtp" and server.username is None:
-            yield Remark(server.line, "Thunderbird for Android drops a file with an smtp server without username")
-        if "%EMAILLOCALPART%" in server.hostname:
-            yield Remark(server.line, "Thunderbird for Android fills no placeholder in a host name")
+            yield Remark(server.line, f"Thunderbird for Android drops the whole file: it cannot log in to {name}")
+        if server.username is None:
+            yield Remark(server.line, f"Thunderbird for Android drops the whole file: {name} has no username")
 
 
 def _delta_chat(definition: Definition) -> Iterator[Remark]:

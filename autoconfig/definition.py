@@ -1,6 +1,6 @@
 """The canonical settings of one provider: read them, check them, ask them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
@@ -13,7 +13,7 @@ from lxml import etree
 from autoconfig import validation
 from autoconfig.files import MAX_DEFINITION, FileError, read_file
 from autoconfig.grammar import Grammar, Remark, line_of
-from autoconfig.normal import complete, normalise
+from autoconfig.normal import SECTIONS, complete, normalise
 from autoconfig.parsing import MAX_ELEMENTS, ParseError, parse
 from autoconfig.validation import IMPLICIT_TLS_PORTS, mail_servers, service_urls
 from autoconfig.visible import visible
@@ -72,7 +72,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service at a URL: `type` is jmap, ews, activeSync, caldav or carddav.
+    """A service at a URL: `type` is jmap, ews, activeSync, caldav, carddav or webdav.
 
     `authentication` is as WEB_METHODS has it; `url` and `username` may have placeholders.
     """
@@ -98,6 +98,12 @@ class Service:
 
 
 _EXCHANGE = {"ewsURL": "ews", "easURL": "activeSync"}
+
+
+def _service_urls(root: etree._Element) -> Iterator[etree._Element]:
+    """Yield the elements that hold the URLs of services. What is wrong with shared files keeps no mail from working."""
+    yield from service_urls(root)
+    yield from root.iterfind("fileShare[@type='webdav']/url")
 
 
 def _methods(section: etree._Element) -> tuple[str, ...]:
@@ -159,7 +165,7 @@ class Definition:
         """Read a valid tree in normal form; `others` are domains that `_detach` has taken out of it, put back here."""
         settings = etree.tostring(root, encoding="utf-8")
         structure = _structure(root)
-        servers, services = map(Server.read, mail_servers(root)), map(Service.read, service_urls(root))
+        servers, services = map(Server.read, mail_servers(root)), map(Service.read, _service_urls(root))
         provider, issuer = next(root.iterfind("emailProvider")), root.find("oAuth2/issuer")
         documentation = provider.find("documentation")
         domains = (*provider.iterfind("domain"), *others)
@@ -194,6 +200,18 @@ class Definition:
     def settings(self) -> etree._Element:
         """The same for stylesheets that do not list the domains: of very many, only the first is there."""
         return etree.fromstring(self._settings)
+
+    @property
+    def others(self) -> list[tuple[str, str]]:
+        """Its other sections, which only autoconfig passes on, in the order of the file: type and place."""
+        root = self.settings
+        known = {*mail_servers(root), *(next(url.iterancestors()) for url in _service_urls(root))}
+        found = (*root.iterfind("emailProvider/*"), *root.iterfind("*"))
+        return [
+            (section.get("type", str(section.tag)), section.findtext("url") or section.findtext("hostname") or "")
+            for section in found
+            if section.tag in SECTIONS and section not in known
+        ]
 
     @property
     def hosts_customer_domains(self) -> bool:

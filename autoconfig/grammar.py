@@ -54,6 +54,25 @@ class Grammar:
         patterns = self._tree.iterfind(f"{_RNG}define/{_RNG}element[{_DOCUMENTATION}]")
         return {parent.get("name", ""): pattern for pattern in patterns if (parent := pattern.getparent()) is not None}
 
+    @cached_property
+    def _required(self) -> dict[str, list[str]]:
+        """The elements, and attributes with an @, that an element must have, by the name of its define."""
+        return {name: list(self._required_by(pattern)) for name, pattern in self._defines.items()}
+
+    def _required_by(self, pattern: etree._Element) -> Iterator[str]:
+        for part in pattern.iterchildren(etree.Element):
+            kind = str(part.tag).removeprefix(_RNG)
+            if kind == "attribute" and part.get("name"):
+                yield f"@{part.get('name')}"
+            elif kind in ("interleave", "oneOrMore"):
+                yield from self._required_by(part)
+            elif kind == "ref" and (define := self._tree.find(f"{_RNG}define[@name='{part.get('name')}']")) is not None:
+                element = define.find(f"{_RNG}element")
+                if element is None:
+                    yield from self._required_by(define)
+                elif element.get("name"):
+                    yield str(element.get("name"))
+
     def _define(self, element: etree._Element) -> str | None:
         """Return the name of an element's define: NAME.TYPE or NAME."""
         tag = str(element.tag)
@@ -73,7 +92,11 @@ class Grammar:
             self._grammars[name] = self._alone(name)
         if not self._grammars[name].validate(_shallow(element, children)):
             complaint = self._defines[name].findtext(_DOCUMENTATION, "")
-            if children:
+            missing = [one for one in self._required[name] if not _has(element, one)]
+            if missing:
+                text = f"{complaint}; this one has no {' and no '.join(one.lstrip('@') for one in missing)}"
+                yield Remark(line_of(element), f"{element.tag!s} {text}")
+            elif children:
                 held = Counter(quote(str(child.tag)) for child in children)
                 holds = ", ".join(tag if number == 1 else f"{number} {tag}" for tag, number in held.items())
                 yield Remark(line_of(element), f"{element.tag!s} {complaint}; this one holds {holds}")
@@ -110,6 +133,10 @@ def _shallow(element: etree._Element, children: list[etree._Element]) -> etree._
     for child in children:
         etree.SubElement(copy, child.tag).tail = child.tail
     return copy
+
+
+def _has(element: etree._Element, required: str) -> bool:
+    return bool(element.get(required[1:])) if required.startswith("@") else element.find(required) is not None
 
 
 def quote(text: str, longest: int = _LONGEST_QUOTE) -> str:

@@ -4,12 +4,15 @@ Clients take these files, so they are no errors. What is changed, added or left 
 """
 
 from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 
 from lxml import etree
 
 from autoconfig.address import ascii_domain
 from autoconfig.authentication import METHODS, WEB_METHODS, method, sasl_method, web_method
 from autoconfig.grammar import Remark, line_of, quote
+from autoconfig.omissions import identify, leave_out, put_in_place
+from autoconfig.validation import IMPLICIT_TLS_PORTS, STARTTLS_PORTS
 
 SECTIONS = (
     *("incomingServer", "outgoingServer", "calendar", "addressbook"),
@@ -51,6 +54,10 @@ _RIGHT_TYPES = {name.lower(): name for name in _TYPES}
 _COMPLETE = frozenset({"imap", "pop3", "smtp", "jmap", "ews", "activeSync", "caldav", "carddav"})
 """Types whose sections hold nothing but the elements of the format."""
 _SOCKET_TYPES = {"ssl": "SSL", "starttls": "STARTTLS", "plain": "plain"}
+_SOCKET_TYPES_BY_PORT = {
+    **{str(port): "SSL" for port in IMPLICIT_TLS_PORTS.values()},
+    **{str(port): "STARTTLS" for port in STARTTLS_PORTS.values()},
+}
 _URLS = ("url", "ewsURL", "easURL", "owaURL")
 _VALUES = frozenset({"domain", "displayName", "displayShortName", "loginPage", "documentation", *_SECTION, "issuer"})
 
@@ -60,7 +67,7 @@ def normalise(root: etree._Element) -> list[Remark]:
 
     The tree may still be wrong afterwards: it need not fit the grammar.
     """
-    remarks: list[Remark] = []
+    remarks = list(put_in_place(root, _CHILDREN))
     known = list(_known(root, remarks))
     for element in known:
         if element.tag in _VALUES and element.text:
@@ -72,6 +79,8 @@ def normalise(root: etree._Element) -> list[Remark]:
             remarks += _section(element)
     for provider in root.iterfind("emailProvider"):
         remarks += _provider(provider)
+        remarks += identify(provider)
+    remarks += leave_out(root, SECTIONS)
     return remarks
 
 
@@ -115,7 +124,9 @@ def _known(element: etree._Element, remarks: list[Remark]) -> Iterator[etree._El
             else:
                 yield child
         elif complete and tag not in _NAMES:
-            text = f"{quote(tag)} is not an element of the format; it is passed on as it is"
+            meant = get_close_matches(tag.lower(), names, 1, cutoff=0.8)
+            remedy = f"; did you mean {names[meant[0]]}?" if meant and element.find(names[meant[0]]) is None else ""
+            text = f"{quote(tag)} is not an element of the format; it is passed on as it is{remedy}"
             remarks.append(Remark(line_of(child), text))
 
 
@@ -135,6 +146,8 @@ def _attributes(element: etree._Element) -> Iterator[Remark]:
         elif right != name:
             element.set(right, element.attrib.pop(name))
             yield Remark(line_of(element), f"{tag}: the attribute's name is {right}, not {quote(name)}")
+    if url := element.get("url"):
+        element.set("url", _with_scheme(url.strip()))
 
 
 def _section(section: etree._Element) -> Iterator[Remark]:
@@ -143,15 +156,30 @@ def _section(section: etree._Element) -> Iterator[Remark]:
     if right and right != type_:
         section.set("type", right)
         yield Remark(line_of(section), f'type="{quote(type_)}": clients know this type as {right}; it is read as that')
+    for url in section.iterfind("url"):
+        _write(url, _with_scheme(url.text or ""))
     for socket_type in section.iterfind("socketType"):
         text = socket_type.text or ""
-        known = _SOCKET_TYPES.get(text.lower())
+        known = _SOCKET_TYPES.get(text.lower()) or _socket_type_by_port(text, section.findtext("port"))
         if known and known != text:
             socket_type.text = known
             remark = f"socketType {quote(text)}: clients know this as {known}; it is read as that"
             yield Remark(line_of(socket_type), remark)
     at_url = any(section.find(name) is not None for name in _URLS)
     yield from _web_authentication(section) if at_url else _authentication(section)
+
+
+def _socket_type_by_port(text: str, port: str | None) -> str | None:
+    """Return what other programs mean by TLS, None where neither they nor the port say it."""
+    if text.upper() not in ("TLS", "SSL/TLS", "TLS/SSL"):
+        return None
+    return _SOCKET_TYPES_BY_PORT.get(port or "")
+
+
+def _with_scheme(url: str) -> str:
+    """Return a URL with its scheme in lower case, as Thunderbird needs it (InputSanitizer.sys.mjs)."""
+    scheme, colon, rest = url.partition(":")
+    return f"{scheme.lower()}:{rest}" if colon and scheme.lower() in ("http", "https") else url
 
 
 def _web_authentication(section: etree._Element) -> Iterator[Remark]:
@@ -226,6 +254,10 @@ def _provider(provider: etree._Element) -> Iterator[Remark]:
     for hostname in provider.iterfind("*/hostname"):
         if hostname.text and not hostname.text.isascii():
             hostname.text = _ascii(hostname.text)
+        if hostname.text and hostname.text.endswith("."):
+            text = f"hostname {quote(hostname.text)} ends with a dot, which certificates do not have; it is left out"
+            yield Remark(line_of(hostname), text)
+            hostname.text = hostname.text.rstrip(".")
 
 
 def _domains(provider: etree._Element) -> Iterator[Remark]:

@@ -26,10 +26,18 @@ _PLACEHOLDER = re.compile(f"%(?:{'|'.join(PLACEHOLDERS)})%")
 _MISSPELT = re.compile(r"%[A-Za-z]{4,}%?|[A-Za-z]*EMAIL[A-Z]+%")
 IMPLICIT_TLS_PORTS = {"imap": 993, "pop3": 995, "smtp": 465}
 """RFC 8314, section 7: the standard's, not a provider's."""
-_STARTTLS_PORTS = {"imap": 143, "pop3": 110, "smtp": 587}
+STARTTLS_PORTS = {"imap": 143, "pop3": 110, "smtp": 587}
 _CREDENTIALS = re.compile(r"[a-z]+://[^/?#]*@")
 _SENDS_ITSELF = frozenset({"jmap", "ews", "activeSync", "graph", "exchange", "owa"})
 """Types of incoming servers that send mail too."""
+_MAIL = _SENDS_ITSELF | {"imap", "pop3"}
+_TYPES = {
+    "emailProvider/incomingServer": _MAIL | {"managesieve", "nntp"},
+    "emailProvider/outgoingServer": frozenset({"smtp"}),
+    "calendar": frozenset({"caldav"}),
+    "addressbook": frozenset({"carddav"}),
+}
+"""The types that clients know, by the section (draft-ietf-mailmaint-autoconfig-06; nntp and owa: Thunderbird 153)."""
 _LONGEST_NAME, _LONGEST_SHORT_NAME = 60, 20
 """Characters (draft-ietf-mailmaint-autoconfig-06, section 3.2.4; draft-ietf-mailmaint-pacc-03, section 6)."""
 
@@ -61,15 +69,7 @@ def domain_errors(domains: Iterable[etree._Element]) -> Iterator[Remark]:
 def warnings(root: etree._Element) -> Iterator[Remark]:
     """Yield what is probably a mistake, in a tree without errors."""
     yield from _names(root)
-    ports: dict[tuple[str, str, str], int] = {}
-    for section in mail_servers(root):
-        yield from _hostname(section)
-        yield from _port(section)
-        type_, host, port = section.get("type", ""), section.findtext("hostname", ""), section.findtext("port", "")
-        first = ports.setdefault((type_, host.lower(), port), line_of(section))
-        if first != line_of(section):
-            text = f"{type_} server {quote(host)}:{port} is on line {first} already; remove one, or correct its port"
-            yield Remark(line_of(section), text)
+    yield from _mail_servers(root)
     for url in service_urls(root):
         if (url.text or "").startswith("http:"):
             text = (
@@ -82,8 +82,11 @@ def warnings(root: etree._Element) -> Iterator[Remark]:
     for section in root.iterfind("emailProvider/incomingServer"):
         if section.get("type") in ("ews", "activeSync"):
             yield from _exchange(section)
-    if root.find("emailProvider/incomingServer") is None:
-        text = "there is no incomingServer, so there is no mail to set up; add one"
+    for path, types in _TYPES.items():
+        for section in root.iterfind(path):
+            yield from _type(section, types)
+    if not any(section.get("type") in _MAIL for section in root.iterfind("emailProvider/incomingServer")):
+        text = "there is no incomingServer of a type that clients know, so there is no mail to set up; add one"
         yield Remark(_provider_line(root), text)
 
 
@@ -104,6 +107,18 @@ def service_urls(root: etree._Element) -> Iterator[etree._Element]:
             yield from section.iterfind("easURL")
     yield from root.iterfind("calendar[@type='caldav']/url")
     yield from root.iterfind("addressbook[@type='carddav']/url")
+
+
+def _mail_servers(root: etree._Element) -> Iterator[Remark]:
+    ports: dict[tuple[str, str, str], int] = {}
+    for section in mail_servers(root):
+        yield from _hostname(section)
+        yield from _port(section)
+        type_, host, port = section.get("type", ""), section.findtext("hostname", ""), section.findtext("port", "")
+        first = ports.setdefault((type_, host.lower(), port), line_of(section))
+        if first != line_of(section):
+            text = f"{type_} server {quote(host)}:{port} is on line {first} already; remove one, or correct its port"
+            yield Remark(line_of(section), text)
 
 
 def _mail_server_errors(section: etree._Element) -> Iterator[Remark]:
@@ -173,6 +188,23 @@ def _names(root: etree._Element) -> Iterator[Remark]:
                 yield Remark(line_of(name), f"{text}, or some clients cut it")
 
 
+def _type(section: etree._Element, known: frozenset[str]) -> Iterator[Remark]:
+    """Yield what is wrong with a type that no client knows there: all clients ignore the section."""
+    type_ = section.get("type", "")
+    if type_ in known:
+        return
+    place = next((path.rpartition("/")[2] for path, types in _TYPES.items() if type_ in types), None)
+    meant = get_close_matches(type_.lower(), known, 1)
+    if place:
+        remedy = f"it belongs in {place}"
+    elif meant:
+        remedy = f"did you mean {meant[0]}?"
+    else:
+        remedy = f"use {', '.join(sorted(known))}"
+    text = f'type="{quote(type_)}": clients know no {section.tag!s} of this type and ignore it'
+    yield Remark(line_of(section), f"{text}; {remedy}")
+
+
 def _hostname(section: etree._Element) -> Iterator[Remark]:
     for hostname in section.iterfind("hostname"):
         name = (hostname.text or "").lower().rstrip(".")
@@ -182,6 +214,8 @@ def _hostname(section: etree._Element) -> Iterator[Remark]:
             text = "is an IP address, and certificates and most clients want a name; use a hostname"
         elif "." not in name and "%" not in name:
             text = "has no domain, and clients cannot look it up; use the full name"
+        elif "_" in name:
+            text = "has an underscore, which Thunderbird refuses; use letters, digits and hyphens"
         else:
             continue
         yield Remark(line_of(hostname), f"hostname {quote(name)} {text}")
@@ -190,12 +224,17 @@ def _hostname(section: etree._Element) -> Iterator[Remark]:
 def _port(section: etree._Element) -> Iterator[Remark]:
     type_, socket_type = section.get("type", ""), section.findtext("socketType")
     port = int(section.findtext("port", "0"))
-    tls, starttls = IMPLICIT_TLS_PORTS[type_], _STARTTLS_PORTS[type_]
+    tls, starttls = IMPLICIT_TLS_PORTS[type_], STARTTLS_PORTS[type_]
     line = line_of(next(section.iterfind("port"), section))
+    for other, others in ((one, ports[one]) for ports in (IMPLICIT_TLS_PORTS, STARTTLS_PORTS) for one in ports):
+        if others == port and other != type_:
+            text = f"port {port} is for {other}; {type_} uses {tls} with SSL, or {starttls} with STARTTLS"
+            yield Remark(line, text)
+            return
     if type_ == "smtp" and port == 25:
         text = "port 25 is for mail between servers, and many networks block it; use 465 with SSL, or 587 with STARTTLS"
         yield Remark(line, text)
-    elif socket_type == "SSL" and port in _STARTTLS_PORTS.values():
+    elif socket_type == "SSL" and port in STARTTLS_PORTS.values():
         yield Remark(line, f"SSL on port {port}: this port uses STARTTLS; use {tls} or STARTTLS")
     elif socket_type != "SSL" and port in IMPLICIT_TLS_PORTS.values():
         other = f"{starttls} or SSL" if socket_type == "STARTTLS" else "SSL"

@@ -19,12 +19,11 @@ def test_bts_definition_needs_no_advice() -> None:
     [
         ({}, 0, ""),
         ({">995<": ">110<", "</socketType>\n      <authentication>password-encrypted": "</socketType>\n      <authentication>password-encrypted"}, 14, "PACC leaves this pop3 server out: it is not SSL on the default port"),
-        ({">imap.example.com<": ">%EMAILLOCALPART%.example.com<"}, 7, "Thunderbird for Android fills no placeholder"),
         ({'type="imap"': 'type="x"'}, 14, "Delta Chat and Thunderbird for Android cannot use POP3"),
-        ({">password-encrypted<": ">NTLM<"}, 14, "Thunderbird for Android knows no way to log in to this pop3 server"),
+        ({"<authentication>password-cleartext</authentication>\n      <username>%EMAILLOCALPART%": "<authentication>NTLM</authentication>\n      <username>%EMAILLOCALPART%"}, 7, "Thunderbird for Android drops the whole file: it cannot log in to the imap server"),
         ({">password-encrypted<": ">OAuth2<"}, 14, "Apple knows no way to log in to this pop3 server; it is left out"),
         ({">password-encrypted<": ">NTLM<"}, 14, "Outlook knows no way to log in to this pop3 server; it is left out"),
-        ({"<authentication>password-cleartext</authentication>\n      <username>%EMAILADDRESS%</username>": "<authentication>none</authentication>"}, 21, "Thunderbird for Android drops a file with an smtp server without username"),
+        ({"<authentication>password-cleartext</authentication>\n      <username>%EMAILADDRESS%</username>": "<authentication>none</authentication>"}, 21, "Thunderbird for Android drops the whole file: the smtp server has no username"),
         ({"</clientConfig>": OAUTH2}, 29, "PACC has no OAuth2: the issuer is not a URL that starts with https://"),
         ({'type="imap"': 'type="pop3"', 'type="pop3">\n      <hostname>pop.': 'type="imap">\n      <hostname>pop.', ">993<": ">995<", ">995</port>\n      <socketType>SSL</socketType>\n      <authentication>password-encrypted": ">993</port>\n      <socketType>SSL</socketType>\n      <authentication>password-encrypted"}, 7, "Thunderbird sets up POP3, for it stands before IMAP"),
     ],
@@ -40,8 +39,17 @@ def test_what_is_right_and_yet_fails_with_a_client_is_told(
         assert advice == []
 
 
-def test_a_plain_server_loses_the_whole_file_for_thunderbird_on_android(write: Write) -> None:
-    file = write({">password-encrypted<": ">password-cleartext<"})
+@pytest.mark.parametrize(("old", "line", "type_"), [(">143<", 7, "imap"), (">587<", 21, "smtp")])
+def test_a_plain_server_loses_the_whole_file_for_thunderbird_on_android(
+    write: Write, old: str, line: int, type_: str
+) -> None:
+    port = f"<port>{old.strip('<>')}</port>\n      <socketType>"
+    file = write({f"{port}STARTTLS<": f"{port}plain<"})
     advice = advise(support.load(file).first)
-    assert f"{file}:14: Thunderbird for Android drops a file with a plain server, all of it" in advice
-    assert f"{file}:14: the password crosses the network in clear text; clients warn of it" in advice
+    assert f"{file}:{line}: Thunderbird for Android drops the whole file: the {type_} server is plain" in advice
+    assert f"{file}:{line}: the password crosses the network in clear text; clients warn of it" in advice
+
+
+def test_thunderbird_for_android_fills_every_placeholder_and_passes_over_pop3(write: Write) -> None:
+    file = write({">imap.example.com<": ">%EMAILLOCALPART%.example.com<", ">password-encrypted<": ">NTLM<"})
+    assert not [one for one in advise(support.load(file).first) if "Android" in one]

@@ -124,6 +124,7 @@ def test_the_right_names_are_served(write: Write) -> None:
         ("</displayName>", "</displayName>\n  -->\n", "6: the text --> beside an element is left out"),
         (">plain<", ">Plain<", "17: socketType Plain: clients know this as plain; it is read as that"),
         ('type="imap"', 'type="IMAP"', '7: type="IMAP": clients know this type as imap; it is read as that'),
+        (">imap.example.com<", ">imap.example.com.<", "8: hostname imap.example.com. ends with a dot"),
         ("</displayName>", "</displayName><displayShortName/>", "6: displayShortName is empty; it is left out"),
     ],
 )  # fmt: skip
@@ -157,3 +158,20 @@ def test_text_of_a_definition_cannot_write_to_a_terminal(write: Write) -> None:
         {">password-encrypted<": ">\x9b31m\u202eyhtapelet<", "</emailProvider>": "<a\u00b7b/></emailProvider>"}
     )
     assert all(warning.isprintable() for warning in warnings(file))
+
+
+def test_the_scheme_of_a_url_may_be_in_capitals(write: Write) -> None:
+    """Thunderbird takes only lower case (InputSanitizer.sys.mjs)."""
+    help_ = '<documentation url="HTTPS://www.example.com/Help"/></emailProvider>'
+    file = write(
+        {"</emailProvider>": help_, "</clientConfig>": ADDRESS_BOOK.format("addressbook").replace("https", "HTTPS")}
+    )
+    served = etree.fromstring(Autoconfig(load(file)).render())
+    assert served.findtext("addressbook/url") == "https://dav.example.com/"
+    assert served.xpath("string(//documentation/@url)") == "https://www.example.com/Help"
+
+
+def test_the_domain_is_filled_into_every_place_that_autoconfig_passes_on(write: Write) -> None:
+    files = '<fileShare type="webdav"><url>https://files.%EMAILDOMAIN%/</url></fileShare></clientConfig>'
+    served = etree.fromstring(Autoconfig(load(write({"</clientConfig>": files}))).render())
+    assert served.findtext("fileShare/url") == "https://files.example.com/"

@@ -9,6 +9,7 @@ from autoconfig.definition import EMBEDDED, DefinitionError
 from tests.support import Write, run
 
 CALENDAR = '<calendar type="caldav"><url>{}</url><authentication>basic</authentication></calendar></clientConfig>'
+NO_MAIL = "there is no incomingServer of a type that clients know, so there is no mail to set up; add one"
 WEB_MAIL = '<webMail><loginPage url="{}"/></webMail></clientConfig>'
 HELP = '<documentation url="{}"/></emailProvider>'
 SERVER = """<incomingServer type="imap"><hostname>imap.example.com</hostname><port>143</port>
@@ -83,6 +84,94 @@ WARNINGS = {
         {"</emailProvider>": '<incomingServer type="ews"><url>https://x.example/</url></incomingServer></emailProvider>'},
         '28: ews server has no authentication, so clients may ignore it; add one, such as <authentication system="http">Basic</authentication>',
     ),
+    "webmail that is no link": (
+        {"</clientConfig>": WEB_MAIL.format("javascript:alert(1)")},
+        "29: loginPage url javascript:alert(1) is not a web address that starts with https:// or http://; it is left out; correct it",
+    ),
+    "webmail without a page": (
+        {"</clientConfig>": "<webMail/></clientConfig>"},
+        "29: webMail has no loginPage; it is left out; add one",
+    ),
+    "help that is no link": (
+        {"</emailProvider>": HELP.format("ftp://example.com/")},
+        "28: documentation url ftp://example.com/ is not a web address that starts with https:// or http://; it is left out; correct it",
+    ),
+    "help without a link": (
+        {"</emailProvider>": "<documentation/></emailProvider>"},
+        "28: documentation has no url; it is left out; correct it",
+    ),
+    "a provider's name for its id": (
+        {'id="example.com"': 'id="Example Mail"'},
+        '3: id Example Mail is not a hostname; id="example.com" is used instead',
+    ),
+    "no id": (
+        {' id="example.com"': ""},
+        '3: emailProvider has no id; id="example.com" is used instead',
+    ),
+    "a name with an underscore": (
+        {">imap.example.com<": ">imap_1.example.com<"},
+        "8: hostname imap_1.example.com has an underscore, which Thunderbird refuses; use letters, digits and hyphens",
+    ),
+    "a hostname with a dot at its end": (
+        {">imap.example.com<": ">imap.example.com.<"},
+        "8: hostname imap.example.com. ends with a dot, which certificates do not have; it is left out",
+    ),
+    "another protocol's port": (
+        {">143<": ">995<"},
+        "9: port 995 is for pop3; imap uses 993 with SSL, or 143 with STARTTLS",
+    ),
+    "another protocol's port for STARTTLS": (
+        {">587<": ">143<"},
+        "23: port 143 is for imap; smtp uses 465 with SSL, or 587 with STARTTLS",
+    ),
+    "TLS where Thunderbird knows SSL": (
+        {">587<": ">465<", ">STARTTLS</socketType>\n      <authentication>password-cleartext</authentication>\n      <username>%EMAILADDRESS": ">TLS</socketType>\n      <authentication>password-cleartext</authentication>\n      <username>%EMAILADDRESS"},
+        "24: socketType TLS: clients know this as SSL; it is read as that",
+    ),
+    "SSL/TLS on a port for STARTTLS": (
+        {">STARTTLS</socketType>\n      <authentication>password-cleartext</authentication>\n      <username>%EMAILADDRESS": ">SSL/TLS</socketType>\n      <authentication>password-cleartext</authentication>\n      <username>%EMAILADDRESS"},
+        "24: socketType SSL/TLS: clients know this as STARTTLS; it is read as that",
+    ),
+    "a type that no client knows": (
+        {'type="pop3"': 'type="pop"'},
+        '14: type="pop": clients know no incomingServer of this type and ignore it; did you mean pop3?',
+    ),
+    "a type of another section": (
+        {"</clientConfig>": CALENDAR.replace("calendar", "addressbook").format("https://dav.example.com/")},
+        '29: type="caldav": clients know no addressbook of this type and ignore it; it belongs in calendar',
+    ),
+    "a type that is like none": (
+        {"</clientConfig>": '<calendar type="x"/></clientConfig>'},
+        '29: type="x": clients know no calendar of this type and ignore it; use caldav',
+    ),
+    "a misspelt element": (
+        {"</emailProvider>": "<incommingServer/></emailProvider>"},
+        "28: incommingServer is not an element of the format; it is passed on as it is",
+    ),
+    "a misspelt section": (
+        {"</clientConfig>": "<adressbook/></clientConfig>"},
+        "29: adressbook is not an element of the format; it is passed on as it is; did you mean addressbook?",
+    ),
+    "a calendar in emailProvider": (
+        {"</emailProvider>": CALENDAR.format("https://dav.example.com/").replace("clientConfig", "emailProvider")},
+        "28: calendar belongs in clientConfig, not in emailProvider; it is read as that",
+    ),
+    "a server outside emailProvider": (
+        {"</clientConfig>": SERVER.replace("emailProvider", "clientConfig").replace("imap.", "imap2.")},
+        "29: incomingServer belongs in emailProvider, not in clientConfig; it is read as that",
+    ),
+    "two names": (
+        {"</displayName>": "</displayName><displayName>Other</displayName>"},
+        "6: displayName: there is another on line 6, which is used; remove one",
+    ),
+    "two ports": (
+        {">143</port>": ">143</port>\n<port>993</port>"},
+        "10: port: there is another on line 9, which is used; remove one",
+    ),
+    "a socketType of tomorrow beside one of today": (
+        {"<socketType>plain": "<socketType>QUIC</socketType>\n<socketType>plain"},
+        "17: socketType: there is another on line 18, which is used; remove one",
+    ),
     "a name that is too long": (
         {">Example Mail<": f">{'x' * 59}<", "</displayName>": "yz</displayName>"},
         f"6: displayName {'x' * 59}y… has 61 characters; use at most 60, or some clients cut it",
@@ -114,14 +203,6 @@ ERRORS = {
         {">imap.example.com<": ">imap.%EMAILDOMIAN%<"},
         "8: hostname imap.%EMAILDOMIAN% has a placeholder that does not exist; did you mean %EMAILDOMAIN%?",
     ),
-    "webmail that is no link": (
-        {"</clientConfig>": WEB_MAIL.format("javascript:alert(1)")},
-        "29: loginPage must have a url that starts with https:// or http://",
-    ),
-    "help that is no link": (
-        {"</emailProvider>": HELP.format("ftp://example.com/")},
-        "28: documentation must have a url that starts with https:// or http://",
-    ),
     "a calendar that is no web address": (
         {"</clientConfig>": CALENDAR.format("dav.example.com")},
         "29: url dav.example.com is not a web address that starts with https:// or http://",
@@ -138,10 +219,6 @@ ERRORS = {
         {"</clientConfig>": CALENDAR.format("https://fred:secret@dav.example.com/")},
         "29: url has a username or password in it, and every client would get it",
     ),
-    "a provider's name for its id": (
-        {'id="example.com"': 'id="Example Mail"'},
-        "3: id Example Mail is not a hostname; use the provider's main domain",
-    ),
     "a port and a scheme in a hostname": (
         {">imap.example.com<": ">https://imap.example.com:993<"},
         "8: hostname https://imap.example.com:993 is not a hostname",
@@ -149,6 +226,22 @@ ERRORS = {
     "two providers in one file": (
         {"</clientConfig>": '<emailProvider id="x.example"><domain>x.example</domain></emailProvider></clientConfig>'},
         "2: clientConfig must have one emailProvider (other providers have a file each), ",
+    ),
+    "no way to log in": (
+        {"<authentication>password-encrypted</authentication>": ""},
+        "14: incomingServer must have one hostname, one port, one socketType, at least one authentication and at most one username; this one has no authentication",
+    ),
+    "neither port nor hostname": (
+        {"<hostname>imap.example.com</hostname>": "", "<port>143</port>": ""},
+        "7: incomingServer must have one hostname, one port, one socketType, at least one authentication and at most one username; this one has no hostname and no port",
+    ),
+    "a server without a type": (
+        {' type="pop3"': ""},
+        "14: incomingServer must have a type; this one has no type",
+    ),
+    "no domain": (
+        {"<domain>example.com</domain>": "", "<domain>example.net</domain>": ""},
+        "3: emailProvider must have an id, at least one domain, at most one displayName and displayShortName, and no element that belongs elsewhere; this one has no domain",
     ),
     "a domain without a dot": (
         {"<domain>example.net": "<domain>example"},
@@ -186,7 +279,7 @@ def test_bts_definition_has_nothing_of_that() -> None:
 def test_a_provider_of_calendars_alone_is_served_with_a_warning(write: Write) -> None:
     servers = Write.TEXT[Write.TEXT.index("    <incomingServer") : Write.TEXT.index("  </emailProvider>")]
     file = write({servers: "", "</clientConfig>": CALENDAR.format("https://dav.example.com/")})
-    assert load(file).warnings == (f"{file}:3: there is no incomingServer, so there is no mail to set up; add one",)
+    assert load(file).warnings == (f"{file}:3: {NO_MAIL}",)
 
 
 def test_a_provider_that_sends_mail_by_another_protocol_needs_no_smtp(write: Write) -> None:
@@ -231,3 +324,27 @@ def test_warnings_without_number_are_counted(write: Write) -> None:
     warnings = load(write({"</emailProvider>": "<y/>" * 1000 + "</emailProvider>"})).warnings
     assert len(warnings) == 101
     assert warnings[-1].endswith(":1: and 900 more warnings")
+
+
+def test_a_provider_with_no_server_that_clients_know_has_no_mail(write: Write) -> None:
+    file = write({'type="imap"': 'type="imaps"', 'type="pop3"': 'type="smtp"'})
+    assert load(file).warnings == (
+        f"{file}:3: {NO_MAIL}",
+        f'{file}:7: type="imaps": clients know no incomingServer of this type and ignore it; did you mean imap?',
+        f'{file}:14: type="smtp": clients know no incomingServer of this type and ignore it; it belongs in outgoingServer',
+    )
+
+
+def test_every_section_that_is_served_is_in_the_summary(write: Write) -> None:
+    sections = (
+        '<fileShare type="webdav"><url>https://files.example.com/</url></fileShare>'
+        '<chatServer type="xmpptcp"><hostname>chat.example.com</hostname></chatServer></clientConfig>'
+    )
+    graph = '<incomingServer type="graph"><url>https://graph.example.com/</url></incomingServer></emailProvider>'
+    file = write({"</emailProvider>": graph, "</clientConfig>": sections})
+    done = run("validate", file)
+    assert done.stdout.splitlines()[-3:] == [
+        "  webdav https://files.example.com/, no authentication",
+        "  graph https://graph.example.com/, in autoconfig only",
+        "  xmpptcp chat.example.com, in autoconfig only",
+    ]

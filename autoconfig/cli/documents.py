@@ -89,6 +89,8 @@ def validate(sources: tuple[Path, ...], hosted_domains: tuple[ListSource, ...]) 
         for service in definition.services:
             methods = " or ".join(service.authentication) or "no authentication"
             say("  " + quote(f"{service.type} {service.url}, {methods}", _LONGEST))
+        for type_, place in definition.others:
+            say("  " + quote(f"{type_} {place}, in autoconfig only", _LONGEST))
         for warning in warnings_of(definition):
             say(f"warning: {warning}", err=True)
     for warning in settings.assigned.warnings:

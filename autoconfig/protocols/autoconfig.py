@@ -22,9 +22,10 @@ class _File:
 
     def __init__(self, template: Template, definition: Definition) -> None:
         # Clients need not fill placeholders outside username; the domain is no secret and no person's.
-        places = [*(one.hostname for one in definition.servers), *(one.url for one in definition.services)]
-        in_host_names = any("%EMAILDOMAIN%" in place for place in places)
-        self._document = template.required_document(definition.root, ("EMAILDOMAIN",) if in_host_names else ())
+        root = definition.root
+        places = root.iter("hostname", "url", "ewsURL", "easURL", "owaURL")
+        in_host_names = any("%EMAILDOMAIN%" in (place.text or "") for place in places)
+        self._document = template.required_document(root, ("EMAILDOMAIN",) if in_host_names else ())
         self._responses = None if in_host_names else _responses(self._document.fill({}))
 
     def render(self, domain: str) -> bytes:

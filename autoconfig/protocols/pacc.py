@@ -1,4 +1,4 @@
-"""The IETF's coming way: PACC (draft-ietf-mailmaint-pacc-03)."""
+"""The IETF's coming way: PACC (draft-ietf-mailmaint-pacc-03; of -04 we could read the first page only)."""
 
 import json
 from typing import Any
@@ -19,7 +19,7 @@ _LONGEST_NAME, _LONGEST_SHORT_NAME = 60, 20
 _MAX_KEPT = 100
 """Domains whose responses each definition keeps ready."""
 _HEADERS = {"Cache-Control": "public, max-age=3600", "Access-Control-Allow-Origin": "*"}
-_WEB_TYPES = frozenset({"jmap", "caldav", "carddav"})
+_WEB_TYPES = frozenset({"jmap", "caldav", "carddav", "webdav"})
 
 
 class Configuration:

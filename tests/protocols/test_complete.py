@@ -145,6 +145,7 @@ EXPECTED: dict[str, tuple[Callable[[bytes], dict[str, Any]], dict[str, Any]]] = 
             "/protocols/jmap/url": "https://jmap.example.org",
             "/protocols/caldav/url": "https://calendar.example.org/dav",
             "/protocols/carddav/url": "https://contacts.example.org/dav",
+            "/protocols/webdav/url": "https://files.example.org/dav",
             "/authentication/password": True,
             "/authentication/oauth-public/issuer": "https://login.example.org",
             "/info/provider/name": "Example Suite",

@@ -17,6 +17,7 @@ PATH = "/.well-known/user-agent-configuration.json"
 SERVICES = """
   <calendar type="caldav"><url>https://dav.example.com/</url><authentication>basic</authentication></calendar>
   <addressbook type="carddav"><url>https://dav.example.com/</url><authentication>OAuth2</authentication></addressbook>
+  <fileShare type="webdav"><url>https://dav.example.com/files</url><authentication>basic</authentication></fileShare>
   <oAuth2><issuer>https://login.example.com</issuer></oAuth2>
 </clientConfig>"""
 
@@ -51,6 +52,7 @@ def test_its_bytes_are_the_same_every_time_for_their_digest_stands_in_the_dns(ht
 def test_services_at_a_url_and_oauth2_are_told(write: Write) -> None:
     content = configuration(write(IMPLICIT | {"</clientConfig>": SERVICES}))
     assert content["protocols"]["caldav"] == content["protocols"]["carddav"] == {"url": "https://dav.example.com/"}
+    assert content["protocols"]["webdav"] == {"url": "https://dav.example.com/files"}
     assert content["authentication"] == {"password": True, "oauth-public": {"issuer": "https://login.example.com"}}
 
 
