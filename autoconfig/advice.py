@@ -9,6 +9,7 @@ from autoconfig.authentication import METHODS
 from autoconfig.definition import Definition
 from autoconfig.grammar import Remark
 
+_MANY_DOMAINS = 50
 _ANDROID_METHODS = frozenset({"OAuth2", "password-cleartext", "password-encrypted"})
 _OUTLOOK_METHODS = frozenset({"password-cleartext", "password-encrypted", "none", "client-IP-address"})
 _APPLE_METHODS = _OUTLOOK_METHODS | {"NTLM"}
@@ -16,9 +17,20 @@ _APPLE_METHODS = _OUTLOOK_METHODS | {"NTLM"}
 
 def advise(definition: Definition) -> list[str]:
     """Return a warning for all that some client cannot use, `FILE:LINE: what`, in the order of the lines."""
-    rules = (_android, _delta_chat, _passwords, _thunderbird, _clear_text, _pacc)
+    rules = (_many_domains, _android, _delta_chat, _passwords, _thunderbird, _clear_text, _pacc)
     remarks = sorted(remark for rule in rules for remark in rule(definition))
     return [f"{definition.source}:{line}: {text}" for line, text in remarks]
+
+
+def _many_domains(definition: Definition) -> Iterator[Remark]:
+    """Thunderbird's file lists all domains (section 3.2.2): its size grows with them, and everyone sees them."""
+    if len(definition.domains) > _MANY_DOMAINS:
+        text = f"there are {len(definition.domains):,} domains, and every autoconfig response lists all of them"
+        way_out = (
+            "put those that you host for customers into a list, --hosted-domains FILE, and keep your own, the one that "
+            'their MX records point to with purpose="mx" (docs/hosting.md)'
+        )
+        yield Remark(definition.line, f"{text}; {way_out}")
 
 
 def _android(definition: Definition) -> Iterator[Remark]:

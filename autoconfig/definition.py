@@ -54,13 +54,14 @@ class Server:
     @classmethod
     def read(cls, section: etree._Element) -> Self:
         """Read a server section that fits the grammar."""
+        texts = {child.tag: child.text or "" for child in section}
         return cls(
             type=section.get("type", ""),
-            hostname=section.findtext("hostname", ""),
-            port=int(section.findtext("port", "")),
-            socket_type=section.findtext("socketType", ""),
+            hostname=texts["hostname"],
+            port=int(texts["port"]),
+            socket_type=texts["socketType"],
             authentication=_methods(section),
-            username=section.findtext("username"),
+            username=texts.get("username"),
             line=line_of(section),
         )
 
@@ -108,7 +109,7 @@ def _service_urls(root: etree._Element) -> Iterator[etree._Element]:
 
 def _methods(section: etree._Element) -> tuple[str, ...]:
     """Return the general methods of a section: SASL schemes have one beside them."""
-    return tuple(one.text or "" for one in section.iterfind("authentication") if one.get("system") is None)
+    return tuple(one.text or "" for one in section.iterchildren("authentication") if one.get("system") is None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,9 +167,9 @@ class Definition:
         settings = etree.tostring(root, encoding="utf-8")
         structure = _structure(root)
         servers, services = map(Server.read, mail_servers(root)), map(Service.read, _service_urls(root))
-        provider, issuer = next(root.iterfind("emailProvider")), root.find("oAuth2/issuer")
+        provider, issuer = next(root.iterchildren("emailProvider")), root.find("oAuth2/issuer")
         documentation = provider.find("documentation")
-        domains = (*provider.iterfind("domain"), *others)
+        domains = (*provider.iterchildren("domain"), *others)
         first: dict[str, int] = {}
         for domain in domains:
             first.setdefault(domain.text or "", line_of(domain))
@@ -217,6 +218,11 @@ class Definition:
     def hosts_customer_domains(self) -> bool:
         """Whether the provider hosts customers' domains: it says so by a domain with purpose mx."""
         return bool(self.mx_domains)
+
+    @property
+    def line(self) -> int:
+        """The line of its first domain."""
+        return self._lines[0]
 
     def place(self, domain: str) -> str:
         """Return where one of its domains stands, FILE:LINE."""
@@ -278,7 +284,7 @@ def _detach(root: etree._Element) -> list[etree._Element]:
 
 def _whole(provider: etree._Element, others: Sequence[etree._Element]) -> bytes:
     """Return the file with the domains that were taken out of it."""
-    place = provider.index(next(provider.iterfind("domain"))) + 1
+    place = provider.index(next(provider.iterchildren("domain"))) + 1
     provider[place:place] = others
     return etree.tostring(provider.getroottree(), encoding="utf-8")
 

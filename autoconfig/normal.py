@@ -77,7 +77,7 @@ def normalise(root: etree._Element) -> list[Remark]:
     for element in known:
         if element.tag in SECTIONS:
             remarks += _section(element)
-    for provider in root.iterfind("emailProvider"):
+    for provider in root.iterchildren("emailProvider"):
         remarks += _provider(provider)
         remarks += identify(provider)
     remarks += leave_out(root, SECTIONS)
@@ -90,7 +90,7 @@ def complete(root: etree._Element) -> list[Remark]:
     if not root.get("version"):
         remarks.append(Remark(line_of(root), 'clientConfig has no version; version="1.1" is assumed'))
         root.set("version", "1.1")
-    for provider in root.iterfind("emailProvider"):
+    for provider in root.iterchildren("emailProvider"):
         if provider.find("displayName") is None:
             name = etree.SubElement(provider, "displayName")
             name.text = provider.get("id")
@@ -156,16 +156,16 @@ def _section(section: etree._Element) -> Iterator[Remark]:
     if right and right != type_:
         section.set("type", right)
         yield Remark(line_of(section), f'type="{quote(type_)}": clients know this type as {right}; it is read as that')
-    for url in section.iterfind("url"):
+    for url in section.iterchildren("url"):
         _write(url, _with_scheme(url.text or ""))
-    for socket_type in section.iterfind("socketType"):
+    for socket_type in section.iterchildren("socketType"):
         text = socket_type.text or ""
         known = _SOCKET_TYPES.get(text.lower()) or _socket_type_by_port(text, section.findtext("port"))
         if known and known != text:
             socket_type.text = known
             remark = f"socketType {quote(text)}: clients know this as {known}; it is read as that"
             yield Remark(line_of(socket_type), remark)
-    at_url = any(section.find(name) is not None for name in _URLS)
+    at_url = next(section.iterchildren(*_URLS), None) is not None
     yield from _web_authentication(section) if at_url else _authentication(section)
 
 
@@ -284,7 +284,7 @@ def _outgoing_username(provider: etree._Element) -> Iterator[Remark]:
     """Where an outgoing server has no username, clients use the incoming server's; other formats need it written."""
     username = provider.findtext("incomingServer/username")
     for section in provider.iterfind("outgoingServer[@type='smtp']"):
-        methods = {method.text for method in section.iterfind("authentication")}
+        methods = {method.text for method in section.iterchildren("authentication")}
         if username and section.find("username") is None and not methods <= {"none", "client-IP-address"}:
             etree.SubElement(section, "username").text = username
             text = f"outgoingServer has no username; {quote(username)}, the incoming server's, is used; better write it"

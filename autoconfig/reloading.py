@@ -7,11 +7,11 @@ from queue import Empty, SimpleQueue
 
 from autoconfig.front import place_of
 from autoconfig.metrics import State
-from autoconfig.sources import CONFIGURATION_ERRORS, Contents, Settings, Sources
+from autoconfig.sources import CONFIGURATION_ERRORS, Settings, Sources
 
 logger = logging.getLogger(__name__)
 
-Apply = Callable[[Contents, Settings], None]
+Apply = Callable[[Settings], None]
 """Has what was read served, and returns when it is served everywhere. Raises an exception when it cannot be."""
 
 
@@ -41,9 +41,8 @@ class Reloader:
 
     def _reload(self) -> None:
         try:
-            contents = self.sources.read()
-            settings = contents.load()
-            self._apply(contents, settings)
+            settings = self.sources.read().load()
+            self._apply(settings)
         except CONFIGURATION_ERRORS as error:
             self._failed(str(error).splitlines())
         except Exception as error:  # a thread that ends would leave every later SIGHUP without effect

@@ -62,6 +62,7 @@ class Signer:
     """Signs what devices are to trust. Raises SigningError when that cannot be done, or nobody would believe it."""
 
     def __init__(self, files: SigningFiles) -> None:
+        self._files = files
         path = files.certificate.path
         certificate, *chain = _certificates(files.certificate)
         if files.chain:
@@ -74,6 +75,10 @@ class Signer:
         self._expiry = min(one.not_valid_after_utc for one in (certificate, *chain))
         self._certificate, self._chain, self._key = certificate, chain, key
         self._pending = 0
+
+    def __reduce__(self) -> tuple[type[Self], tuple[SigningFiles]]:
+        """Let another process make the same of the files: keys are not pickled."""
+        return type(self), (self._files,)
 
     def sign(self, content: bytes) -> bytes:
         """Return the content within its signature, in DER, with the time of signing and the chain."""

@@ -92,21 +92,25 @@ def warnings(root: etree._Element) -> Iterator[Remark]:
 
 def mail_servers(root: etree._Element) -> Iterator[etree._Element]:
     """Yield the sections of IMAP, POP3 and SMTP servers, in the order of the file."""
-    for section in root.iterfind("emailProvider/*"):
-        if (section.tag, section.get("type")) in MAIL_SERVERS:
-            yield section
+    for provider in root.iterchildren("emailProvider"):
+        for section in provider.iterchildren("incomingServer", "outgoingServer"):
+            if (section.tag, section.get("type")) in MAIL_SERVERS:
+                yield section
 
 
 def service_urls(root: etree._Element) -> Iterator[etree._Element]:
     """Yield the elements that hold the URLs of services that documents can name."""
-    for section in root.iterfind("emailProvider/incomingServer"):
-        if section.get("type") in ("jmap", "ews", "activeSync"):
-            yield from islice(section.iterfind("url"), 1)
-        elif section.get("type") == "exchange":
-            yield from section.iterfind("ewsURL")
-            yield from section.iterfind("easURL")
-    yield from root.iterfind("calendar[@type='caldav']/url")
-    yield from root.iterfind("addressbook[@type='carddav']/url")
+    for provider in root.iterchildren("emailProvider"):
+        for section in provider.iterchildren("incomingServer"):
+            if section.get("type") in ("jmap", "ews", "activeSync"):
+                yield from islice(section.iterchildren("url"), 1)
+            elif section.get("type") == "exchange":
+                yield from section.iterchildren("ewsURL")
+                yield from section.iterchildren("easURL")
+    for tag, type_ in (("calendar", "caldav"), ("addressbook", "carddav")):
+        for section in root.iterchildren(tag):
+            if section.get("type") == type_:
+                yield from section.iterchildren("url")
 
 
 def _mail_servers(root: etree._Element) -> Iterator[Remark]:
@@ -122,17 +126,17 @@ def _mail_servers(root: etree._Element) -> Iterator[Remark]:
 
 
 def _mail_server_errors(section: etree._Element) -> Iterator[Remark]:
-    methods = {method.text for method in section.iterfind("authentication")}
+    methods = {method.text for method in section.iterchildren("authentication")}
     if section.find("username") is None and PASSWORD_METHODS.intersection(methods):
         text = f"{section.tag!s} asks for a password but has no username; add one, such as %EMAILADDRESS%"
         yield Remark(line_of(section), text)
-    for hostname in section.iterfind("hostname"):
+    for hostname in section.iterchildren("hostname"):
         misspelt = list(_misspelt(hostname))
         yield from misspelt
         if not misspelt and not _is_hostname(hostname.text or ""):
             text = f"hostname {quote(hostname.text or '')} is not a hostname such as mail.example.com"
             yield Remark(line_of(hostname), text)
-    for username in section.iterfind("username"):
+    for username in section.iterchildren("username"):
         yield from _misspelt(username)
 
 
@@ -206,7 +210,7 @@ def _type(section: etree._Element, known: frozenset[str]) -> Iterator[Remark]:
 
 
 def _hostname(section: etree._Element) -> Iterator[Remark]:
-    for hostname in section.iterfind("hostname"):
+    for hostname in section.iterchildren("hostname"):
         name = (hostname.text or "").lower().rstrip(".")
         if name == "localhost" or name.endswith(".localhost"):
             text = "is the client's own machine; use a name that clients can look up"
@@ -225,7 +229,7 @@ def _port(section: etree._Element) -> Iterator[Remark]:
     type_, socket_type = section.get("type", ""), section.findtext("socketType")
     port = int(section.findtext("port", "0"))
     tls, starttls = IMPLICIT_TLS_PORTS[type_], STARTTLS_PORTS[type_]
-    line = line_of(next(section.iterfind("port"), section))
+    line = line_of(next(section.iterchildren("port"), section))
     for other, others in ((one, ports[one]) for ports in (IMPLICIT_TLS_PORTS, STARTTLS_PORTS) for one in ports):
         if others == port and other != type_:
             text = f"port {port} is for {other}; {type_} uses {tls} with SSL, or {starttls} with STARTTLS"
@@ -251,7 +255,7 @@ def _exchange(section: etree._Element) -> Iterator[Remark]:
 
 
 def _provider_line(root: etree._Element) -> int:
-    return line_of(next(root.iterfind("emailProvider"), root))
+    return line_of(next(root.iterchildren("emailProvider"), root))
 
 
 def _filled(text: str) -> str:

@@ -14,12 +14,11 @@ from types import FrameType
 
 from autoconfig.boot import Pulse
 from autoconfig.front import place_of
-from autoconfig.handover import APPLIED, CONTENTS, DRAIN, END, READY, receive, send
+from autoconfig.handover import APPLIED, DRAIN, END, READY, SETTINGS, receive, retrieve, send
 from autoconfig.listening import Listener
 from autoconfig.logs import configuration, descriptor_of, writer
 from autoconfig.metrics import count_dropped_lines
 from autoconfig.running import Application
-from autoconfig.sources import Contents
 from autoconfig.uvicorn_server import LimitedConfig, Server
 
 _ORDERS = 0.5
@@ -63,15 +62,14 @@ class _Worker:
         self._server: _Server | None = None
 
     def run(self) -> None:
-        _, contents = receive(self._channel)
-        if contents is None:
+        _, descriptor = receive(self._channel)
+        if descriptor is None:
             return
         setup = self._setup
         if setup.metrics:
             count_dropped_lines(writer(descriptor_of(setup.log_format)))
         threading.Thread(target=self._obey, name="parent", daemon=True).start()
-        self._served = Application(contents.load())
-        del contents
+        self._served = Application(retrieve(descriptor))
         config = setup.config(self._served)
         self._server = _Server(config, self._served, self._listener, setup.drain_time, self._ready)
         self._server.listen()
@@ -84,9 +82,8 @@ class _Worker:
         """Do what the parent says."""
         message = END
         with suppress(OSError):
-            while (received := receive(self._channel))[0] == CONTENTS and received[1] is not None:
+            while (received := receive(self._channel))[0] == SETTINGS and received[1] is not None:
                 self._take(received[1])
-                del received
             message = received[0]
         if self._server is None:
             os._exit(0)
@@ -96,9 +93,9 @@ class _Worker:
                 receive(self._channel)
         self._server.end()
 
-    def _take(self, contents: Contents) -> None:
+    def _take(self, descriptor: int) -> None:
         try:
-            self._served.take(contents.load())
+            self._served.take(retrieve(descriptor))
         except Exception as error:
             # The parent has loaded the same. Another process may have more luck; the parent sees to it.
             logger.error("a worker cannot load what was reloaded: %s", place_of(error))

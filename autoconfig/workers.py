@@ -1,4 +1,4 @@
-"""Worker processes: started, replaced when they die or hang, given new contents, and ended.
+"""Worker processes: started, replaced when they die or hang, given new settings, and ended.
 
 One loop in the main thread does all of it, and nothing in it waits for a worker.
 """
@@ -16,9 +16,9 @@ from queue import Empty, SimpleQueue
 
 from autoconfig import boot, handover
 from autoconfig.front import place_of
-from autoconfig.handover import APPLIED, CONTENTS, DRAIN, END, READY
+from autoconfig.handover import APPLIED, DRAIN, END, READY, SETTINGS
 from autoconfig.listening import Listener
-from autoconfig.sources import Contents
+from autoconfig.sources import Settings
 from autoconfig.worker import Setup
 
 HUNG = 8.0
@@ -29,7 +29,7 @@ _LONGEST_STEP = 1.0
 _PAUSE = 0.5
 """Seconds before the next attempt when a worker could not start."""
 _ATTEMPTS = 3
-"""Workers that may be lost while they load new contents, before the previous ones are used again."""
+"""Workers that may be lost while they load new settings, before the previous ones are used again."""
 _LATE = 10.0
 """Seconds that a worker may take longer to end than its requests in flight."""
 
@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 
 class HandoverError(Exception):
-    """Workers died when they were given new contents; the previous ones are in use again."""
+    """Workers died when they were given new settings; the previous ones are in use again."""
 
 
 class _Process:
@@ -51,7 +51,7 @@ class _Process:
         self.silent = 0.0
         """Seconds since the last sign of life."""
         self.handed = self.applied = 0
-        """Numbers of the contents that it was given last, and that it serves."""
+        """Numbers of the settings that it was given last, and that it serves."""
         self._process = _SPAWN.Process(target=boot.start, args=(theirs, listener, setup), name="worker", daemon=True)
         # A new process inherits what is blocked: a signal cannot end it before it has decided what to do about it.
         signal.pthread_sigmask(signal.SIG_BLOCK, boot.SIGNALS)
@@ -84,8 +84,8 @@ class _Process:
             self.applied = self.handed
 
     def give(self, descriptor: int, number: int) -> None:
-        """Give it contents, unless it is still busy with others."""
-        if handover.send(self.channel, CONTENTS, descriptor):
+        """Give it settings, unless it is still busy with others."""
+        if handover.send(self.channel, SETTINGS, descriptor):
             self.handed = number
 
     def kill(self) -> None:
@@ -104,14 +104,14 @@ class Workers:
     """Worker processes that serve what this process has validated. For the main thread to make and run."""
 
     def __init__(
-        self, number: int, listener: Listener, setup: Setup, contents: Contents, on_ready: Callable[[], None]
+        self, number: int, listener: Listener, setup: Setup, settings: Settings, on_ready: Callable[[], None]
     ) -> None:
         self._wanted = number
         self._listener = listener
         self._setup = setup
         self._on_ready = on_ready
         self._processes: list[_Process] = []
-        self._contents = self._previous = handover.store(contents)
+        self._settings = self._previous = handover.store(settings)
         self._number = 1
         self._incoming: SimpleQueue[int] = SimpleQueue()
         self._outcome: SimpleQueue[bool] = SimpleQueue()
@@ -127,12 +127,12 @@ class Workers:
         self._waker.setblocking(False)
         self._woken.setblocking(False)
 
-    def apply(self, contents: Contents) -> None:
-        """Give the workers new contents; return when all serve them. For one other thread.
+    def apply(self, settings: Settings) -> None:
+        """Give the workers new settings; return when all serve them. For one other thread.
 
-        Raises HandoverError, or OSError when there is no memory for the contents.
+        Raises HandoverError, or OSError when there is no memory for the settings.
         """
-        self._incoming.put(handover.store(contents))
+        self._incoming.put(handover.store(settings))
         self._waker.send(b".")
         if not self._outcome.get():
             raise HandoverError("workers ended when they loaded it")
@@ -218,33 +218,33 @@ class Workers:
                 logger.error("cannot start a worker: %s", error.strerror)
                 self._not_before = now + _PAUSE
                 return
-            process.give(self._contents, self._number)
+            process.give(self._settings, self._number)
             self._processes.append(process)
 
     def _take_incoming(self) -> None:
         """Begin to hand over what has been validated."""
         try:
-            contents = self._incoming.get_nowait()
+            settings = self._incoming.get_nowait()
         except Empty:
             return
-        self._previous, self._contents = self._contents, contents
+        self._previous, self._settings = self._settings, settings
         self._number += 1
         self._handing_over, self._lost = True, 0
 
     def _hand_over(self) -> None:
-        """Give contents to workers that have others; know when all serve them, or that they cannot."""
+        """Give settings to workers that have others; know when all serve them, or that they cannot."""
         for process in self._living():
             if process.ready and process.handed == process.applied < self._number:
-                process.give(self._contents, self._number)
+                process.give(self._settings, self._number)
         if not self._handing_over:
             return
         if self._lost >= _ATTEMPTS:
-            self._finish_handover(self._contents, applied=False)
-            self._contents = self._previous
+            self._finish_handover(self._settings, applied=False)
+            self._settings = self._previous
             self._number += 1
         elif [one.applied for one in self._living()] == [self._number] * self._wanted:
             self._finish_handover(self._previous, applied=True)
-            self._previous = self._contents
+            self._previous = self._settings
 
     def _finish_handover(self, obsolete: int, *, applied: bool) -> None:
         self._handing_over = False

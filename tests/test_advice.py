@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from autoconfig.advice import advise
@@ -8,6 +10,21 @@ from tests.support import Write
 OAUTH2 = "<oAuth2><issuer>login.example.com</issuer></oAuth2></clientConfig>"
 IMPLICIT = {">143<": ">993<", ">110<": ">995<", ">587<": ">465<", ">STARTTLS<": ">SSL<", ">plain<": ">SSL<"}
 """What makes the example one that every client can use."""
+
+
+def with_domains(write: Write, number: int) -> Path:
+    domains = "".join(f"<domain>shop-{one}.example</domain>" for one in range(number - 2))
+    return write(IMPLICIT | {"<domain>example.net": f"{domains}<domain>example.net"})
+
+
+def test_more_than_fifty_domains_belong_into_a_list_of_hosted_domains(write: Write) -> None:
+    assert advise(support.load(with_domains(write, 50)).first) == []
+    file = with_domains(write, 1051)
+    (advice,) = advise(support.load(file).first)
+    assert advice.startswith(
+        f"{file}:4: there are 1,051 domains, and every autoconfig response lists all of them; put "
+    )
+    assert "--hosted-domains FILE" in advice
 
 
 def test_bts_definition_needs_no_advice() -> None:

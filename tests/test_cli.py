@@ -58,6 +58,13 @@ def test_validate_sums_a_definition_up() -> None:
     )
 
 
+def test_validate_names_ten_domains_and_counts_the_others(write: Write) -> None:
+    domains = "".join(f"<domain>shop-{one}.example</domain>" for one in range(1998))
+    summary = run("validate", write({"<domain>example.net": f"{domains}<domain>example.net"})).stdout
+    assert ", for addresses on example.com, shop-0.example, " in summary
+    assert summary.splitlines()[1].endswith(", shop-8.example and 1,990 more")
+
+
 def test_validate_tells_warnings_and_is_content(write: Write) -> None:
     file = write({"</emailProvider>": "<enable/></emailProvider>"})
     summary = run("validate", file)

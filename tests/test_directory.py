@@ -1,10 +1,14 @@
+from collections.abc import Sequence
 from pathlib import Path
+from weakref import WeakSet
 
 import pytest
 
+from autoconfig import directory as directory_module
 from autoconfig.address import MailAddress
-from autoconfig.definition import DefinitionError
+from autoconfig.definition import Definition, DefinitionError
 from autoconfig.directory import NotServedError, load, read
+from autoconfig.templates import Template, TemplateError
 from tests import support
 from tests.support import Write
 
@@ -94,3 +98,68 @@ def test_a_domain_in_two_definitions_is_a_mistake_that_names_both_places(write: 
 def test_the_mistakes_of_all_files_are_told_at_once(write: Write) -> None:
     first, second = write({">143<": ">0<"}), write({">143<": ">0<"} | ANOTHER, "b.xml")
     assert [mistake.partition(":")[0] for mistake in errors(first, second)] == [str(first), str(second)]
+
+
+DAV = "</emailProvider><calendar type='caldav'><url>https://dav.example/</url><authentication>Basic</authentication></calendar>"
+
+
+@pytest.fixture
+def many(write: Write, tmp_path: Path) -> Sequence[Definition]:
+    """300 definitions: that of number 200 has a calendar, that of number 250 a thousand and two domains."""
+    for number in range(300):
+        names = {"example.com": f"com-{number}.example", "example.net": f"net-{number}.example"}
+        domains = "".join(f"<domain>shop-{one}.example</domain>" for one in range(1000)) if number == 250 else ""
+        others = {"<displayName>": f"{domains}<displayName>"} | ({"</emailProvider>": DAV} if number == 200 else {})
+        write(names | others, f"{number:03}.xml")
+    return load(read([tmp_path]))
+
+
+def test_of_many_definitions_all_is_made_at_start_for_the_first_the_large_ones_and_one_of_each_structure(
+    many: Sequence[Definition],
+) -> None:
+    made: list[str] = []
+    directory_module.directory(many).each(lambda one: made.append(one.id))
+    assert made == [f"com-{number}.example" for number in (*range(100), 200, 250)]
+
+
+def test_for_the_others_it_is_made_once_when_it_is_first_asked_for(many: Sequence[Definition]) -> None:
+    made: list[str] = []
+
+    def make(one: Definition) -> str:
+        made.append(one.id)
+        return one.display_name
+
+    names = directory_module.directory(many).each(make)
+    del made[:]
+    for _ in range(2):
+        assert names.find(at("net-299.example"))[0] == "Example Mail"
+        assert names.own("com-299.example") == "Example Mail"
+        assert names.find(None, b"autoconfig.com-298.example")[0] == "Example Mail"
+    assert made == ["com-299.example", "com-298.example"]
+
+
+def test_what_is_made_later_is_kept_up_to_a_limit(many: Sequence[Definition], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directory_module, "_KEPT", 10)
+
+    class Thing:
+        def __init__(self, one: Definition) -> None:
+            self.id = one.id
+            alive.add(self)
+
+    alive: WeakSet[Thing] = WeakSet()
+    settings = directory_module.directory(many).each(Thing)
+    for number in (*range(300), *range(300)):
+        found, _ = settings.find(at(f"com-{number}.example"))
+        assert found.id == f"com-{number}.example"
+    assert len(alive) == 102 + 10
+
+
+def test_a_stylesheet_that_fails_for_one_kind_of_definition_stops_the_start(many: Sequence[Definition]) -> None:
+    content = """<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
+      <xsl:template match="calendar"><xsl:message terminate="yes">no calendar</xsl:message></xsl:template>
+      <xsl:template match="/"><a/><xsl:apply-templates select="clientConfig/calendar"/></xsl:template>
+    </xsl:stylesheet>"""
+    template = Template("strict.xsl", content.encode())
+    with pytest.raises(TemplateError, match="no calendar"):
+        directory_module.directory(many).each(lambda one: template.document(one.settings))
+    directory_module.directory(many[:200]).each(lambda one: template.document(one.settings))

@@ -164,7 +164,7 @@ def test_an_error_that_no_one_has_thought_of_is_reported_and_the_next_reload_wor
     requests: SimpleQueue[None] = SimpleQueue()
     applied: SimpleQueue[Settings] = SimpleQueue()
     state = State()
-    reloader = Reloader(requests, Unreadable(()), lambda _, settings: applied.put(settings), state)
+    reloader = Reloader(requests, Unreadable(()), applied.put, state)
     reloader.start()
     requests.put(None)
     assert wait_until(lambda: "in use: the disk is on fire (RuntimeError at " in caplog.text)

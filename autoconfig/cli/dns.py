@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import click
 
 from autoconfig.address import ascii_domain
-from autoconfig.cli.options import SETTINGS, Refusal, configured, explained, option, say, sources_of
+from autoconfig.cli.options import SETTINGS, Refusal, configured, explained, option, say, some, sources_of
 from autoconfig.operations import zones
 from autoconfig.operations.dns import Publication, Record, hostname
 from autoconfig.operations.dns import address as ip_address
@@ -176,16 +176,7 @@ def _hoster(settings: Settings, domain: str, own: list[str]) -> int:
         text = f"{len(without_list)} definitions host domains; name one of them with --definition"
         raise Refusal(f"--domain: {domain} stands in no definition, and {text}")
     lists = " and in no list of hosted domains" if hosted.listed else ""
-    raise Refusal(f"--domain: {domain} stands in no definition{lists}; there are {_some(own)}")
-
-
-def _some(domains: list[str]) -> str:
-    """Return domains as text, of very many the first ones."""
-    more = f" and {len(domains) - _SHOWN} more" if len(domains) > _SHOWN else ""
-    return ", ".join(domains[:_SHOWN]) + more
-
-
-_SHOWN = 10
+    raise Refusal(f"--domain: {domain} stands in no definition{lists}; there are {some(own)}")
 
 
 def _print_zones(found: Iterable[tuple[str, list[Record]]]) -> None:

@@ -17,6 +17,7 @@ from autoconfig.cli.options import (
     option,
     say,
     signed,
+    some,
     sources_of,
 )
 from autoconfig.definition import EMBEDDED, INCOMING_TYPES
@@ -81,7 +82,7 @@ def validate(sources: tuple[Path, ...], hosted_domains: tuple[ListSource, ...]) 
         listed = f"{hosted.count(number):,} domains of its list" if number in hosted.listed else "domains that it hosts"
         others = f" and on {listed}" if definition.hosts_customer_domains else ""
         name = quote(definition.display_name)
-        say(f"  {name}, for addresses on {', '.join(definition.domains)}{others}")
+        say(f"  {name}, for addresses on {some(definition.domains)}{others}")
         for server in definition.servers:
             place, methods = f"{server.hostname}:{server.port} {server.socket_type}", " or ".join(server.authentication)
             username = f" as {server.username}" if server.username else ""

@@ -14,6 +14,7 @@ from autoconfig.cli.options import (
     configured,
     explained,
     option,
+    some,
     sources_of,
     web_address,
 )
@@ -108,5 +109,5 @@ def _chosen(settings: Settings, domains: Sequence[str]) -> list[tuple[Definition
     """Return the domains that are asked for, each with its definition."""
     known = {domain: definition for definition in settings.definitions for domain in definition.domains}
     if unknown := [domain for domain in domains if domain.lower() not in known]:
-        raise Refusal(f"--domain: {unknown[0]} stands in no definition; there are {', '.join(known)}")
+        raise Refusal(f"--domain: {unknown[0]} stands in no definition; there are {some(list(known))}")
     return [(known[domain.lower()], domain.lower()) for domain in (domains or known)]

@@ -3,7 +3,7 @@
 import functools
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -187,6 +187,15 @@ def _visibly() -> Iterator[None]:
 def say(text: str, *, err: bool = False) -> None:
     """Print a line that may quote a definition or a file name; to stderr with `err`."""
     click.echo(visible(text), err=err)
+
+
+_SHOWN = 10
+
+
+def some(domains: Sequence[str]) -> str:
+    """Return domains as text; of more than ten, the first ones and how many more there are."""
+    more = f" and {len(domains) - _SHOWN:,} more" if len(domains) > _SHOWN else ""
+    return ", ".join(domains[:_SHOWN]) + more
 
 
 @contextmanager

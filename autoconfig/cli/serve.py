@@ -30,7 +30,7 @@ from autoconfig.metrics import State, count_dropped_lines, listen, shared
 from autoconfig.reloading import Apply, Reloader
 from autoconfig.running import Application
 from autoconfig.server import application
-from autoconfig.sources import Contents, Options, Settings
+from autoconfig.sources import Options, Settings
 from autoconfig.uvicorn_server import LimitedConfig, Server
 from autoconfig.visible import visible
 from autoconfig.worker import Setup
@@ -130,8 +130,7 @@ def serve(
     with ExitStack() as stack:
         # What is broken stops the start here, once, and not in every worker.
         with explained():
-            contents = sources.read()
-            settings = contents.load()
+            settings = sources.read().load()
             served = Application(settings) if workers == 1 else None
             if served is None:
                 application(settings)
@@ -147,13 +146,11 @@ def serve(
         announce = functools.partial(_announce, _where(listener.socket, settings, log_format), log_format)
         reload = functools.partial(Reloader, signals.reloads, sources, state=state)
         setup = Setup(config, log_format, options.drain_time, grace_time, options.metrics)
-        del settings  # of many, some hundred megabytes that nothing needs any more
         if served:
-            del contents
             status = _serve_alone(listener, setup, served, reload, announce)
         else:
-            many = Workers(workers, listener, setup, contents, announce)
-            del contents
+            many = Workers(workers, listener, setup, settings, announce)
+            del settings  # the workers have it
             reload(functools.partial(_apply, many)).start()
             status = many.run()
     for descriptor in (1, 2):
@@ -169,14 +166,14 @@ def _serve_alone(
     announce: Callable[[], None],
 ) -> int:
     server = Server(setup.config(served), served, listener, setup.drain_time, announce)
-    reload(lambda _, settings: served.take(settings)).start()
+    reload(served.take).start()
     server.listen()
     return 0
 
 
-def _apply(many: Workers, contents: Contents, settings: Settings) -> None:
+def _apply(many: Workers, settings: Settings) -> None:
     application(settings)
-    many.apply(contents)
+    many.apply(settings)
 
 
 def _pop_fields(given: dict[str, Any], kind: type[Limits] | type[Options]) -> dict[str, Any]:

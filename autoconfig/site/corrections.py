@@ -1,15 +1,19 @@
 """What a mistyped address was probably meant to be, and what other providers' addresses are called."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
+from itertools import islice
 
 from autoconfig.address import MAX_LENGTH, AddressError, MailAddress
 
 _SIMILAR = 0.8
 """From which ratio on (difflib) a domain is taken for a mistyped other."""
 _MAX_COMPARED = 50
-"""Domains that a typed one is compared with: a mistake must not cost more the more domains a provider has."""
+"""Domains that a typed one is compared with; of more, only those are found that differ from it by one mistake."""
+_LONGEST = 40
+"""Characters of a domain in which one mistake is looked for: some 3,000 lookups."""
+_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789-."
 _NOISE = re.compile(
     r"[\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]|^mailto:|[.,;:>]+$|^<", re.IGNORECASE
 )
@@ -45,18 +49,32 @@ def brand_of(domain: str) -> str:
     return _BRAND_OF.get(domain, domain)
 
 
-def correction(typed: str, domains: Sequence[str]) -> MailAddress | None:
-    """Return the address on one of a provider's domains that was probably meant, None when that cannot be told."""
+def correction(typed: str, domains: Sequence[str], is_own: Callable[[str], bool]) -> MailAddress | None:
+    """Return the address on one of a provider's domains that was probably meant, None when that cannot be told.
+
+    `is_own` tells whether a domain is among `domains`. A mistake costs no more the more domains there are.
+    """
     if len(typed) > MAX_LENGTH:
         return None
     local, _, domain = _NOISE.sub("", typed).rpartition("@")
     domain = domain.replace(",", ".").lower()
     compared = domains[:_MAX_COMPARED]
-    whole = [one for one in compared if domain and one.startswith(f"{domain}.")]
-    meant = whole[:1] or get_close_matches(domain, compared, 1, _SIMILAR)
+    meant = [one for one in compared if domain and one.startswith(f"{domain}.")]
+    if not meant and len(domains) > _MAX_COMPARED and len(domain) <= _LONGEST:
+        meant = list(islice(filter(is_own, _with_one_change(domain)), 1))
+    meant = meant or get_close_matches(domain, compared, 1, _SIMILAR)
     if not meant:
         return None
     try:
         return MailAddress.parse(f"{local.rstrip('@,')}@{meant[0]}")
     except AddressError:
         return None
+
+
+def _with_one_change(domain: str) -> Iterator[str]:
+    """Yield what differs from a domain by one mistake: two letters swapped, one wrong, left out or too many."""
+    parts = [(domain[:place], domain[place:]) for place in range(len(domain) + 1)]
+    yield from (f"{before}{after[1]}{after[0]}{after[2:]}" for before, after in parts[:-2])
+    yield from (f"{before}{after[1:]}" for before, after in parts[:-1])
+    yield from (f"{before}{one}{after[1:]}" for before, after in parts[:-1] for one in _CHARACTERS)
+    yield from (f"{before}{one}{after}" for before, after in parts for one in _CHARACTERS)

@@ -140,7 +140,7 @@ class SetupPage:
         self, provider: Provider, tag: str, step: Step, typed: str, problem: str, kind: ResponseKind
     ) -> Response:
         """Return the question for the address again; or, for one of another provider, that this is the wrong place."""
-        meant = correction(typed, provider.domains)
+        meant = correction(typed, provider.domains, partial(self._owns, provider))
         if kind is _NOT_SERVED and meant is None:
             document = self._document(provider, Variant(tag, FOREIGN))
             foreign = MailAddress.parse(typed).domain
@@ -165,11 +165,16 @@ class SetupPage:
         Failing that it is the URL that the operator has given, but there only the first definition's settings can be
         had without an address. The last resort is where Thunderbird would look.
         """
-        if self._providers.domain_of(request.host) in provider.domains:
+        if (asked := self._providers.domain_of(request.host)) and self._owns(provider, asked):
             return f"https://{request.host.partition(b':')[0].rstrip(b'.').decode().lower()}"
         if self._public_url and provider is self._providers.first:
             return self._public_url
-        return f"https://autoconfig.{domain if domain in provider.domains else provider.domains[0]}"
+        return f"https://autoconfig.{domain if self._owns(provider, domain) else provider.domains[0]}"
+
+    def _owns(self, provider: Provider, domain: str) -> bool:
+        """Tell whether a domain is one of a provider's own."""
+        own = self._providers.own(domain)
+        return own is not None and own.definition is provider.definition
 
     def _path(self, tag: str, step: Step) -> str:
         return f"{self._root_path}/{tag}/{step.path}"
