@@ -16,6 +16,8 @@ from autoconfig.hosting import Hosted
 CLIENT_HOSTS = ("", "autoconfig.", "autodiscover.", "ua-auto-config.")
 """What clients put before a domain to get the host that they ask for its settings."""
 
+_PREFIXES = frozenset(prefix.removesuffix(".").encode() for prefix in CLIENT_HOSTS if prefix)
+
 Files = list[tuple[Path, bytes]]
 """Definition files as they were when they were read: names and contents."""
 
@@ -115,9 +117,7 @@ class _Index:
 
     def __init__(self, definitions: Sequence[Definition], hosted: Hosted) -> None:
         self.domains = {domain: number for number, one in enumerate(definitions) for domain in one.domains}
-        self.hosts = {f"{prefix}{domain}".encode(): domain for prefix in CLIENT_HOSTS[1:] for domain in self.domains}
-        # A host that is a domain itself, autoconfig.example say, is that domain's.
-        self.hosts |= {domain.encode(): domain for domain in self.domains}
+        self.hosts = {domain.encode(): domain for domain in self.domains}
         self.homes = [one.domains[0] for one in definitions]
         """The domain at whose hosts each definition's settings for hosted domains are found."""
         self.hosted = hosted
@@ -146,7 +146,12 @@ class _Index:
     def at_host(self, host: bytes) -> tuple[int, str] | None:
         """Return the definition and the domain whose settings are asked for at a host."""
         name = host.partition(b":")[0].rstrip(b".").lower()
-        if domain := self.hosts.get(name):
+        # A host that is a domain itself, autoconfig.example say, is that domain's.
+        domain = self.hosts.get(name)
+        if domain is None:
+            prefix, _, rest = name.partition(b".")
+            domain = self.hosts.get(rest) if prefix in _PREFIXES else None
+        if domain is not None:
             return self.domains[domain], domain
         if self.hosted and name.isascii():
             for domain in _domains_of(name.decode("ascii")):
