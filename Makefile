@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help serve test test-clients test-web test-deploy stress reference screenshot record-clients bench lint format lock clean
+.PHONY: help serve test test-clients test-web test-deploy stress reference screenshot record-clients bench lint format lock clean docs dist deb sbom test-packaging
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,8 @@ lock: ## Pin the dependencies anew (needs uv)
 	    pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
 	    --constraint requirements.lock --group dev pyproject.toml -o requirements-dev.lock
+	for group in docs release; do uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
+	    --group $$group -o requirements-$$group.lock; done
 
 bench: $(READY) ## Measure beside the bare HTTP server, nginx and a peer; docs/performance.md tells how to read it
 	tests/benchmark/install .venv-bench
@@ -58,12 +60,36 @@ test-deploy: $(READY) ## Build and start the container image (root, Debian), wit
 reference: $(READY) ## Write docs/reference.md, the commands and environment variables, from the code
 	$(BIN)/python -m tests.reference docs/reference.md
 
+test-packaging: $(READY) ## Build sdist, wheel and documentation, and test them
+	REQUIRE_PACKAGING=1 $(BIN)/pytest tests/packaging
+
 screenshot: $(READY) ## Take the screenshots of the setup page for the README and docs
 	tests/web/install
 	$(BIN)/python -m tests.web.screenshot docs
 
+docs: .venv-docs/.ready ## Build the documentation as a site, in dist/site
+	.venv-docs/bin/mkdocs build --quiet
+
+dist: .venv-release/.ready ## Build sdist and wheel in dist/, the same bytes each time, and check them
+	rm -rf dist/*.whl dist/*.tar.gz
+	.venv-release/bin/python -m build --quiet --no-isolation --outdir dist
+	.venv-release/bin/twine check --strict dist/*.whl dist/*.tar.gz
+
+deb: dist ## Build a package for Debian 12 in dist/ (needs dpkg)
+	deploy/debian/build dist/*.whl dist
+
+sbom: .venv-release/.ready ## List what the server consists of, in dist/sbom.json (CycloneDX)
+	mkdir -p dist
+	.venv-release/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --mc-type application \
+	    --output-file dist/sbom.json requirements.lock
+
+.venv-%/.ready: requirements-%.lock
+	$(PYTHON) -m venv --clear .venv-$*
+	.venv-$*/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) .venv-bench bench.json tests/web/node_modules dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-bench .venv-docs .venv-release bench.json tests/web/node_modules dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # The environment is made anew only when what goes into it changes.
 $(READY): requirements-dev.lock pyproject.toml

@@ -6,6 +6,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -23,10 +25,13 @@ CONFIG = "/mail/config-v1.1.xml"
 ClientOf = Callable[..., httpx.Client]
 
 
+PROJECT = Path(__file__).parent.parent
+
+
 @contextmanager
-def serving(*routes: Host | Mount | Route, host: str = "www.example.com") -> Iterator[httpx.Client]:
-    """Serve a Starlette application by uvicorn, and give a client that requests a host of it."""
-    server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), port=0, log_level="critical"))
+def running(app: Starlette, host: str) -> Iterator[httpx.Client]:
+    """Serve an application by uvicorn, and give a client that requests a host of it."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
     thread = threading.Thread(target=server.run)
     thread.start()
     assert wait_until(lambda: server.started)
@@ -42,7 +47,7 @@ def serving(*routes: Host | Mount | Route, host: str = "www.example.com") -> Ite
 @pytest.fixture
 def client_of() -> Iterator[ClientOf]:
     with ExitStack() as stack:
-        yield lambda *routes, **options: stack.enter_context(serving(*routes, **options))
+        yield lambda *routes, host="www.example.com": stack.enter_context(running(Starlette(routes=routes), host))
 
 
 def test_without_definitions_it_serves_bt_mail(client_of: ClientOf) -> None:
@@ -94,6 +99,17 @@ def test_a_host_of_another_application_can_be_its_own(client_of: ClientOf, write
     ours = application(Definition.from_file(write()))
     client = client_of(Host("autoconfig.example.com", ours), host="autoconfig.example.com")
     assert "imap.example.com" in client.get(CONFIG).text
+
+
+def test_the_example_of_the_documentation_works(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write().parent)
+    (example,) = re.findall(r"```python\n(.*?)```", (PROJECT / "docs" / "api.md").read_text(), re.DOTALL)
+    found: dict[str, Any] = {}
+    exec(example, found)
+    with running(found["app"], "autoconfig.example.com") as client:
+        assert "imap.example.com" in client.get(CONFIG).text
+        page = client.get("/mail-setup/", headers={"Host": "www.example.com"})
+        assert 'href="/mail-setup/cy/"' in page.text
 
 
 def test_a_file_that_is_no_definition_is_explained(write: Write) -> None:

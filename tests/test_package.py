@@ -1,12 +1,8 @@
 """What holds for the package as a whole."""
 
-import subprocess
-import sys
-import venv
 from importlib.resources import files
 from pathlib import Path
 
-import httpx
 import pytest
 from lxml import etree
 
@@ -54,33 +50,3 @@ def test_a_setting_changed_in_the_definition_changes_in_every_document(tmp_path:
     for document in documents:
         assert f">{new}<".encode() in document
         assert f">{old}<".encode() not in document
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The command of the wheel, installed alone in an empty environment with what it depends on."""
-    folder = tmp_path_factory.mktemp("wheel")
-    quiet = ["--quiet", "--disable-pip-version-check"]
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, PROJECT],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    (wheel,) = folder.glob("*.whl")
-    environment = folder / "environment"
-    venv.create(environment, with_pip=True)
-    pip = environment / "bin" / "pip"
-    subprocess.run([pip, "install", *quiet, "--require-hashes", "-r", PROJECT / "requirements.lock"], check=True)
-    subprocess.run([pip, "install", *quiet, "--no-deps", wheel], check=True)
-    return environment / "bin" / "bt-autoconfig"
-
-
-def test_the_wheel_alone_serves_everything_from_any_folder(installed: Path) -> None:
-    with subprocess.Popen([installed, "serve", "--port", "0"], cwd="/", stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        lines = [process.stdout.readline().decode() for _ in range(5)]
-        try:
-            for line in lines[1:]:
-                assert httpx.get(line.split()[1]).status_code == 200
-        finally:
-            process.terminate()

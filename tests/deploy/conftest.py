@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from tests.deploy.images import IMAGE, NEXT_IMAGE, images, save
+from tests.deploy.images import BASE, IMAGE, NEXT_IMAGE, images, save
 from tests.deploy.machine import Machine, machine
 from tests.deploy.proxies import DEPLOY
 from tests.support import LeftOut
@@ -37,6 +37,7 @@ _LEFT_OUT = (
     LeftOut("the container image", CONTAINERS or "it takes minutes; `make test-deploy` builds it", "REQUIRE_DEPLOY", "test_container.py"),
     LeftOut("the whole path with Docker", CONTAINERS or "it takes minutes; `make test-deploy` runs it", "REQUIRE_DEPLOY", "test_path.py"),
     LeftOut("systemd", CONTAINERS or "it takes minutes; `make test-deploy` runs it", "REQUIRE_DEPLOY", "test_systemd.py"),
+    LeftOut("the Debian package", CONTAINERS or "it takes minutes; `make test-deploy` builds it", "REQUIRE_DEPLOY", "test_debian_package.py"),
     LeftOut("the reverse proxies", PROXIES, "REQUIRE_DEPLOY", "test_proxies.py"),
     LeftOut("docs/deploy.md", PROXIES, "REQUIRE_DEPLOY", "test_document.py"),
     LeftOut("deploy/kubernetes", KUBECTL, "REQUIRE_DEPLOY", "test_kubernetes.py"),
@@ -65,7 +66,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     with images(folder, caddy), machine(folder) as made:
         made.start_docker()
         try:
-            for name in (IMAGE, NEXT_IMAGE, caddy):
+            for name in (IMAGE, NEXT_IMAGE, caddy, BASE):
                 made.run("docker", "load", "--input", save(name, folder))
             yield made
         finally:

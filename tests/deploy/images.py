@@ -13,7 +13,7 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"BUILDAH_ISOLATION": "chroot"}
 BASE = "localhost/bt-autoconfig-test-base"
-IMAGE = "bt-autoconfig:0.1.0"
+IMAGE = "bt-autoconfig:1.0.0"
 """What deploy/compose.yaml calls it."""
 NEXT_IMAGE = "bt-autoconfig:next"
 _CADDY_SETTINGS = ("--env=XDG_DATA_HOME=/data", "--env=XDG_CONFIG_HOME=/config", "--workingdir=/srv")

@@ -13,7 +13,7 @@ from tests.deploy.machine import Machine
 
 pytestmark = pytest.mark.timeout(900)
 """The first test builds the images."""
-IMAGE = "bt-autoconfig:0.1.0"
+IMAGE = "bt-autoconfig:1.0.0"
 
 
 @pytest.fixture(scope="module")

@@ -79,7 +79,7 @@ def test_the_definitions_of_the_example_are_valid(example: list[Manifest]) -> No
 
 def test_the_image_is_named_in_the_example_alone(example: list[Manifest]) -> None:
     (container,) = pod_of(example)["containers"]
-    assert container["image"] == "registry.example.com/bt-autoconfig:0.1.0"
+    assert container["image"] == "registry.example.com/bt-autoconfig:1.0.0"
     elsewhere = [file for file in KUBERNETES.rglob("*.yaml") if "registry." in file.read_text()]
     assert elsewhere == [KUBERNETES / "example" / "kustomization.yaml"]
 

@@ -227,7 +227,7 @@ def running(machine: Machine) -> list[str]:
 def test_an_upgrade_to_another_image_loses_no_request(deployment: Deployment) -> None:
     machine = deployment.machine
     # What git pull and docker compose build do: there is another image of the same name.
-    machine.install("git", "#!/bin/sh\nexec docker tag bt-autoconfig:next bt-autoconfig:0.1.0\n")
+    machine.install("git", "#!/bin/sh\nexec docker tag bt-autoconfig:next bt-autoconfig:1.0.0\n")
     (before,) = running(machine)
     with deployment.requests() as results:
         machine.follow("containers upgrade")

@@ -2,13 +2,14 @@
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.deploy.images import IMAGE
 from tests.deploy.machine import PROJECT, Machine, steps
+from tests.deploy.systemd import Systemd
 from tests.signatories import SigningAuthority
 
 pytestmark = pytest.mark.timeout(900)
@@ -17,54 +18,19 @@ INSTALLED = ("python3 -m venv /opt/bt-autoconfig\n", "/opt/bt-autoconfig/bin/pip
 """What the image has already done."""
 
 
-class Systemd:
-    """A container whose first process is systemd, with the clone in /srv."""
-
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-        options = ["--cap-add=SYS_ADMIN", "--cap-add=NET_ADMIN", "--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined", "--user=0", "--entrypoint=/lib/systemd/systemd", "--workdir=/srv", "--tmpfs=/run", "--tmpfs=/run/lock",
-                   "--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw", f"--volume={machine.clone}:/srv"]  # fmt: skip
-        self.name = machine.run("docker", "run", "--detach", *options, IMAGE).strip()
-
-    def run(self, command: str) -> str:
-        """Run a shell's commands in the container."""
-        return self.machine.run("docker", "exec", self.name, "sh", "-euc", command)
-
-    def until(self, command: str, expected: Callable[[str], bool]) -> None:
-        """Wait until what a command prints is as expected."""
-        deadline = time.monotonic() + 30
-        while True:
-            done = subprocess.run(self.machine.command("docker", "exec", self.name, "sh", "-uc", command),
-                                  env=self.machine.environment, capture_output=True, text=True, check=False)  # fmt: skip
-            if expected(done.stdout):
-                return
-            assert time.monotonic() < deadline, f"{done.stdout}{done.stderr}{self.run('journalctl --no-pager -n 50')}"
-            time.sleep(0.2)
-
-    def get(self, path: str) -> str:
-        """Request a path of the server."""
-        script = f"import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8000{path}').read())"
-        return self.run(f'python3 -c "{script}"')
-
-
 @pytest.fixture(scope="module")
 def systemd(engine: Machine) -> Iterator[Systemd]:
     (engine.clone / "provider.xml").write_text((PROJECT / "tests" / "example.xml").read_text())
-    made = Systemd(engine)
+    made = Systemd(engine, IMAGE)
     try:
-        made.until("systemctl is-system-running", lambda state: state.strip() in ("running", "degraded"))
         step = steps()["systemd install"]
         for line in INSTALLED:
             assert line in step
             step = step.replace(line, "")
-        # Docker's namespaces leave systemd no user namespaces of its own.
-        made.run("mkdir -p /etc/systemd/system/bt-autoconfig.service.d")
-        made.run("printf '[Service]\\nPrivateUsers=no\\n' > /etc/systemd/system/bt-autoconfig.service.d/docker.conf")
         made.run(step)
         yield made
     finally:
-        print(made.run("journalctl --no-pager -n 200"))  # noqa: T201 - pytest shows it with a failure, and only then
-        engine.run("docker", "rm", "--force", made.name)
+        made.remove()
 
 
 def test_the_service_starts_by_the_documents_commands_and_serves(systemd: Systemd) -> None:

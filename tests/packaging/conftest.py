@@ -1,0 +1,13 @@
+"""What is left out unless it is asked for: building packages takes a minute."""
+
+import os
+
+from tests.support import LeftOut
+
+_LEFT_OUT = LeftOut(
+    "packages",
+    "" if os.environ.get("REQUIRE_PACKAGING") else "they take a minute; `make test-packaging` builds them",
+    "REQUIRE_PACKAGING",
+)
+collect_ignore_glob = _LEFT_OUT.files
+pytest_terminal_summary = _LEFT_OUT.tell
