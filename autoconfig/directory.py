@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
 from autoconfig import definition
-from autoconfig.address import MailAddress
+from autoconfig.address import MailAddress, ascii_domain
 from autoconfig.definition import Definition, DefinitionError
 from autoconfig.files import MAX_DEFINITION, FileError, expand, read_file
 from autoconfig.hosting import Hosted
+from autoconfig.mail_exchangers import Resolver
+from autoconfig.recognition import Recognition, UndecidedError, Verdict
 
 CLIENT_HOSTS = ("", "autoconfig.", "autodiscover.", "ua-auto-config.")
 """What clients put before a domain to get the host that they ask for its settings."""
@@ -96,6 +98,10 @@ def _conflicts(definitions: Iterable[Definition]) -> Iterator[str]:
                 yield f"{one.place(domain)}: domain {domain} stands in {owner.place(domain)} already"
 
 
+class UncertainError(LookupError):
+    """The DNS does not say whether something is served here."""
+
+
 class Relation(Enum):
     """What a domain is to the providers that are served here."""
 
@@ -115,7 +121,7 @@ class Standing(NamedTuple, Generic[T]):
 class _Index:
     """Which definition, by its number, has or hosts a domain; which domain's settings are asked for at a host."""
 
-    def __init__(self, definitions: Sequence[Definition], hosted: Hosted) -> None:
+    def __init__(self, definitions: Sequence[Definition], hosted: Hosted, resolver: Resolver | None) -> None:
         self.domains = {domain: number for number, one in enumerate(definitions) for domain in one.domains}
         self.hosts = {domain.encode(): domain for domain in self.domains}
         self.homes = [one.domains[0] for one in definitions]
@@ -130,6 +136,7 @@ class _Index:
         self.first_open = min(self.open, default=None)
         self.exchanges = {domain: number for number in sorted(self.open) for domain in definitions[number].mx_domains}
         """The domains that the MX hosts of customers' domains are in."""
+        self.recognition = Recognition(resolver, self.by_exchange) if resolver and self.open else None
         self.prepared = _prepared(definitions)
 
     def known(self, domain: str) -> int | None:
@@ -153,11 +160,35 @@ class _Index:
             domain = self.hosts.get(rest) if prefix in _PREFIXES else None
         if domain is not None:
             return self.domains[domain], domain
-        if self.hosted and name.isascii():
-            for domain in _domains_of(name.decode("ascii")):
-                if (number := self.hosted.owner(domain)) is not None:
-                    return number, domain
+        if not name.isascii() or not (self.hosted or self.recognition):
+            return None
+        domains = list(_domains_of(name.decode("ascii")))
+        for domain in domains:
+            if (number := self.hosted.owner(domain)) is not None:
+                return number, domain
+        # The DNS is asked about names that are for mail clients, not about every host that a request may name.
+        for domain in domains[1:]:
+            if (verdict := self.verdict(domain)) and verdict.owner is not None:
+                return verdict.owner, domain
         return None
+
+    def verdict(self, domain: str) -> Verdict | None:
+        """Return what the DNS says of a domain, None when it is not asked. Raises UndecidedError when it must be."""
+        if self.recognition is None:
+            return None
+        if not _is_domain(domain):
+            return Verdict(certain=True)
+        found = self.recognition.remembered(domain)
+        if found is None:
+            raise UndecidedError(partial(self.recognition.settle, domain))
+        return found
+
+
+def _is_domain(name: str) -> bool:
+    try:
+        return "." in name and ascii_domain(name) == name
+    except ValueError:
+        return False
 
 
 def _domains_of(host: str) -> Iterator[str]:
@@ -251,10 +282,16 @@ class Directory(Generic[T]):
     def owns(self, host: str) -> bool:
         """Tell whether clients ask this host: an own domain, or one of the names before own and hosted domains.
 
-        A hosted domain itself is its owner's web site.
+        A hosted domain itself is its owner's web site. Raises UncertainError when that depends on the DNS, and it does
+        not answer.
         """
         found = self._index.at_host(host.encode())
-        return found is not None and (found[1] in self._index.domains or found[1] != host)
+        if found is not None:
+            return found[1] in self._index.domains or found[1] != host
+        for domain in list(_domains_of(host))[1:]:
+            if (verdict := self._index.verdict(domain)) and not verdict.certain:
+                raise UncertainError("the DNS does not say whether this name is a customer's")
+        return False
 
     def home(self, domain: str, host: bytes) -> str:
         """Return a domain of the definition that serves a domain: itself, or one of its hoster's.
@@ -274,10 +311,21 @@ class Directory(Generic[T]):
             return number
         if self._index.first_open is None:
             raise NotServedError("the domain of this address is not served here")
+        if (verdict := self._index.verdict(domain)) and verdict.certain:
+            if verdict.owner is None:
+                raise NotServedError("the domain of this address is not served here")
+            return verdict.owner
+        # Settings are no secret: when the DNS does not answer, customers get theirs all the same.
         asked = self._index.at_host(host)
         return asked[0] if asked and asked[0] in self._index.open else self._index.first_open
 
 
-def directory(definitions: Sequence[Definition], hosted: Hosted | None = None) -> Directory[Definition]:
-    """Return the directory of some definitions, at least one, and of the domains that they host."""
-    return Directory(_Index(definitions, hosted or Hosted()), definitions.__getitem__)
+def directory(
+    definitions: Sequence[Definition], hosted: Hosted | None = None, resolver: Resolver | None = None
+) -> Directory[Definition]:
+    """Return the directory of some definitions, at least one, and of the domains that they host.
+
+    With a `resolver`, domains of providers without a list are recognised by their MX records: what depends on them
+    raises UndecidedError until the DNS has been asked. Without one, every domain is taken for a customer's.
+    """
+    return Directory(_Index(definitions, hosted or Hosted(), resolver), definitions.__getitem__)

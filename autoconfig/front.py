@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from autoconfig.directory import NotServedError
 from autoconfig.observe import RequestRecord, record
+from autoconfig.recognition import UndecidedError
 from autoconfig.requests import Request, check_size, read_head
 from autoconfig.responses import Response, plain_text
 
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 Responder = Callable[[Request], Response | Awaitable[Response]]
 """A protocol's function from a request to its response. Raises HTTPException or NotServedError to refuse."""
+_MOST_DECISIONS = 3
+"""Questions to the DNS that a request can wait for."""
 Report = Callable[[RequestRecord], None]
 
 
@@ -135,7 +138,10 @@ class Front:
             if request.method not in endpoint.methods:
                 allowed = ", ".join(endpoint.methods)
                 raise HTTPException(405, f"this path takes {allowed}", {"Allow": allowed})
-            response = endpoint.responder(request)
+            try:
+                response = endpoint.responder(request)
+            except UndecidedError as undecided:
+                response = _settled(undecided, endpoint.responder, request)
             if not isinstance(response, Response):
                 return route, _awaited(response, request)
             if request.if_none_match and request.method != "POST":
@@ -160,6 +166,19 @@ class Front:
         response = await pending
         report(record(request, route, response, start))
         return response
+
+
+async def _settled(undecided: UndecidedError, respond: Responder, request: Request) -> Response:
+    """Respond to a request when the DNS has told what it depends on: the domain of its host, then of its address."""
+    for _ in range(_MOST_DECISIONS):
+        await undecided.settle()
+        try:
+            response = respond(request)
+        except UndecidedError as another:
+            undecided = another
+        else:
+            return response if isinstance(response, Response) else await response
+    raise NotServedError("this is not served here")
 
 
 async def _awaited(pending: Awaitable[Response], request: Request) -> Response:

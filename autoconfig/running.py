@@ -24,7 +24,9 @@ class Application:
 
     def take(self, settings: Settings) -> None:
         """Serve other settings. Raises TemplateError, and then serves the old ones."""
-        self._app = application(settings, ready=lambda: not self.draining, report=self._report)
+        self._app = application(
+            settings, ready=lambda: not self.draining, report=self._report, resolver=settings.resolver()
+        )
         _freeze()
 
     def respond(self, request: Request) -> Response | Awaitable[Response]:

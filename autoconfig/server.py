@@ -4,10 +4,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from urllib.parse import urlsplit
 
+from starlette.exceptions import HTTPException
+
 from autoconfig.address import ascii_domain
 from autoconfig.definition import Definition
-from autoconfig.directory import Directory, NotServedError
+from autoconfig.directory import Directory, NotServedError, UncertainError
 from autoconfig.front import Endpoint, Front, Report
+from autoconfig.mail_exchangers import Resolver
 from autoconfig.protocols import PROTOCOLS, mobileconfig
 from autoconfig.protocols.description import Parts
 from autoconfig.requests import Fields, Request
@@ -19,13 +22,20 @@ from autoconfig.sources import Settings
 _OK = Response(ResponseKind("text/plain", {"Cache-Control": "no-store"}), b"ok\n")
 
 
-def application(settings: Settings, *, ready: Callable[[], bool] = lambda: True, report: Report | None = None) -> Front:
+def application(
+    settings: Settings,
+    *,
+    ready: Callable[[], bool] = lambda: True,
+    report: Report | None = None,
+    resolver: Resolver | None = None,
+) -> Front:
     """Make the application that serves some settings; `ready` says whether it should be given requests.
 
-    Every answer is reported to `report`, if there is one. Raises TemplateError when a stylesheet is broken; nothing
-    that could fail later is left for a request.
+    Every answer is reported to `report`, if there is one. With a `resolver`, providers without a list of the domains
+    that they host recognise them by their MX records; without one, they take every domain for a customer's. Raises
+    TemplateError when a stylesheet is broken; nothing that could fail later is left for a request.
     """
-    definitions, options = settings.directory(), settings.options
+    definitions, options = settings.directory(resolver), settings.options
     parts = Parts(definitions, PROTOCOLS, settings.signer)
     people = SetupPage(definitions, parts.made(mobileconfig.PROTOCOL), options.public_url, options.root_path)
     endpoints = [
@@ -59,14 +69,17 @@ def _readyz(ready: Callable[[], bool], _: Request) -> Response:
 
 
 def _tls_ask(owned: Callable[[str], bool], request: Request) -> Response:
-    """Tell Caddy whether to get a certificate for a name: only when clients of a definition ask it."""
+    """Tell Caddy whether to get a certificate for a name: only when clients of own or hosted domains ask it."""
     try:
         name = ascii_domain(Fields(request.query).text("domain") or "")
     except ValueError:
         name = ""
-    if owned(name):
-        return _OK
-    raise NotServedError("this name is not one of the definitions' own")
+    try:
+        if owned(name):
+            return _OK
+    except UncertainError as error:
+        raise HTTPException(503, str(error), {"Retry-After": "10"}) from error
+    raise NotServedError("this name is not one that mail clients ask here")
 
 
 def _hosts(definitions: Directory[Definition], public_url: str | None) -> Callable[[str], bool]:

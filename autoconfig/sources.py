@@ -10,6 +10,7 @@ from autoconfig.advice import advise
 from autoconfig.definition import Definition, DefinitionError
 from autoconfig.directory import Directory, Files, directory, load, read
 from autoconfig.hosting import Assigned, HostedList, ListSource, assign, check, read_lists
+from autoconfig.mail_exchangers import Resolver
 from autoconfig.signing import Signer, SigningError, SigningFiles
 from autoconfig.templates import TemplateError
 from autoconfig.visible import visible
@@ -32,6 +33,8 @@ class Options:
     drain_time: float = 0.0
     """Seconds from SIGTERM to the end of listening, for load balancers to look elsewhere."""
     access_log: bool = False
+    resolver: str | None = None
+    """What is asked for the MX records of customers' domains, `IP[:PORT]`, if not the system's resolvers."""
     metrics: bool = False
 
 
@@ -94,9 +97,16 @@ class Settings:
     assigned: Assigned = field(default_factory=Assigned)
     """The domains that definitions host, as far as there are lists."""
 
-    def directory(self) -> Directory[Definition]:
-        """Return who serves which domain."""
-        return directory(self.definitions, self.assigned.hosted)
+    def directory(self, resolver: Resolver | None = None) -> Directory[Definition]:
+        """Return who serves which domain; `resolver` is for domains of which there is no list."""
+        return directory(self.definitions, self.assigned.hosted, resolver)
+
+    def resolver(self) -> Resolver | None:
+        """Return what is asked about domains of which there is no list, None if no provider hosts any."""
+        numbers = (number for number, one in enumerate(self.definitions) if one.hosts_customer_domains)
+        if all(number in self.assigned.hosted.listed for number in numbers):
+            return None
+        return Resolver(self.options.resolver)
 
     def signing_warnings(self) -> Iterator[str]:
         """Yield what an operator should know of the signing certificate, `FILE: what`."""

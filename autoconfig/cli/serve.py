@@ -26,6 +26,7 @@ from autoconfig.cli.options import (
 from autoconfig.connection_pool import Limits, TrustedProxies
 from autoconfig.listening import Listener, notify_ready
 from autoconfig.logs import configuration, descriptor_of, writer
+from autoconfig.mail_exchangers import address_and_port
 from autoconfig.metrics import State, count_dropped_lines, listen, shared
 from autoconfig.reloading import Apply, Reloader
 from autoconfig.running import Application
@@ -51,6 +52,15 @@ def _networks(_context: click.Context, _option: click.Parameter, value: str) -> 
     return value
 
 
+def _resolver(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    if value:
+        try:
+            address_and_port(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+    return value
+
+
 @click.command(context_settings=SETTINGS)
 @option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen on; 0: any.")
@@ -60,6 +70,12 @@ def _networks(_context: click.Context, _option: click.Parameter, value: str) -> 
     callback=web_address,
     metavar="URL",
     help="Where people reach the setup page, if that is none of the definitions' own host names.",
+)
+@option(
+    "--resolver",
+    callback=_resolver,
+    metavar="IP[:PORT]",
+    help="Ask this resolver for the MX records of customers' domains of which there is no list, not the system's.",
 )
 @signed
 @option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that answer.")

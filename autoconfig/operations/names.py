@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import ipaddress
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ import dns.resolver
 from dns.rdtypes.ANY.MX import MX
 from dns.rdtypes.IN.SRV import SRV
 
+from autoconfig.mail_exchangers import address_and_port
 from autoconfig.operations.dns import SMTPS, Record, hostname
 from autoconfig.operations.report import Finding, Problem, Verdict, findings, result_of, right
 
@@ -40,7 +40,7 @@ class Names:
         except dns.resolver.NoResolverConfiguration as error:
             raise Problem("this machine has no resolver", "name one with --resolver", Verdict.UNKNOWN) from error
         if resolver:
-            address, self._resolver.port = _address_and_port(resolver)
+            address, self._resolver.port = address_and_port(resolver)
             self._resolver.nameservers = [address]
         self._resolver.lifetime = timeout
         self._slots = asyncio.Semaphore(_AT_ONCE)
@@ -115,22 +115,6 @@ class _Found(NamedTuple):
 
     canonical: str
     records: list[dns.rdata.Rdata]
-
-
-def _address_and_port(resolver: str) -> tuple[str, int]:
-    match = re.fullmatch(
-        r"(?P<v4>[0-9.]+)(:(?P<port4>[0-9]{1,5}))?|\[(?P<v6>[^]]+)\](:(?P<port6>[0-9]{1,5}))?", resolver
-    )
-    address = (match["v4"] or match["v6"]) if match else resolver
-    port = int((match and (match["port4"] or match["port6"])) or 53)
-    if port > 65535:
-        raise ValueError(f"port {port} is out of range; use 1-65535")
-    try:
-        return str(ipaddress.ip_address(address)), port
-    except ValueError as error:
-        raise ValueError(
-            f"{resolver} is not an IP address such as 192.0.2.1, 192.0.2.1:53 or [2001:db8::1]:53"
-        ) from error
 
 
 async def check_host(names: Names, host: str) -> Finding:

@@ -1,0 +1,126 @@
+"""Customers' domains of providers without a list, recognised by the DNS: their mail goes to the provider.
+
+Strangers choose the names that are asked about. So few lookups run at once, a zone whose name servers are slow has a
+share of them, and what is remembered is bounded: customers apart from strangers, so that these cannot displace those.
+"""
+
+import asyncio
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Iterator
+from typing import NamedTuple
+
+from autoconfig.mail_exchangers import Resolver, ResolverError
+
+NEGATIVE = 300.0
+"""Seconds for which a domain whose mail goes elsewhere is remembered."""
+FAILED = 10.0
+"""Seconds for which it is remembered that the DNS did not answer, or that too many lookups were running."""
+_SHORTEST, _LONGEST = 10.0, 86400.0
+"""Bounds for the seconds, TTL, for which a customer's domain is remembered."""
+_MOST_CUSTOMERS, _MOST_OTHERS = 100_000, 10_000
+"""Domains that are remembered, by process."""
+AT_ONCE = 192
+"""Lookups at once, by process."""
+_SHARES = {2: 64, 3: 16}
+"""Lookups at once for the names below a name with that many labels: co.uk, attacker.co.uk."""
+
+
+class Verdict(NamedTuple):
+    """What the DNS says of a domain: `owner` is the definition that hosts it, None when none does."""
+
+    certain: bool
+    """Whether the DNS has answered."""
+    owner: int | None = None
+
+
+_FOREIGN, _UNCERTAIN = Verdict(True), Verdict(False)
+
+
+class UndecidedError(Exception):
+    """Only the DNS knows whether a domain is served: await `settle()`, and try again."""
+
+    def __init__(self, settle: Callable[[], Awaitable[object]]) -> None:
+        super().__init__()
+        self.settle = settle
+
+
+class Recognition:
+    """Asks, and remembers, which definition hosts a domain; `owner` tells it by the name of an MX host."""
+
+    def __init__(self, resolver: Resolver, owner: Callable[[str], int | None]) -> None:
+        self._resolver = resolver
+        self._owner = owner
+        self._customers, self._others = _Memory(_MOST_CUSTOMERS), _Memory(_MOST_OTHERS)
+        self._running: dict[str, asyncio.Task[Verdict]] = {}
+        self._shares: Counter[str] = Counter()
+
+    def remembered(self, domain: str) -> Verdict | None:
+        """Return what is known of a domain, None when the DNS must be asked."""
+        return self._customers.get(domain) or self._others.get(domain)
+
+    async def settle(self, domain: str) -> Verdict:
+        """Return what the DNS says of a domain, within seconds; it is remembered for a while at least."""
+        if verdict := self.remembered(domain):
+            return verdict
+        task = self._running.get(domain)
+        if task is None:
+            shares = list(_shared(domain))
+            if len(self._running) >= AT_ONCE or any(self._shares[name] >= share for name, share in shares):
+                return self._remember(domain, _UNCERTAIN, FAILED)
+            task = self._running[domain] = asyncio.create_task(self._look_up(domain, [name for name, _ in shares]))
+            self._shares.update(name for name, _ in shares)
+        return await asyncio.shield(task)
+
+    async def _look_up(self, domain: str, shares: list[str]) -> Verdict:
+        try:
+            found = await self._resolver.exchangers(domain)
+        except ResolverError:
+            return self._remember(domain, _UNCERTAIN, FAILED)
+        finally:
+            del self._running[domain]
+            self._shares.subtract(shares)
+            for name in shares:
+                if not self._shares[name]:
+                    del self._shares[name]
+        owner = next((owner for host in found.hosts if (owner := self._owner(host)) is not None), None)
+        if owner is None:
+            return self._remember(domain, _FOREIGN, NEGATIVE)
+        return self._remember(domain, Verdict(True, owner), min(max(found.ttl, _SHORTEST), _LONGEST))
+
+    def _remember(self, domain: str, verdict: Verdict, seconds: float) -> Verdict:
+        memory = self._others if verdict.owner is None else self._customers
+        memory.put(domain, verdict, seconds)
+        return verdict
+
+
+def _shared(domain: str) -> Iterator[tuple[str, int]]:
+    """Yield the names above a domain that have a share of the lookups, and that share."""
+    labels = domain.split(".")
+    for number, share in _SHARES.items():
+        if len(labels) > number:
+            yield ".".join(labels[-number:]), share
+
+
+class _Memory:
+    """Verdicts for a time, those used last; the oldest make room."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._verdicts: OrderedDict[str, tuple[float, Verdict]] = OrderedDict()
+
+    def get(self, domain: str) -> Verdict | None:
+        found = self._verdicts.get(domain)
+        if found is None:
+            return None
+        expires, verdict = found
+        if time.monotonic() >= expires:
+            del self._verdicts[domain]
+            return None
+        self._verdicts.move_to_end(domain)
+        return verdict
+
+    def put(self, domain: str, verdict: Verdict, seconds: float) -> None:
+        self._verdicts[domain] = (time.monotonic() + seconds, verdict)
+        if len(self._verdicts) > self._size:
+            self._verdicts.popitem(last=False)

@@ -1,0 +1,202 @@
+import asyncio
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
+
+import pytest
+
+from autoconfig import recognition as module
+from autoconfig.mail_exchangers import Resolver
+from autoconfig.recognition import Recognition, Verdict
+from tests.name_server import (
+    NameServer,
+    Reply,
+    alias,
+    enormous,
+    failure,
+    forged,
+    garbage,
+    missing,
+    mx,
+    name_server,
+    nothing_there,
+    of_another_question,
+    silence,
+    truncated,
+)
+
+OURS, FOREIGN, UNCERTAIN = Verdict(True, 7), Verdict(True), Verdict(False)
+T = TypeVar("T")
+
+
+def owner(host: str) -> int | None:
+    return 7 if host == "mx.example.net" else None
+
+
+@pytest.fixture
+def server() -> Iterator[NameServer]:
+    replies: dict[str, Reply] = {
+        "customer.example": mx("10 mx.example.net."),
+        "*.slow.example": silence,
+        "broken.example": failure,
+    }
+    with name_server(replies) as server:
+        yield server
+
+
+def ask(address: str, *domains: str) -> list[Verdict]:
+    async def run() -> list[Verdict]:
+        recognition = Recognition(Resolver(address), owner)
+        return await asyncio.gather(*map(recognition.settle, domains))
+
+    return asyncio.run(run())
+
+
+def with_recognition(server: NameServer, use: Callable[[Recognition], Awaitable[T]]) -> T:
+    async def run() -> T:
+        return await use(Recognition(Resolver(server.address), owner))
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict"),
+    [
+        (mx("10 mx.example.net."), OURS),
+        (mx("10 MX.Example.NET."), OURS),
+        (mx("20 elsewhere.example.", "10 mx.example.net."), OURS),
+        (mx("10 elsewhere.example.", "20 mx.example.net."), FOREIGN),  # a backup: the mail goes elsewhere first
+        (mx("10 elsewhere.example.", "10 mx.example.net."), OURS),
+        (mx("0 ."), FOREIGN),  # RFC 7505: no mail
+        (mx(), FOREIGN),
+        (missing, FOREIGN),
+        (alias("other.example.", "10 mx.example.net."), OURS),
+        (failure, UNCERTAIN),
+        (silence, UNCERTAIN),
+        (garbage, UNCERTAIN),
+        (forged, UNCERTAIN),
+        (of_another_question, UNCERTAIN),
+        (enormous, UNCERTAIN),
+    ],
+)
+def test_a_domain_is_a_customers_when_its_mail_goes_to_the_provider_first(reply: Reply, verdict: Verdict) -> None:
+    with name_server({"customer.example": reply}) as server:
+        assert ask(server.address, "customer.example") == [verdict]
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict"), [(mx("10 mx.example.net."), OURS), (enormous, UNCERTAIN), (garbage, UNCERTAIN)]
+)
+def test_what_does_not_fit_into_a_datagram_comes_over_tcp_within_limits(reply: Reply, verdict: Verdict) -> None:
+    with name_server({"customer.example": truncated}, {"customer.example": reply}) as server:
+        assert ask(server.address, "customer.example") == [verdict]
+
+
+def test_where_no_resolver_is_nothing_is_certain() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    assert ask(address, "customer.example") == [UNCERTAIN]
+
+
+def test_a_resolver_that_is_silent_has_three_seconds() -> None:
+    with nothing_there() as address:
+        start = time.monotonic()
+        assert ask(address, *(f"customer{number}.example" for number in range(20))) == [UNCERTAIN] * 20
+        assert time.monotonic() - start < 10  # at once, not one after the other
+
+
+def test_questions_that_wait_are_one_and_answers_are_remembered(server: NameServer) -> None:
+    async def use(recognition: Recognition) -> None:
+        assert await asyncio.gather(*(recognition.settle("customer.example") for _ in range(50))) == [OURS] * 50
+        assert recognition.remembered("customer.example") == OURS
+        assert await recognition.settle("foreign.example") == FOREIGN
+        assert recognition.remembered("foreign.example") == FOREIGN
+
+    with_recognition(server, use)
+    assert server.asked == {"customer.example": 1, "foreign.example": 1}
+
+
+def test_customers_are_remembered_for_their_ttl_and_others_for_minutes(
+    server: NameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.replies |= {
+        "short.example": mx("10 mx.example.net.", ttl=0),
+        "long.example": mx("10 mx.example.net.", ttl=10**6),
+    }
+    moment = time.monotonic()
+    monkeypatch.setattr("autoconfig.recognition.time.monotonic", lambda: moment)
+
+    async def use(recognition: Recognition) -> None:
+        nonlocal moment
+        domains = ("customer.example", "short.example", "long.example", "foreign.example", "broken.example")
+        for domain in domains:
+            await recognition.settle(domain)
+
+        def remembered() -> list[str]:
+            return [domain for domain in domains if recognition.remembered(domain)]
+
+        assert remembered() == list(domains)
+        moment += 11
+        assert remembered() == ["customer.example", "long.example", "foreign.example"]
+        moment += 300
+        assert remembered() == ["customer.example", "long.example"]
+        moment += 300
+        assert remembered() == ["long.example"]
+        moment += 86400
+        assert remembered() == []
+
+    with_recognition(server, use)
+
+
+def test_a_flood_of_names_of_a_slow_zone_keeps_no_customer_waiting(server: NameServer) -> None:
+    async def use(recognition: Recognition) -> None:
+        flood = [asyncio.create_task(recognition.settle(f"x{number}.slow.example")) for number in range(2000)]
+        await asyncio.sleep(0)
+        assert await recognition.settle("customer.example") == OURS
+        waiting = [one for one in flood if not one.done()]
+        assert 0 < len(waiting) <= 64
+        assert set(await asyncio.gather(*flood)) == {UNCERTAIN}
+
+    with_recognition(server, use)
+
+
+def test_an_attackers_names_leave_most_of_a_shared_zone_to_others(server: NameServer) -> None:
+    server.replies |= {"*.attacker.co.example": silence, "shop.co.example": mx("10 mx.example.net.")}
+
+    async def use(recognition: Recognition) -> None:
+        flood = [asyncio.create_task(recognition.settle(f"x{n}.attacker.co.example")) for n in range(500)]
+        await asyncio.sleep(0)
+        assert await recognition.settle("shop.co.example") == OURS
+        assert 0 < len([one for one in flood if not one.done()]) <= 16
+        await asyncio.gather(*flood)
+
+    with_recognition(server, use)
+
+
+def test_a_flood_of_names_displaces_no_customer_and_memory_is_bounded(
+    server: NameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_OTHERS", 50)
+    monkeypatch.setattr(module, "_MOST_CUSTOMERS", 2)
+    server.replies |= {f"customer{n}.example": mx("10 mx.example.net.") for n in (1, 2, 3)}
+
+    async def use(recognition: Recognition) -> None:
+        for n in (1, 2, 1, 3):
+            await recognition.settle(f"customer{n}.example")
+        for number in range(200):
+            await recognition.settle(f"x{number}.example")
+        kept = [n for n in range(200) if recognition.remembered(f"x{n}.example")]
+        assert kept == list(range(150, 200))
+        assert [n for n in (1, 2, 3) if recognition.remembered(f"customer{n}.example")] == [1, 3]
+
+    with_recognition(server, use)
+
+
+def test_lookups_leave_nothing_behind(server: NameServer) -> None:
+    async def use(recognition: Recognition) -> None:
+        await asyncio.gather(*(recognition.settle(f"a{n}.b.c.example") for n in range(300)))
+        assert (recognition._running, recognition._shares) == ({}, {})
+
+    with_recognition(server, use)
