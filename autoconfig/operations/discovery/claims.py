@@ -1,7 +1,6 @@
 """What sources say about a domain's servers, before anything of it has been verified."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -69,7 +68,7 @@ class ServiceClaim:
 class Source:
     """What one source says. `name` begins a sentence: `Published at https://…`.
 
-    Sources that state a whole account (`complete`) are better known to be meant: a guess is not.
+    A `guess` names hosts that may exist; the others are statements.
     """
 
     name: str
@@ -133,8 +132,3 @@ def filled(text: str, address: MailAddress) -> str:
     for name, value in values.items():
         text = text.replace(f"%EMAIL{name}%", value)
     return text
-
-
-def with_default_ports(host: str, types: Sequence[str]) -> tuple[Claim, ...]:
-    """Return claims that a host has servers of some types, wherever they listen."""
-    return tuple(Claim(type_, host) for type_ in types)

@@ -51,8 +51,7 @@ def read_autoconfig(name: str, content: bytes, address: MailAddress) -> Source |
     services = [service for one in sections for service in _services(one, address)]
     if not claims and not services:
         return None
-    mx_domains = {one.text for one in root.iterfind("emailProvider/domain[@purpose='mx']")}
-    domains = [one.text or "" for one in root.iterfind("emailProvider/domain")]
+    domains = root.findall("emailProvider/domain")
     left = [tag for tag in _LEFT if root.find(tag) is not None]
     return Source(
         name,
@@ -60,8 +59,8 @@ def read_autoconfig(name: str, content: bytes, address: MailAddress) -> Source |
         tuple(services),
         display_name=_text(root.findtext("emailProvider/displayName", ""), _LONGEST_NAME),
         short_name=_text(root.findtext("emailProvider/displayShortName", ""), _LONGEST_SHORT_NAME),
-        domains=tuple(_domains(one for one in domains if one not in mx_domains)),
-        mx_domains=tuple(_domains(one or "" for one in mx_domains)),
+        domains=tuple(_domains(one.text or "" for one in domains if one.get("purpose") is None)),
+        mx_domains=tuple(_domains(one.text or "" for one in domains if one.get("purpose") == "mx")),
         help_page=_attribute(root, "emailProvider/documentation"),
         webmail=_attribute(root, "webMail/loginPage"),
         issuer=url_of(root.findtext("oAuth2/issuer", "")),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from autoconfig.operations.discovery.claims import Claim, Source
-from autoconfig.operations.discovery.verify import Verified, Verifier, working
+from autoconfig.operations.discovery.verify import Verified, Verifier, problem, working
 from autoconfig.operations.report import Finding
 
 _MOST_CLAIMS = 60
@@ -82,7 +82,7 @@ class Mail:
 
     def _kinds(self, source: Source) -> tuple[str, ...]:
         incoming = tuple(dict.fromkeys(one.type for one in source.claims if one.type != "smtp"))
-        works = any(one.type != "smtp" and working(self._tasks.get(one, []))[0] for one in source.claims)
+        works = any(one.type != "smtp" and working(self._tasks.get(one, [])) for one in source.claims)
         return (*incoming, "smtp") if works else ()
 
     def _add(self, settled: Settled, type_: str, sources: Sequence[Source]) -> None:
@@ -92,13 +92,14 @@ class Mail:
         for source in sources:
             found: dict[tuple[str, int], Server] = {}
             for claim in (one for one in source.claims if one.type == type_):
-                verified, problems = working(self._tasks.get(claim, []))
-                if verified is None:
-                    # A guess that is wrong is no news.
-                    wrong += [] if source.guess else [f"{source.name}: {type_} {claim}; {'; '.join(problems) or _LATE}"]
-                elif not (source.guess and found):
-                    server = self._server(source, claim, verified, problems, published)
+                tasks = self._tasks.get(claim, [])
+                verified = working(tasks)
+                if verified and not (source.guess and found):
+                    server = self._server(source, claim, verified, tasks[0], published)
                     found.setdefault((verified.host, verified.port), server)
+                elif not verified and not source.guess:  # a guess that is wrong is no news
+                    why = "; ".join(dict.fromkeys(map(problem, tasks))) or "there are too many to try"
+                    wrong.append(f"{source.name}: {type_} {claim}; {why}")
             if found:
                 first, *others = sorted(found.values(), key=lambda one: one.verified.socket_type != "SSL")
                 told = tuple(f"Wrong: {one}" for one in wrong)
@@ -107,17 +108,26 @@ class Mail:
         settled.remarks += wrong
 
     def _server(
-        self, source: Source, claim: Claim, verified: Verified, problems: Sequence[str], published: str
+        self,
+        source: Source,
+        claim: Claim,
+        verified: Verified,
+        first: asyncio.Task[Verified | Finding],
+        published: str,
     ) -> Server:
+        """Return a server to write; `first` is the meeting at the claimed port, if the claim has a usable one."""
         evidence = [f"{source.name}: {claim.type} {claim}"]
+        instead = f"Port {verified.port} with {verified.socket_type}"
         if claim.port and (claim.port, claim.socket_type) != (verified.port, verified.socket_type):
-            place = f"{claim.host} port {claim.port}"
-            reason = next((one for one in problems if f"port {claim.port}:" in one), "")
-            if reason or claim.socket_type not in ("SSL", "STARTTLS"):
-                text = reason or f"{place}: {claim.socket_type or 'no socketType'} does not protect passwords"
-                evidence.append(f"Wrong: {text}. Port {verified.port} with {verified.socket_type} works instead.")
+            if claim.socket_type not in ("SSL", "STARTTLS"):
+                evidence.append(
+                    f"Wrong: {claim.socket_type or 'no socketType'} leaves passwords unprotected. {instead}"
+                )
+                evidence[-1] += " works instead."
+            elif text := problem(first):
+                evidence.append(f"Wrong: {text}. {instead} works instead.")
             else:
-                evidence.append(f"Port {verified.port} with {verified.socket_type} works too, and is preferred.")
+                evidence.append(f"{instead} works too, and is preferred.")
         evidence.append(f"Verified on {self._date}: {verified.evidence}.")
         evidence += [f"Not at every address: {one}" for one in verified.problems]
         methods = tuple(one for one in claim.methods if one in verified.offered)
@@ -131,7 +141,6 @@ class Mail:
 
 _UNKNOWN = ("imap", "pop3", "smtp")
 """What is looked for when no source says what there is."""
-_LATE = "not finished in time"
 
 
 def _with(server: Server, evidence: tuple[str, ...]) -> Server:

@@ -68,12 +68,8 @@ class Verifier:
 
     def failures(self) -> list[str]:
         """Return one line for each server that did not work or was not met in time."""
-        lines = []
-        for (type_, host, port, _), task in self._met.items():
-            result = task.result() if task.done() and not task.cancelled() else None
-            if not isinstance(result, Verified):
-                lines.append(f"{type_} {host}:{port}: {result.text if result else 'not finished in time'}")
-        return lines
+        wrong = [(place, text) for place, task in self._met.items() if (text := problem(task))]
+        return [f"{type_} {host}:{port}: {text}" for (type_, host, port, _), text in wrong]
 
     def begin(self, claim: Claim) -> list[asyncio.Task[Verified | Finding]]:
         """Begin to meet a host as claimed, and where the standards have its servers; return the tasks in that order."""
@@ -115,8 +111,8 @@ class Verifier:
         try:
             met = await mail.meet(server, address, self._tls, self._attempts)
         except Problem as problem:
-            text = problem.finding.text
-            place = "" if address in text else f"{address} port {server.port}: "
+            place = f"{address} port {server.port}: "
+            text = problem.finding.text.removeprefix(place).removeprefix(f"{address} ")
             raise Problem(f"{place}{text}", problem.finding.remedy, problem.finding.verdict) from problem
         if not met.methods(server.type):
             raise Problem(f"{address} port {server.port}: it offers no way to log in")
@@ -195,12 +191,16 @@ def _json(body: bytes) -> dict[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def working(tasks: Sequence[asyncio.Task[Verified | Finding]]) -> tuple[Verified | None, list[str]]:
-    """Return the server to write among those at one host, implicit TLS first, and what does not work before it.
-
-    Tasks that have not finished are left out.
-    """
+def working(tasks: Sequence[asyncio.Task[Verified | Finding]]) -> Verified | None:
+    """Return the server to write among those at one host, implicit TLS first."""
     results = [one.result() for one in tasks if one.done() and not one.cancelled()]
     good = [one for one in results if isinstance(one, Verified)]
-    best = next((one for one in good if one.socket_type == "SSL"), next(iter(good), None))
-    return best, [one.text for one in results if isinstance(one, Finding)]
+    return next((one for one in good if one.socket_type == "SSL"), next(iter(good), None))
+
+
+def problem(task: asyncio.Task[Verified | Finding]) -> str:
+    """Return why a server cannot be written, empty when it can."""
+    if not task.done() or task.cancelled():
+        return "not finished in time"
+    result = task.result()
+    return result.text if isinstance(result, Finding) else ""

@@ -40,7 +40,7 @@ def write(found: Found, answers: Answers, name: str) -> tuple[bytes, Definition]
 
     Raises DefinitionError when it is not valid, which would be a mistake of this program.
     """
-    content = Template.named("definition.xsl").required_document(_tree(found, answers)).fill({}) + b"\n"
+    content = Template.named("definition.xsl").required_document(_tree(found, answers)).fill({}).rstrip() + b"\n"
     return content, definition.load(Path(name), content)
 
 
@@ -60,7 +60,7 @@ def _tree(found: Found, answers: Answers) -> etree._Element:
     root = etree.Element("found", id=base if provider else found.domain)
     _explain(root, _remarks(found, answers))
     _domains(root, found, base if provider else "")
-    name = found.display_name or Text(found.domain, "Nothing says what the provider is called: write its name.")
+    name = found.display_name or Text(root.get("id", ""), "Nothing says what the provider is called: write its name.")
     _value(root, "displayName", name)
     if found.short_name:
         _value(root, "displayShortName", found.short_name)

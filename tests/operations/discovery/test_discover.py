@@ -1,0 +1,450 @@
+"""What `init` makes of providers: real servers on loopback, from what is published to what is written."""
+
+import asyncio
+import time
+
+import pytest
+
+from tests.operations.discovery.provider import (
+    DOMAIN,
+    HANGS,
+    IMPLICIT,
+    STARTTLS,
+    Answer,
+    Provider,
+    asks,
+    evidence,
+    places,
+    server,
+    xml,
+)
+from tests.operations.hosts import Talk, send
+
+AUTOCONFIG = f"GET autoconfig.{DOMAIN}/mail/config-v1.1.xml"
+MAIL = f"mail.{DOMAIN}"
+
+
+def section(type_: str, port: str, socket_type: str = "SSL", host: str = MAIL, more: str = "") -> str:
+    element = "outgoingServer" if type_ == "smtp" else "incomingServer"
+    return (
+        f'<{element} type="{type_}"><hostname>{host}</hostname><port>{port}</port><socketType>{socket_type}</socketType>'
+        f"<authentication>password-cleartext</authentication>{more or '<username>%EMAILADDRESS%</username>'}</{element}>"
+    )
+
+
+def config(*sections: str, domains: str = f"<domain>{DOMAIN}</domain>", after: str = "") -> Answer:
+    """Return an autoconfig file as another product serves it."""
+    name = "<displayName>Good Mail</displayName><displayShortName>Good</displayShortName>"
+    return xml(
+        f'<clientConfig version="1.1"><emailProvider id="{DOMAIN}">{domains}{name}{"".join(sections)}</emailProvider>'
+        f"{after}</clientConfig>"
+    )
+
+
+RIGHT = config(section("imap", "{imap}"), section("smtp", "{smtp}"))
+ALL = ["imap mail.provider.example SSL", "pop3 mail.provider.example SSL", "smtp mail.provider.example SSL"]
+TWO = [ALL[0], ALL[2]]
+
+
+def test_what_a_domain_publishes_is_kept_and_nothing_else_is_looked_for() -> None:
+    provider = Provider(IMPLICIT, answers={AUTOCONFIG: RIGHT})
+    found = provider.discover()
+    assert places(found) == TWO  # POP3 is there, and the provider does not want it
+    assert [one.username for one in found.servers] == ["%EMAILADDRESS%"] * 2
+    assert found.display_name
+    assert found.short_name
+    assert (found.display_name.value, found.short_name.value) == ("Good Mail", "Good")
+    assert f"Published at https://autoconfig.{DOMAIN}/mail/config-v1.1.xml: imap {MAIL}:" in evidence(found)
+    assert "TLSv1.3, certificate valid for mail.provider.example" in evidence(found)
+    assert found.is_usable
+    assert found.knows_username
+    assert found.remarks == []
+
+
+@pytest.mark.parametrize(
+    ("published", "reason"),
+    [
+        (("1", "SSL"), "Wrong: 127.0.0.1 port 1: connection refused. Port "),
+        (("{imap}", "plain"), "plain leaves passwords unprotected"),
+        (("99999", "SSL"), f"Published at https://autoconfig.{DOMAIN}/mail/config-v1.1.xml: imap {MAIL}"),
+        (("{imap}", "STARTTLS"), "does not answer within 1 seconds"),
+    ],
+)
+def test_a_published_setting_that_is_wrong_is_replaced_by_what_works(published: tuple[str, str], reason: str) -> None:
+    found = Provider(
+        IMPLICIT, answers={AUTOCONFIG: config(section("imap", *published), section("smtp", "{smtp}"))}
+    ).discover(timeout=1)
+    assert places(found) == TWO
+    assert reason in evidence(found)
+
+
+def test_implicit_tls_is_preferred_to_a_published_starttls_that_works() -> None:
+    provider = Provider(
+        {**IMPLICIT, **STARTTLS},
+        answers={AUTOCONFIG: config(section("imap", "{imap-starttls}", "STARTTLS"), section("smtp", "{smtp}"))},
+    )
+    found = provider.discover()
+    assert places(found) == TWO
+    assert f"Port {provider.ports['imap']} with SSL works too, and is preferred." in evidence(found)
+
+
+def test_starttls_is_taken_where_there_is_nothing_better() -> None:
+    found = Provider(STARTTLS, records={(DOMAIN, "MX"): [f"10 {MAIL}."]}).discover()
+    assert places(found) == [one.replace("SSL", "STARTTLS") for one in ALL]
+    assert all(one.guessed for one in found.servers)
+
+
+def test_a_published_host_that_is_gone_is_replaced_and_pop3_is_not_added() -> None:
+    answers = {
+        AUTOCONFIG: config(
+            section("imap", "993", host=f"gone.{DOMAIN}"), section("pop3", "{pop3}"), section("smtp", "{smtp}")
+        )
+    }
+    found = Provider(IMPLICIT, answers=answers).discover()
+    assert places(found) == ALL
+    assert "gone.provider.example has no address" in evidence(found)
+    assert found.servers[0].username == "%EMAILADDRESS%"
+
+
+@pytest.mark.parametrize(
+    ("more", "username"),
+    [
+        ("<username>bt-autoconfig-init</username>", "%EMAILLOCALPART%"),
+        ("<username>bt-autoconfig-init%40provider.example</username>", "%EMAILADDRESS%"),
+        ("<username>bt-autoconfig-init@provider.example</username>", "%EMAILADDRESS%"),
+        ("<username>fred</username>", ""),
+        ("<username>%EMAILADRESS%</username>", ""),
+    ],
+)
+def test_a_filled_in_username_shows_its_form_and_one_persons_is_none(more: str, username: str) -> None:
+    answers = {AUTOCONFIG: config(section("imap", "{imap}", more=more), section("smtp", "{smtp}", more=more))}
+    found = Provider(IMPLICIT, answers=answers).discover()
+    assert [one.username for one in found.servers] == [username] * 2
+
+
+OUTLOOK = """<Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006"><Response
+xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"><Account>
+<Protocol><Type>IMAP</Type><Server>mail.provider.example</Server><Port>{imap}</Port><SSL>on</SSL>
+<LoginName>bt-autoconfig-init</LoginName></Protocol>
+<Protocol><Type>POP</Type><Server>mail.provider.example</Server><Port>{pop3}</Port><Encryption>SSL</Encryption></Protocol>
+<Protocol><Type>SMTP</Type><Server>mail.provider.example</Server><Port>{smtp}</Port><SSL>on</SSL></Protocol>
+<Protocol><Type>WEB</Type></Protocol><Protocol><Type>CalDAV</Type><Server>https://dav.provider.example/</Server></Protocol>
+</Account></Response></Autodiscover>"""
+POSTED = "POST {}/autodiscover/autodiscover.xml"
+OUTLOOK_WAYS = {
+    "at the domain": (POSTED.format(DOMAIN), {}, {}),
+    "at its host": (POSTED.format(f"autodiscover.{DOMAIN}"), {}, {}),
+    "by redirect": (
+        POSTED.format("other.example"),
+        {f"GET autodiscover.{DOMAIN}/autodiscover/autodiscover.xml": (302, {"Location": "https://other.example/autodiscover/autodiscover.xml"}, "")},
+        {},
+    ),
+    "by SRV": (
+        POSTED.format("srv.example"),
+        {f"GET autodiscover.{DOMAIN}/autodiscover/autodiscover.xml": (302, {"Location": "http://[/"}, "")},
+        {(f"_autodiscover._tcp.{DOMAIN}", "SRV"): ["0 0 443 srv.example.", "0 0 80 no.example."]},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", OUTLOOK_WAYS)
+def test_outlooks_settings_are_found_every_way_that_outlook_does(way: str) -> None:
+    posted, answers, records = OUTLOOK_WAYS[way]
+    dav = {"PROPFIND dav.provider.example/": asks()}
+    found = Provider(IMPLICIT, answers={posted: xml(OUTLOOK), **answers, **dav}, records=records).discover()
+    assert places(found) == ALL
+    assert [one.username for one in found.servers] == ["%EMAILLOCALPART%", "", ""]
+    assert [one.verified.url for one in found.services] == ["https://dav.provider.example/"]
+
+
+def test_pacc_is_read() -> None:
+    body = (
+        '{"protocols": {"imap": {"host": "mail.provider.example"}, "submit": {"host": "mail.provider.example"}, '
+        '"jmap": {"url": "https://provider.example/jmap/"}}, "info": {"provider": {"name": "Good Mail"}, '
+        '"help": {"documentation": "https://provider.example/help"}}}'
+    )
+    answers: dict[str, Answer] = {
+        f"GET ua-auto-config.{DOMAIN}/.well-known/user-agent-configuration.json": (200, {}, body),
+        f"GET {DOMAIN}/jmap/": asks("Bearer, Basic realm=x"),
+        f"GET {DOMAIN}/help": (200, {}, ""),
+    }
+    found = Provider(IMPLICIT, answers=answers).discover(timeout=1)
+    assert places(found) == TWO
+    assert found.services[0].verified.methods == ("OAuth2", "Basic")
+    assert found.display_name
+    assert found.display_name.value == "Good Mail"
+    assert found.help_page
+    assert found.help_page.value == "https://provider.example/help"
+
+
+def test_a_database_learns_the_domain_and_no_address() -> None:
+    provider = Provider(
+        IMPLICIT, answers={f"GET database.example/v1.1/{DOMAIN}": RIGHT}, database="https://database.example/v1.1/"
+    )
+    assert places(provider.discover()) == TWO
+    asked = [one for one in provider.asked if "database.example" in one]
+    assert asked == [f"GET database.example/v1.1/{DOMAIN}"]
+
+
+@pytest.mark.parametrize("host", ["hosting.net.example", "net.example"])
+def test_the_settings_of_who_takes_the_mail_are_found(host: str) -> None:
+    records = {(DOMAIN, "MX"): ["10 mx.hosting.net.example."]}
+    found = Provider(
+        IMPLICIT, records=records, answers={f"GET autoconfig.{host}/mail/config-v1.1.xml": RIGHT}
+    ).discover()
+    assert places(found) == TWO
+    assert f"Published for the MX at https://autoconfig.{host}/" in evidence(found)
+
+
+def test_srv_records_are_followed_in_their_order() -> None:
+    records = {
+        (f"_imaps._tcp.{DOMAIN}", "SRV"): ["20 1 {imap} mail.provider.example.", "10 1 1 gone.provider.example."],
+        (f"_imap._tcp.{DOMAIN}", "SRV"): ["0 0 0 ."],
+        (f"_submissions._tcp.{DOMAIN}", "SRV"): ["0 1 {smtp} mail.provider.example."],
+    }
+    found = Provider(IMPLICIT, records=records, default=()).discover()
+    assert places(found) == TWO
+    assert any("_imap._tcp.provider.example SRV: leads to no host" in one for one in found.tried)
+
+
+def test_calendars_address_books_and_jmap_are_found_by_srv_and_verified() -> None:
+    records = {
+        (f"_caldavs._tcp.{DOMAIN}", "SRV"): ["0 1 443 dav.provider.example."],
+        (f"_caldavs._tcp.{DOMAIN}", "TXT"): ['"path=/cal/"'],
+        (f"_carddavs._tcp.{DOMAIN}", "SRV"): ["0 1 8443 dav.provider.example."],
+        (f"_jmap._tcp.{DOMAIN}", "SRV"): ["0 1 443 jmap.provider.example."],
+    }
+    answers = {
+        "PROPFIND dav.provider.example/cal/": asks('Digest realm="a, Basic b", Negotiate'),
+        "PROPFIND dav.provider.example:8443/.well-known/carddav": asks(),
+        "GET jmap.provider.example/.well-known/jmap": asks("NTLM"),
+    }
+    found = Provider(IMPLICIT, records=records, answers={AUTOCONFIG: RIGHT, **answers}).discover()
+    assert [(one.verified.type, one.verified.url) for one in found.services] == [
+        ("caldav", "https://dav.provider.example/cal/"),
+        ("carddav", "https://dav.provider.example:8443/.well-known/carddav"),
+        ("jmap", "https://jmap.provider.example/.well-known/jmap"),
+    ]
+    assert found.services[0].verified.methods[0] == "Digest"
+
+
+def test_a_well_known_url_is_followed_to_where_it_leads() -> None:
+    answers: dict[str, Answer] = {
+        f"PROPFIND {DOMAIN}/.well-known/caldav": (301, {"Location": "/dav/"}, ""),
+        f"PROPFIND {DOMAIN}/dav/": asks(),
+        f"PROPFIND {DOMAIN}/.well-known/carddav": asks(),
+        f"GET {DOMAIN}/.well-known/jmap": (401, {}, ""),
+    }
+    found = Provider(IMPLICIT, answers={AUTOCONFIG: RIGHT, **answers}).discover()
+    assert [one.verified.url for one in found.services] == [
+        f"https://{DOMAIN}/dav/",
+        f"https://{DOMAIN}/.well-known/carddav",
+    ]
+
+
+def test_a_site_that_asks_for_a_password_everywhere_has_no_calendar() -> None:
+    answers = {f"PROPFIND {DOMAIN}/.well-known/{name}": asks() for name in ("caldav", "bt-autoconfig-nothing-is-here")}
+    assert Provider(IMPLICIT, answers={AUTOCONFIG: RIGHT, **answers}).discover().services == []
+
+
+MORE = """<webMail><loginPage url="https://provider.example/webmail"/></webMail>
+<calendar type="caldav"><url>https://provider.example/cal/%EMAILADDRESS%/</url><authentication>basic</authentication>
+<username>%EMAILLOCALPART%</username></calendar>
+<addressbook type="carddav"><url>http://provider.example/book</url></addressbook>
+<fileShare type="webdav"/><oAuth2><issuer>https://login.provider.example/realm</issuer></oAuth2>"""
+EXCHANGE = """<incomingServer type="exchange"><ewsURL>https://provider.example/ews</ewsURL>
+<easURL>https://provider.example/eas</easURL></incomingServer>
+<documentation url="https://provider.example/help"/>"""
+ISSUER = "https://login.provider.example/realm"
+
+
+def test_everything_else_that_is_published_is_verified_and_kept() -> None:
+    answers: dict[str, Answer] = {
+        AUTOCONFIG: config(section("imap", "{imap}"), section("smtp", "{smtp}"), EXCHANGE, after=MORE),
+        f"PROPFIND {DOMAIN}/cal/bt-autoconfig-init@{DOMAIN}/": asks(),
+        f"GET {DOMAIN}/ews": asks("NTLM, Negotiate"),
+        f"GET {DOMAIN}/eas": asks(),
+        f"GET {DOMAIN}/help": (200, {}, ""),
+        "GET login.provider.example/realm/.well-known/openid-configuration": (200, {}, f'{{"issuer": "{ISSUER}"}}'),
+        "GET login.provider.example/.well-known/oauth-authorization-server/realm": (200, {}, "[]"),
+    }
+    found = Provider(IMPLICIT, answers=answers).discover()
+    assert [(one.verified.type, one.verified.url, one.username) for one in found.services] == [
+        ("ews", "https://provider.example/ews", ""),
+        ("activeSync", "https://provider.example/eas", ""),
+        ("caldav", "https://provider.example/cal/%EMAILADDRESS%/", "%EMAILLOCALPART%"),
+    ]
+    assert found.issuer
+    assert found.issuer.value == ISSUER
+    assert found.webmail is None
+    assert any("https://provider.example/webmail: answers 404" in one for one in found.remarks)
+    assert any("fileShare, which init does not copy" in one for one in found.remarks)
+
+
+def test_an_issuer_without_metadata_is_left_out() -> None:
+    answers: dict[str, Answer] = {
+        AUTOCONFIG: config(section("imap", "{imap}"), section("smtp", "{smtp}"), after=MORE.replace("/realm", "")),
+        "GET login.provider.example/.well-known/oauth-authorization-server": (200, {}, '{"issuer": "https://evil.example"}'),
+        "GET login.provider.example/.well-known/openid-configuration": (200, {}, "{"),
+    }  # fmt: skip
+    found = Provider(IMPLICIT, answers=answers).discover()
+    assert found.issuer is None
+    assert any("it has no metadata that name it" in one for one in found.remarks)
+
+
+def test_a_published_service_that_does_not_answer_is_left_out_and_told() -> None:
+    answers: dict[str, Answer] = {
+        AUTOCONFIG: config(
+            section("imap", "{imap}"),
+            section("smtp", "{smtp}"),
+            '<incomingServer type="jmap"><url>https://provider.example/a</url></incomingServer>',
+            after='<calendar type="caldav"><url>https://provider.example/b</url></calendar>',
+        ),
+        f"PROPFIND {DOMAIN}/b": (302, {"Location": f"http://{DOMAIN}/c"}, ""),
+        f"PROPFIND {DOMAIN}/c": asks(),
+    }
+    found = Provider(IMPLICIT, answers=answers).discover()
+    assert found.services == []
+    remarks = "\n".join(found.remarks)
+    assert "https://provider.example/a: answers 404, not 401" in remarks
+    assert "leads to http://provider.example/c, which is not https" in remarks
+
+
+def test_jmap_may_answer_without_a_password() -> None:
+    jmap = '<incomingServer type="jmap"><url>https://provider.example/j</url><authentication>OAuth2</authentication></incomingServer>'
+    session = '{"capabilities": {}}'
+    found = Provider(answers={AUTOCONFIG: config(jmap), f"GET {DOMAIN}/j": (200, {}, session)}).discover()
+    assert found.services[0].verified.methods == ("OAuth2",)
+    assert found.is_usable  # JMAP sends mail too
+
+
+def test_other_domains_are_kept_if_their_mail_goes_to_the_same_provider() -> None:
+    names = "".join(
+        f"<domain>{one}</domain>"
+        for one in (DOMAIN, "also.example", "other.example", "none.example", "no domain", "slow.example")
+    )
+    records = {
+        (DOMAIN, "MX"): ["10 mx.provider.example."],
+        ("also.example", "MX"): ["10 mx2.provider.example."],
+        ("other.example", "MX"): ["10 mx.elsewhere.example."],
+        ("slow.example", "MX"): [f"{number} a.example." for number in range(40)],
+    }
+    domains = names + f'<domain purpose="mx">{DOMAIN}</domain><domain purpose="mx">foreign.example</domain>'
+    answers = {AUTOCONFIG: config(section("imap", "{imap}"), section("smtp", "{smtp}"), domains=domains)}
+    found = Provider(IMPLICIT, records=records, answers=answers).discover()
+    assert [one.value for one in found.domains] == ["also.example"]
+    remarks = "\n".join(found.remarks)
+    assert "domain other.example; its MX is mx.elsewhere.example, not provider.example's" in remarks
+    assert "domain none.example; its MX is none" in remarks
+    assert "slow.example has 40 records" in remarks
+
+
+def test_a_domain_hosted_by_the_provider_of_its_mx_is_known_as_such() -> None:
+    records = {
+        ("customer.example", "MX"): [f"10 {MAIL}."],
+        ("spam.example", "MX"): ["10 mx.filter.example."],
+        ("mail.spam.example", "A"): ["127.0.0.1"],
+    }
+    provider = Provider(IMPLICIT, names=(MAIL, "mail.spam.example"), records=records)
+    assert provider.discover("customer.example").is_hosted
+    assert not provider.discover("spam.example").is_hosted
+
+
+@pytest.mark.parametrize(
+    ("names", "offers"), [(("other.example", MAIL), b"* CAPABILITY LOGINDISABLED\r\nc OK\r\n"), (("other.example",), b"")]
+)  # fmt: skip
+def test_a_server_with_anothers_certificate_or_no_way_to_log_in_is_not_written(
+    names: tuple[str, ...], offers: bytes
+) -> None:
+    records = {(DOMAIN, "MX"): [f"10 {MAIL}."], (MAIL, "A"): ["127.0.0.1"]}
+    servers = {**IMPLICIT, ("imap", "SSL"): server("imap", offers), ("pop3", "SSL"): server("pop3", b"-ERR\r\n")}
+    found = Provider(servers, names=names, records=records).discover()
+    assert not found.is_usable
+    text = "\n".join(found.tried)
+    assert ("it offers no way to log in" if offers else f"the certificate is not for {MAIL}") in text
+
+
+def test_published_methods_that_are_not_offered_are_replaced() -> None:
+    text = config(section("imap", "{imap}"), section("smtp", "{smtp}"))[2]
+    assert isinstance(text, str)
+    published = xml(text.replace("password-cleartext", "GSSAPI"))
+    found = Provider(IMPLICIT, answers={AUTOCONFIG: published}).discover()
+    assert [one.methods for one in found.servers] == [("password-cleartext",)] * 2
+    assert "Wrong: GSSAPI is published and not offered." in evidence(found)
+
+
+def test_an_address_that_does_not_answer_is_told() -> None:
+    found = Provider(
+        IMPLICIT, records={(MAIL, "A"): ["127.0.0.1", "127.0.0.99"]}, answers={AUTOCONFIG: RIGHT}
+    ).discover()
+    assert places(found) == TWO
+    assert "Not at every address: 127.0.0.99 port" in evidence(found)
+
+
+def test_a_domain_without_anything_says_what_was_tried() -> None:
+    found = Provider().discover()
+    assert not found.is_usable
+    text = "\n".join(found.tried)
+    for tried in (
+        f"https://autoconfig.{DOMAIN}/mail/config-v1.1.xml: answers 404",
+        f"_imaps._tcp.{DOMAIN} SRV: there is none",
+        f"MX of {DOMAIN}: there is none",
+        f"imap imap.{DOMAIN}:1: imap.{DOMAIN} has no address",
+    ):
+        assert tried in text
+
+
+def test_strangers_names_lead_nowhere_inside_this_network() -> None:
+    """The resolver and the web server are ours; all that names lead to is refused."""
+    found = Provider(IMPLICIT, answers={AUTOCONFIG: RIGHT}).discover(public_only=True)
+    assert found.servers == []
+    assert "leads to 127.0.0.1, an address of a private network or of this machine" in "\n".join(found.tried)
+
+
+def silent() -> Talk:
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await send(writer, forever=b"-", pause=0.05)
+
+    return talk
+
+
+def test_what_was_verified_in_time_is_kept() -> None:
+    """IMAP and SMTP are there, POP3 drips for ever."""
+    servers = {**IMPLICIT, ("pop3", "SSL"): silent()}
+    began = time.monotonic()
+    messages: list[str] = []
+    found = Provider(servers, records={(DOMAIN, "MX"): [f"10 {MAIL}."]}).discover(
+        timeout=60, max_time=4, progress=messages.append
+    )
+    assert time.monotonic() - began < 15
+    assert places(found) == TWO
+    assert any(one.endswith("not finished in time") for one in found.tried)
+    assert messages[0] == f"asking what is published for {DOMAIN}"
+    assert "meeting mail servers" in messages[-1]
+
+
+def test_name_servers_that_do_not_answer_are_told() -> None:
+    many = [f"{number} 1 1 a.example." for number in range(40)]
+    records = {
+        (DOMAIN, "MX"): [one.replace(" 1 1", "") for one in many],
+        (f"_imaps._tcp.{DOMAIN}", "SRV"): many,
+        (f"_caldavs._tcp.{DOMAIN}", "SRV"): ["0 1 443 dav.provider.example."],
+        (f"_caldavs._tcp.{DOMAIN}", "TXT"): ['"a"'] * 1 + [f'"{number}"' for number in range(40)],
+    }
+    found = Provider(IMPLICIT, answers={AUTOCONFIG: RIGHT}, records=records).discover()
+    assert places(found) == TWO
+    text = "\n".join(found.tried)
+    assert f"MX of {DOMAIN}: {DOMAIN} has 40 records of type MX" in text
+    assert f"_imaps._tcp.{DOMAIN} SRV: _imaps._tcp.{DOMAIN} has 40 records" in text
+
+
+def test_slow_sources_are_given_up_and_the_others_used() -> None:
+    """The web server answers nothing: what the DNS says is enough."""
+    records = {
+        (f"_imaps._tcp.{DOMAIN}", "SRV"): ["0 1 {imap} mail.provider.example."],
+        (f"_submissions._tcp.{DOMAIN}", "SRV"): ["0 1 {smtp} mail.provider.example."],
+    }
+    answers: dict[str, Answer] = {AUTOCONFIG: (HANGS, {}, "")}
+    found = Provider(IMPLICIT, answers=answers, records=records).discover(timeout=60, max_time=6)
+    assert places(found) == TWO
+    assert "autoconfig: not finished in time" in found.tried

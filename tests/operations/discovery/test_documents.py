@@ -1,0 +1,151 @@
+"""Published documents, right and wrong ones, and those of hostile servers."""
+
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoconfig.address import MailAddress
+from autoconfig.operations.discovery.claims import Claim, ServiceClaim, Source
+from autoconfig.operations.discovery.documents import read_autoconfig, read_autodiscover, read_pacc
+
+SOMEBODY = MailAddress("bt-autoconfig-init", "example.org")
+IMAP = "<incomingServer type='imap'><hostname>imap.example.org</hostname><port>993</port><socketType>ssl</socketType></incomingServer>"
+OUTLOOK = "<Protocol><Type>IMAP</Type><Server>imap.example.org</Server><Port>993</Port></Protocol>"
+READERS: list[Callable[[str, bytes, MailAddress], Source | None]] = [read_autoconfig, read_autodiscover, read_pacc]
+
+
+def config(content: str, after: str = "") -> Source | None:
+    text = f"<clientConfig><emailProvider id='example.org'>{content}</emailProvider>{after}</clientConfig>"
+    return read_autoconfig("there", text.encode(), SOMEBODY)
+
+
+def outlook(content: str) -> Source | None:
+    return read_autodiscover("there", f"<Autodiscover><Response>{content}</Response></Autodiscover>".encode(), SOMEBODY)
+
+
+def pacc(content: object) -> Source | None:
+    return read_pacc("there", json.dumps(content).encode(), SOMEBODY)
+
+
+def test_spellings_of_the_field_are_read() -> None:
+    found = config(IMAP)
+    assert found
+    assert found.claims == (Claim("imap", "imap.example.org", 993, "SSL"),)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        IMAP.replace("imap.example.org", "imap"),
+        IMAP.replace("type='imap'", "type='nntp'"),
+        IMAP.replace("incomingServer", "outgoingServer"),
+        "<incomingServer/>",
+        "<incomingServer type='jmap'><url>ftp://example.org</url></incomingServer>",
+    ],
+)
+def test_a_section_that_is_wrong_costs_only_itself(broken: str) -> None:
+    assert config(broken) is None
+    found = config(broken + IMAP)
+    assert found
+    assert len(found.claims) == 1
+
+
+def test_names_for_people_are_cut_and_made_visible() -> None:
+    found = config(f"{IMAP}<displayName>a\u202eb{'c' * 99}</displayName><displayShortName> d  e </displayShortName>")
+    assert found
+    assert found.display_name.startswith(r"a\u202ebccc")
+    assert len(found.display_name) == 60
+    assert found.short_name == "d e"
+
+
+def test_domains_are_read_up_to_a_number_and_those_of_customers_apart() -> None:
+    names = "".join(f"<domain>d{number}.example</domain>" for number in range(99))
+    found = config(
+        f"<domain>no domain</domain><domain>local</domain><domain purpose='mx'>example.org</domain>{names}{IMAP}"
+    )
+    assert found
+    assert len(found.domains) == 19
+    assert found.mx_domains == ("example.org",)
+
+
+@pytest.mark.parametrize(
+    ("texts", "socket_type"),
+    [
+        ("<SSL>on</SSL>", "SSL"),
+        ("", "SSL"),
+        ("<SSL>off</SSL>", "plain"),
+        ("<SSL>off</SSL><Encryption>TLS</Encryption>", "STARTTLS"),
+        ("<SSL>on</SSL><Encryption>None</Encryption>", "plain"),
+        ("<Encryption>SSL</Encryption>", "SSL"),
+    ],
+)
+def test_encryption_overrides_ssl_in_outlooks_settings(texts: str, socket_type: str) -> None:
+    found = outlook(OUTLOOK.replace("</Port>", f"</Port>{texts}"))
+    assert found
+    assert [one.socket_type for one in found.claims] == [socket_type]
+
+
+def test_activesync_is_read_from_its_own_answer() -> None:
+    server = "<Server><Type>{}</Type><Url>https://example.org/{}</Url></Server>"
+    found = outlook(
+        server.format("CertEnroll", "x") + server.format("MobileSync", "eas") + server.format("MobileSync", "2")
+    )
+    assert found
+    assert found.services == (ServiceClaim("activeSync", "https://example.org/eas"),)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "<Protocol/>", OUTLOOK.replace("IMAP", "WEB"), OUTLOOK.replace("imap.", "a b.")]
+)
+def test_settings_without_a_usable_server_are_none(content: str) -> None:
+    assert outlook(content) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        [],
+        {},
+        {"protocols": []},
+        {"protocols": {"imap": "x"}},
+        {"protocols": {"imap": {"host": 1}, "jmap": {"url": {}}}},
+    ],
+)
+def test_json_that_is_no_pacc_is_none(content: object) -> None:
+    assert pacc(content) is None
+
+
+def test_a_lone_surrogate_in_a_name_can_be_written() -> None:
+    found = pacc({"protocols": {"imap": {"host": "imap.example.org"}}, "info": {"provider": {"name": "\ud800"}}})
+    assert found
+    assert found.display_name == r"\ud800"
+
+
+BOMB = b'<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">%s]>' % b"".join(
+    b'<!ENTITY %c "%s">' % (letter, b"&%c;" % (letter - 1) * 10) for letter in range(98, 108)
+)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x00", b"<", b"{", b"[" * 100_000, b"<a>" * 80_000, BOMB + b"<clientConfig>&k;</clientConfig>",
+     BOMB + b"<Autodiscover>&k;</Autodiscover>", b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><Autodiscover/>',
+     b"<Autodiscover " + b"".join(b"a%d='' " % number for number in range(20_000)) + b"/>", b"<html/>",
+     b"<x:clientConfig xmlns:x='y'/>", b"\xff\xfe<\x00"],
+)  # fmt: skip
+def test_hostile_documents_are_none_and_soon(content: bytes) -> None:
+    began = time.monotonic()
+    assert [read("there", content, SOMEBODY) for read in READERS] == [None] * 3
+    assert time.monotonic() - began < 5
+
+
+@given(st.binary(max_size=300) | st.text(max_size=300).map(lambda text: text.encode("utf-8", "replace")))
+def test_no_bytes_break_a_reader(content: bytes) -> None:
+    for read in READERS:
+        read("there", content, SOMEBODY)
+        read("there", b"<clientConfig><emailProvider>" + content + b"</emailProvider></clientConfig>", SOMEBODY)

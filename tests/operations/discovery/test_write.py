@@ -1,0 +1,158 @@
+"""The file that `init` writes: valid and well-formed, with the evidence in comments, whatever strangers say."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from autoconfig.definition import Definition
+from autoconfig.operations.discovery.discover import Found, Service, Text
+from autoconfig.operations.discovery.settle import Server
+from autoconfig.operations.discovery.verify import Verified, VerifiedService
+from autoconfig.operations.discovery.write import Answers, write
+from autoconfig.operations.mx import exchanger
+
+
+def server(
+    type_: str, host: str = "mail.example.org", evidence: str = "seen", username: str = "", guessed: bool = False
+) -> Server:
+    port = {"imap": 993, "pop3": 995, "smtp": 465}[type_]
+    verified = Verified(type_, host, port, "SSL", ("password-cleartext",), evidence)
+    return Server(verified, ("password-cleartext",), username, (evidence,), guessed)
+
+
+def found(evidence: str = "seen", host: str = "mail.example.org", domain: str = "example.org", mx: str = "") -> Found:
+    """Return what there is of a small provider."""
+    made = Found(domain, "2026-11-26", [server("imap", host, evidence), server("smtp", host, evidence)])
+    made.exchanger = exchanger(mx) if mx else None
+    return made
+
+
+def written(what: Found, answers: Answers = Answers()) -> tuple[str, Definition]:  # noqa: B008 - it cannot change
+    content, definition = write(what, answers, "example.xml")
+    return content.decode(), definition
+
+
+def comments(text: str) -> str:
+    root = etree.fromstring(text.encode()).getroottree()
+    return "\n".join(str(one.text) for one in root.xpath("//comment()"))
+
+
+def test_a_definition_without_errors_or_warnings_is_written() -> None:
+    text, definition = written(found())
+    assert definition.warnings == ()
+    assert (definition.id, definition.domains, definition.display_name) == (
+        "example.org",
+        ("example.org",),
+        "example.org",
+    )
+    assert [(one.type, one.hostname, one.port, one.socket_type) for one in definition.servers] == [
+        ("imap", "mail.example.org", 993, "SSL"),
+        ("smtp", "mail.example.org", 465, "SSL"),
+    ]
+    assert text.endswith("</clientConfig>\n")
+    assert "2026-11-26" in comments(text)
+    assert "Nothing says what the provider is called" in comments(text)
+
+
+HOSTILE = "-- -->--<script>alert(1)</script>]]>&amp;\x1b]52;c;AAAA\x07\u202e\u200b\x00\ud800\ufffe\r\n---"
+
+
+@pytest.mark.parametrize("where", ["evidence", "remarks"])
+def test_no_evidence_ends_a_comment_or_reaches_a_terminal(where: str) -> None:
+    what = found(HOSTILE if where == "evidence" else "seen")
+    if where == "remarks":
+        what.remarks = [HOSTILE]
+    text, _ = written(what)
+    assert r"\x1b]52;c;AAAA\x07\u202e\u200b\x00\ud800\ufffe" in comments(text)
+    assert etree.fromstring(text.encode()).find(".//script") is None
+    assert all(character.isprintable() or character == "\n" for character in text)
+
+
+@given(st.text(max_size=200).map(lambda text: text + "-") | st.text("-<>!&; \n", max_size=80))
+def test_the_file_is_well_formed_whatever_the_evidence_is(text: str) -> None:
+    what = found(text)
+    what.remarks = [text]
+    what.display_name = Text("Example", text)
+    assert len(written(what)[1].servers) == 2
+
+
+def test_a_username_is_as_published_or_as_the_operator_says_or_a_marked_assumption() -> None:
+    what = found()
+    what.servers = [server("imap", username="%EMAILLOCALPART%"), server("smtp")]
+    text, definition = written(what)
+    assert [one.username for one in definition.servers] == ["%EMAILLOCALPART%", "%EMAILADDRESS%"]
+    assert comments(text).count("AN ASSUMPTION: the username is the whole address") == 1
+    text, definition = written(what, Answers("localpart"))
+    assert [one.username for one in definition.servers] == ["%EMAILLOCALPART%"] * 2
+    assert "ASSUMPTION" not in comments(text)
+
+
+def test_a_guess_is_marked() -> None:
+    what = found()
+    what.servers[0] = server("imap", guessed=True)
+    assert comments(written(what)[0]).count("A GUESS by the name") == 1
+
+
+def test_services_and_texts_are_written_where_the_format_has_them() -> None:
+    what = found()
+    what.services = [
+        Service(VerifiedService(type_, f"https://example.org/{type_}?a=<&", ("Basic", "OAuth2"), "seen"), "", ("seen",))
+        for type_ in ("caldav", "carddav", "jmap", "ews", "activeSync")
+    ]
+    what.short_name = Text("Short & <sweet>", "seen")
+    what.help_page = Text("https://example.org/help", "seen")
+    what.webmail = Text("https://example.org/webmail", "seen")
+    what.issuer = Text("https://example.org/login", "seen")
+    what.domains = [Text("example.net", "seen")]
+    what.mx_domains = [Text("example.org", "seen")]
+    text, definition = written(what)
+    assert definition.warnings == ()
+    assert [one.type for one in definition.services] == ["jmap", "ews", "activeSync", "caldav", "carddav"]
+    assert all(one.authentication == ("Basic", "OAuth2") for one in definition.services)
+    assert (definition.short_name, definition.documentation) == ("Short & <sweet>", "https://example.org/help")
+    assert definition.issuer == "https://example.org/login"
+    assert "example.net" in definition.domains
+    assert definition.mx_domains == ("example.org",)
+    assert 'loginPage url="https://example.org/webmail"' in text
+
+
+def test_very_many_remarks_are_cut() -> None:
+    what = found()
+    what.remarks = [f"remark {number}" for number in range(99)]
+    text = comments(written(what)[0])
+    assert "remark 39" in text
+    assert "remark 40" not in text
+    assert "and 59 more" in text
+
+
+HOSTED = {"host": "imap.hoster.example", "domain": "customer.example", "mx": "mx1.hoster.example"}
+
+
+def test_a_hosted_domains_definition_is_for_that_domain_alone() -> None:
+    text, definition = written(found(**HOSTED))
+    assert (definition.id, definition.domains, definition.mx_domains) == ("customer.example", ("customer.example",), ())
+    assert "hoster.example hosts this domain: the MX is mx1.hoster.example" in comments(text)
+
+
+def test_a_providers_definition_is_for_all_its_customers_and_names_none() -> None:
+    text, definition = written(found(**HOSTED), Answers(provider=True))
+    assert (definition.id, definition.mx_domains) == ("hoster.example", ("hoster.example",))
+    assert "customer.example" not in text
+    assert "The MX of a customer's domain is in it" in comments(text)
+
+
+def test_a_provider_may_ask_about_its_own_domain() -> None:
+    what = found(host="imap.hoster.example", domain="hoster.example", mx="mx.hoster.example")
+    what.domains = [Text("customer.example", "seen")]
+    text, definition = written(what, Answers(provider=True))
+    assert (definition.id, definition.mx_domains) == ("hoster.example", ("hoster.example",))
+    assert "customer.example" not in text
+    assert "You say that it hosts customer domains; the MX of hoster.example is in it." in comments(text)
+
+
+@pytest.mark.parametrize("mx", ["mx.spam-filter.example", ""])
+def test_an_mx_of_somebody_else_says_nothing_about_customers(mx: str) -> None:
+    text, definition = written(found(mx=mx), Answers(provider=True))
+    assert (definition.id, definition.mx_domains) == ("example.org", ())
+    assert 'so purpose="mx" is not written' in " ".join(comments(text).split())
