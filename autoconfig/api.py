@@ -20,11 +20,13 @@ def application(*definitions: Definition, public_url: str | None = None, root_pa
     `root_path` is the path at which another application mounts this one, such as /mail: the setup page's links begin
     with it. Mail clients request fixed paths, so mount it at the root of their hosts as well.
 
-    Nothing is read after this call. Raises ValueError for a root_path that is not a path, and DefinitionError for
+    No file is read after this call. A definition with `purpose="mx"` makes it look up MX records: it serves the domains
+    whose mail goes there. Raises ValueError for a root_path that is not a path, and DefinitionError for
     definitions that share a domain.
     """
     if not _ROOT_PATH.fullmatch(root_path):
         raise ValueError(f"root_path is {root_path!r}; use an empty string or a path such as '/mail'")
     served = definitions or (Definition.from_file(EMBEDDED),)
     check_conflicts(served)
-    return make_application(Settings(served, options=Options(public_url=public_url, root_path=root_path)))
+    settings = Settings(served, options=Options(public_url=public_url, root_path=root_path))
+    return make_application(settings, resolver=settings.resolver())
