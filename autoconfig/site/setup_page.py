@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from urllib.parse import urlsplit
 
-from autoconfig.address import AddressError, MailAddress
+from autoconfig.address import AddressError, AddressProblem, MailAddress
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
 from autoconfig.protocols import mobileconfig
@@ -114,6 +114,8 @@ class SetupPage:
             return self._mistake(provider, tag, step, typed, "empty", _MISTAKE)
         try:
             address = MailAddress.parse(typed)
+            if "." not in address.domain:  # a domain that is cut short, not one of another provider
+                raise AddressError(AddressProblem.NO_DOMAIN)
             self._providers.find(address, request.host)
         except AddressError as error:
             return self._mistake(provider, tag, step, typed, error.problem.name.lower(), _MISTAKE)

@@ -145,3 +145,10 @@ def test_a_child_of_nine_can_read_the_english_page(part: str) -> None:
 
 def test_no_english_sentence_is_longer_than_twenty_words() -> None:
     assert [sentence for sentence in sentences() if len(sentence.split()) > 20] == []
+
+
+def test_welsh_words_mutate_after_a() -> None:
+    """`a` (and) and `â` (with) turn c, p and t into ch, ph and th. What an app shows in English stays as it is."""
+    for welsh in catalogues()["cy"].iter("string", "item"):
+        spoken = "".join(welsh.xpath(".//text()[not(ancestor::b)]"))
+        assert not re.findall(r"\b[aâ] [cpt](?!h)\w+", spoken)

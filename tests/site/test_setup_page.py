@@ -148,7 +148,10 @@ def test_a_page_links_to_itself_in_every_other_language(language: str, address: 
 
 @pytest.mark.parametrize(
     ("typed", "status"),
-    [("fred@talk21.com", 200), ("", 400), ("fred", 400), ("a@b@talk21.com", 400), ("fred@example.org", 404)],
+    [
+        *(("fred@talk21.com", 200), ("", 400), ("fred", 400), ("a@b@talk21.com", 400), ("fred@bt", 400)),
+        ("fred@example.org", 404),
+    ],
 )
 def test_a_mistake_is_a_page_with_the_status_that_fits(http: httpx.Client, typed: str, status: int) -> None:
     assert http.post("/", data={"emailaddress": typed}).status_code == status
@@ -204,6 +207,14 @@ def test_a_mistyped_domain_is_offered_as_a_button(http: httpx.Client, typed: str
     (form,) = page.xpath("//section[@role='alert']//form")
     assert (form.get("action"), form.xpath("string(input/@value)")) == ("/en/setup/mac/", meant)
     assert form.xpath("string(button)") == f"Use {meant}"
+
+
+@pytest.mark.parametrize("definition", [EMBEDDED, None], ids=["with its own domains", "for customers' domains"])
+def test_a_domain_that_is_cut_short_is_a_mistake_and_not_another_provider(write: Write, definition: Path | None) -> None:
+    page = setup_page(definition or write({"<domain>example.net": '<domain purpose="mx">example.net'}))
+    answer = read(page, "/en/", address="fred@bt")
+    assert answer.xpath("string(//h1)").startswith("What is your ")
+    assert "The part after the @ is not right. It looks like " in text(answer)
 
 
 MARKUP = "<x9/y='\">"
