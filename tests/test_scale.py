@@ -1,0 +1,148 @@
+"""Thousands of definitions and domains: what does not grow with them, and that each gets its own settings."""
+
+import random
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+from autoconfig.address import MailAddress
+from autoconfig.protocols.autodiscover import request_for
+from autoconfig.site.setup_page import PATHS
+from tests.support import Served, Write, answering, serving, wait_until
+
+
+class Asked(NamedTuple):
+    """A request about a domain, to one of its hosts."""
+
+    path: str
+    prefix: str = "autoconfig."
+    typed: str | None = None
+    """What the form of the setup page has as address."""
+    xml: bytes | None = None
+
+    def send(self, http: httpx.Client, domain: str) -> httpx.Response:
+        method = "GET" if self.typed is None and self.xml is None else "POST"
+        form = None if self.typed is None else {"emailaddress": self.typed}
+        host = {"Host": f"{self.prefix}{domain}", "Connection": "close"}
+        content_type = {"Content-Type": "text/xml"} if self.xml else {}
+        return http.request(method, self.path, headers=host | content_type, data=form, content=self.xml)
+
+
+AUTOCONFIG = "/mail/config-v1.1.xml"
+TLS = {">143<": ">993<", ">110<": ">995<", ">587<": ">465<", ">STARTTLS<": ">SSL<", ">plain<": ">SSL<"}
+"""What makes the example one that every format can express."""
+
+
+def everything(domain: str, *mistyped: str) -> Iterator[Asked]:
+    """Yield a request of every kind for an address on a domain."""
+    address = f"fred@{domain}"
+    for path in (AUTOCONFIG, f"{AUTOCONFIG}?emailaddress={address}", f"/v1.1/{domain}"):
+        yield Asked(path)
+    for query in ("", f"emailaddress={address}", f"emailaddress={address}&name=Fred&protocol=pop3", "protocol=pop3"):
+        yield Asked(f"/email.mobileconfig?{query}")
+    yield Asked("/.well-known/user-agent-configuration.json", "ua-auto-config.")
+    yield Asked("/autodiscover/autodiscover.xml", "")
+    yield Asked("/autodiscover/autodiscover.xml", "", xml=request_for(MailAddress("fred", domain)))
+    yield Asked(f"/autodiscover/autodiscover.json?Email={address}&Protocol=AutodiscoverV1", "")
+    yield Asked(f"/tls/ask?domain=autoconfig.{domain}")
+    for path in PATHS[:4]:
+        yield Asked(path)
+        for typed in (address, *mistyped):
+            yield Asked(path, typed=typed)
+
+
+def with_domains(write: Write, number: int) -> Path:
+    """Write a definition that has some domains more."""
+    domains = "".join(f"<domain>shop-{one}.example</domain>" for one in range(number))
+    return write(TLS | {"<displayName>": f"{domains}<displayName>"}, f"{number}.xml")
+
+
+def test_no_response_but_the_file_that_lists_the_domains_grows_with_them(write: Write) -> None:
+    mistyped = ("fred@exmaple.com", "fred@gmail.com", "fred@", "fred", "fred@exam ple.com")
+    asked = [one for one in everything("example.com", *mistyped) if not one.path.startswith((AUTOCONFIG, "/v1.1/"))]
+    with answering(with_domains(write, 0)) as http:
+        small = [one.send(http, "example.com") for one in asked]
+    with answering(with_domains(write, 20_000)) as http:
+        large = [one.send(http, "example.com") for one in asked]
+    assert {one.status_code for one in small} == {200, 400, 404}
+    assert [one.content for one in large] == [one.content for one in small]
+    assert [one.headers for one in large] == [one.headers for one in small]
+
+
+def test_a_hundred_thousand_domains_of_a_definition_are_all_served(write: Write) -> None:
+    with answering(with_domains(write, 100_000)) as http:
+        body = Asked(AUTOCONFIG).send(http, "shop-99999.example").text
+        assert body.count("<domain>") == 100_002
+        for one in everything("shop-99999.example"):
+            assert one.send(http, "shop-99999.example").status_code == 200
+        corrected = Asked("/en/setup/", typed="fred@shpo-99999.example").send(http, "example.com")
+        assert "fred@shop-99999.example" in corrected.text
+        assert corrected.text.count("shop-") == corrected.text.count("shop-99999.example")
+
+
+NUMBER = 300
+
+
+@pytest.fixture
+def definitions(write: Write, tmp_path: Path) -> Path:
+    """A folder of definitions, each with a server and a name of its own."""
+    folder = tmp_path / "definitions"
+    folder.mkdir()
+    for number in range(NUMBER):
+        names = {
+            "example.com": f"com-{number}.example",
+            "example.net": f"net-{number}.example",
+            "Example Mail": f"Mail {number} & Co".replace("&", "&amp;"),
+        }
+        write(TLS | names, f"definitions/{number:03}.xml")
+    return folder
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_each_of_many_providers_gets_its_own_settings_whenever_it_is_asked_for_and_while_files_are_reloaded(
+    definitions: Path, workers: str
+) -> None:
+    chosen = [0, 99, 100, NUMBER - 1, *random.sample(range(101, NUMBER - 1), 6)]
+    expected: dict[tuple[int, Asked], tuple[bytes, str | None]] = {}
+    for number in chosen:
+        with answering(definitions / f"{number:03}.xml") as http:
+            for one in everything(f"com-{number}.example"):
+                response = one.send(http, f"com-{number}.example")
+                assert response.status_code == 200
+                expected[number, one] = (response.content, response.headers.get("ETag"))
+    with serving("--definition", definitions, "--workers", workers) as served, ThreadPoolExecutor(4) as clients:
+
+        def ask(wanted: tuple[int, Asked]) -> tuple[bytes, str | None]:
+            response = wanted[1].send(served.http, f"com-{wanted[0]}.example")
+            return response.content, response.headers.get("ETag")
+
+        for reloads in range(1, 4):
+            wanted = random.sample(list(expected), len(expected))
+            answers = clients.map(ask, wanted)
+            served.process.send_signal(signal.SIGHUP)
+            assert dict(zip(wanted, answers, strict=True)) == expected
+            assert wait_until(lambda number=reloads: served.printed().count("reloaded") == number)  # type: ignore[misc]
+
+
+def test_a_reload_finds_a_mistake_in_a_definition_that_no_one_has_asked_for(definitions: Path) -> None:
+    def asked(served: Served) -> bytes:
+        return Asked("/email.mobileconfig").send(served.http, "com-250.example").content
+
+    with serving("--definition", definitions) as served:
+        last = definitions / f"{NUMBER - 1}.xml"
+        text = last.read_text()
+        last.write_text(text.replace(">993<", ">99999<"))
+        served.process.send_signal(signal.SIGHUP)
+        assert wait_until(lambda: f"{last}:9: port 99999 is out of range; use 1-65535" in served.printed())
+        before = asked(served)
+        changed = definitions / "250.xml"
+        changed.write_text(changed.read_text().replace("imap.com-250", "imap2.com-250"))
+        last.write_text(text)
+        served.process.send_signal(signal.SIGHUP)
+        assert wait_until(lambda: "imap2.com-250" in asked(served).decode())
+        assert b"imap.com-250" in before
