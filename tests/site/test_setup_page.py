@@ -210,7 +210,9 @@ def test_a_mistyped_domain_is_offered_as_a_button(http: httpx.Client, typed: str
 
 
 @pytest.mark.parametrize("definition", [EMBEDDED, None], ids=["with its own domains", "for customers' domains"])
-def test_a_domain_that_is_cut_short_is_a_mistake_and_not_another_provider(write: Write, definition: Path | None) -> None:
+def test_a_domain_that_is_cut_short_is_a_mistake_and_not_another_provider(
+    write: Write, definition: Path | None
+) -> None:
     page = setup_page(definition or write({"<domain>example.net": '<domain purpose="mx">example.net'}))
     answer = read(page, "/en/", address="fred@bt")
     assert answer.xpath("string(//h1)").startswith("What is your ")
