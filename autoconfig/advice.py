@@ -5,19 +5,20 @@ Each rule speaks of other people's programs, so each names the program and how i
 
 from collections.abc import Iterator
 
-from autoconfig.authentication import METHODS
-from autoconfig.definition import Definition
+from autoconfig.authentication import METHODS, WEB_PASSWORD_METHODS
+from autoconfig.definition import INCOMING_TYPES, Definition
 from autoconfig.grammar import Remark
 
 _MANY_DOMAINS = 50
 _ANDROID_METHODS = frozenset({"OAuth2", "password-cleartext", "password-encrypted"})
 _OUTLOOK_METHODS = frozenset({"password-cleartext", "password-encrypted", "none", "client-IP-address"})
 _APPLE_METHODS = _OUTLOOK_METHODS | {"NTLM"}
+_PACC_SERVICES = frozenset({"jmap", "caldav", "carddav", "webdav"})
 
 
 def advise(definition: Definition) -> list[str]:
     """Return a warning for all that some client cannot use, `FILE:LINE: what`, in the order of the lines."""
-    rules = (_many_domains, _android, _delta_chat, _passwords, _thunderbird, _clear_text, _pacc)
+    rules = (_many_domains, _android, _delta_chat, _passwords, _calendars, _thunderbird, _clear_text, _pacc)
     remarks = sorted(remark for rule in rules for remark in rule(definition))
     return [f"{definition.source}:{line}: {text}" for line, text in remarks]
 
@@ -68,6 +69,25 @@ def _passwords(definition: Definition) -> Iterator[Remark]:
             yield Remark(server.line, f"no client knows a way to log in to this {server.type} server")
 
 
+def _calendars(definition: Definition) -> Iterator[Remark]:
+    """Calendars and address books come with a mail account, and with a password, in Apple's profiles and Autodiscover.
+
+    Of Autodiscover's clients, eM Client reads them.
+    """
+    for service in definition.services:
+        if service.type not in ("caldav", "carddav"):
+            continue
+        if WEB_PASSWORD_METHODS.isdisjoint(service.authentication):
+            text = f"Apple and eM Client know no way to log in to this {service.type} service; it is left out"
+            yield Remark(service.line, text)
+            continue
+        for client, methods in (("Apple", _APPLE_METHODS), ("eM Client", _OUTLOOK_METHODS)):
+            usable = {one.type for one in definition.servers if not methods.isdisjoint(one.authentication)}
+            if "smtp" not in usable or usable.isdisjoint(INCOMING_TYPES):
+                text = f"{client} takes this {service.type} service with a mail account only, and can use none of these"
+                yield Remark(service.line, f"{text}; it is left out")
+
+
 def _thunderbird(definition: Definition) -> Iterator[Remark]:
     """Thunderbird takes the first incoming server that it can use (readFromXML.sys.mjs, version 153)."""
     incoming = [server for server in definition.servers if server.type in ("imap", "pop3")]
@@ -84,9 +104,23 @@ def _clear_text(definition: Definition) -> Iterator[Remark]:
 
 def _pacc(definition: Definition) -> Iterator[Remark]:
     """PACC knows implicit TLS on the default ports only, and issuers that are URLs (draft-ietf-mailmaint-pacc-03)."""
-    sayable = {server.type for server in definition.servers if server.on_default_tls_port}
-    for server in definition.servers:
+    found = definition.servers
+    default = {server.type for server in found if server.on_default_tls_port}
+    sayable = {server.type for server in found if server.on_default_tls_port and not _depends(server.hostname)}
+    for server in found:
         if server.type not in sayable:
-            yield Remark(server.line, f"PACC leaves this {server.type} server out: it is not SSL on the default port")
+            wrong = (
+                "its hostname depends on the address" if server.type in default else "it is not SSL on the default port"
+            )
+            yield Remark(server.line, f"PACC leaves this {server.type} server out: {wrong}")
+    for service in definition.services:
+        if service.type in _PACC_SERVICES and (service.url.startswith("http:") or _depends(service.url)):
+            wrong = "depends on the address" if _depends(service.url) else "is not https"
+            yield Remark(service.line, f"PACC leaves this {service.type} service out: its URL {wrong}")
     if definition.issuer and not definition.issuer.startswith("https://"):
         yield Remark(definition.issuer_line, "PACC has no OAuth2: the issuer is not a URL that starts with https://")
+
+
+def _depends(place: str) -> bool:
+    """Tell whether a hostname or URL is another one for each address, not only for each domain."""
+    return "%EMAILADDRESS%" in place or "%EMAILLOCALPART%" in place

@@ -76,6 +76,9 @@ def warnings(root: etree._Element) -> Iterator[Remark]:
                 f"{url.tag!s} {quote(url.text or '')}: passwords and data cross the network in clear text; use https://"
             )
             yield Remark(line_of(url), text)
+        host = urlsplit(_filled(url.text or "")).hostname or ""
+        if problem := _hostname_problem(host):
+            yield Remark(line_of(url), f"hostname {quote(host)} {problem}")
         yield from _misspelt(url, "clients will not fill it in")
     for username in root.iterfind(".//username"):
         yield from _misspelt(username, "clients will not fill it in")
@@ -165,6 +168,8 @@ def _url_problem(url: str) -> str | None:
         return "is not a web address that starts with https:// or http://"
     if port == 0:
         return "has port 0; use 1-65535"
+    if ":" in host:
+        return "has an IPv6 address for a host; use a hostname"
     if not _is_hostname(host) and not _is_ip_address(host):
         return "has no valid hostname"
     return None
@@ -212,17 +217,21 @@ def _type(section: etree._Element, known: frozenset[str]) -> Iterator[Remark]:
 def _hostname(section: etree._Element) -> Iterator[Remark]:
     for hostname in section.iterchildren("hostname"):
         name = (hostname.text or "").lower().rstrip(".")
-        if name == "localhost" or name.endswith(".localhost"):
-            text = "is the client's own machine; use a name that clients can look up"
-        elif _is_ip_address(name):
-            text = "is an IP address, and certificates and most clients want a name; use a hostname"
-        elif "." not in name and "%" not in name:
-            text = "has no domain, and clients cannot look it up; use the full name"
-        elif "_" in name:
-            text = "has an underscore, which Thunderbird refuses; use letters, digits and hyphens"
-        else:
-            continue
-        yield Remark(line_of(hostname), f"hostname {quote(name)} {text}")
+        if problem := _hostname_problem(name):
+            yield Remark(line_of(hostname), f"hostname {quote(name)} {problem}")
+
+
+def _hostname_problem(name: str) -> str | None:
+    """Return why clients may not reach a host by a name, None if nothing stands against it."""
+    if name == "localhost" or name.endswith(".localhost"):
+        return "is the client's own machine; use a name that clients can look up"
+    if _is_ip_address(name):
+        return "is an IP address, and certificates and most clients want a name; use a hostname"
+    if "." not in name and "%" not in name:
+        return "has no domain, and clients cannot look it up; use the full name"
+    if "_" in name:
+        return "has an underscore, which Thunderbird refuses; use letters, digits and hyphens"
+    return None
 
 
 def _port(section: etree._Element) -> Iterator[Remark]:

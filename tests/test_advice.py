@@ -7,6 +7,8 @@ from autoconfig.definition import EMBEDDED
 from tests import support
 from tests.support import Write
 
+CALENDAR = "<calendar type='caldav'><url>{}</url><authentication>{}</authentication></calendar></clientConfig>"
+ONLY_OAUTH2 = {">password-cleartext<": ">OAuth2<", ">password-encrypted<": ">OAuth2<"}
 OAUTH2 = "<oAuth2><issuer>login.example.com</issuer></oAuth2></clientConfig>"
 IMPLICIT = {">143<": ">993<", ">110<": ">995<", ">587<": ">465<", ">STARTTLS<": ">SSL<", ">plain<": ">SSL<"}
 """What makes the example one that every client can use."""
@@ -42,6 +44,12 @@ def test_bts_definition_needs_no_advice() -> None:
         ({">password-encrypted<": ">NTLM<"}, 14, "Outlook knows no way to log in to this pop3 server; it is left out"),
         ({"<authentication>password-cleartext</authentication>\n      <username>%EMAILADDRESS%</username>": "<authentication>none</authentication>"}, 21, "Thunderbird for Android drops the whole file: the smtp server has no username"),
         ({"</clientConfig>": OAUTH2}, 29, "PACC has no OAuth2: the issuer is not a URL that starts with https://"),
+        ({"</clientConfig>": CALENDAR.format("https://dav.example.com/", "OAuth2")}, 29, "Apple and eM Client know no way to log in to this caldav service; it is left out"),
+        ({"</clientConfig>": CALENDAR.format("https://dav.example.com/", "basic")} | ONLY_OAUTH2, 29, "Apple takes this caldav service with a mail account only, and can use none of these; it is left out"),
+        ({"</clientConfig>": CALENDAR.format("https://dav.example.com/", "basic")} | ONLY_OAUTH2, 29, "eM Client takes this caldav service with a mail account only, and can use none of these; it is left out"),
+        ({"</clientConfig>": CALENDAR.format("http://dav.example.com/", "basic")}, 29, "PACC leaves this caldav service out: its URL is not https"),
+        ({"</clientConfig>": CALENDAR.format("https://dav.example.com/%EMAILADDRESS%", "basic")}, 29, "PACC leaves this caldav service out: its URL depends on the address"),
+        ({">imap.example.com<": ">%EMAILLOCALPART%.example.com<"}, 7, "PACC leaves this imap server out: its hostname depends on the address"),
         ({'type="imap"': 'type="pop3"', 'type="pop3">\n      <hostname>pop.': 'type="imap">\n      <hostname>pop.', ">993<": ">995<", ">995</port>\n      <socketType>SSL</socketType>\n      <authentication>password-encrypted": ">993</port>\n      <socketType>SSL</socketType>\n      <authentication>password-encrypted"}, 7, "Thunderbird sets up POP3, for it stands before IMAP"),
     ],
 )  # fmt: skip

@@ -68,6 +68,14 @@ WARNINGS = {
         {"</clientConfig>": CALENDAR.format("http://dav.example.com/")},
         "29: url http://dav.example.com/: passwords and data cross the network in clear text; use https://",
     ),
+    "a calendar at an IP address": (
+        {"</clientConfig>": CALENDAR.format("https://192.0.2.1/")},
+        "29: hostname 192.0.2.1 is an IP address, and certificates and most clients want a name; use a hostname",
+    ),
+    "a calendar on the client's own machine": (
+        {"</clientConfig>": CALENDAR.format("https://localhost:8443/dav")},
+        "29: hostname localhost is the client's own machine; use a name that clients can look up",
+    ),
     "a misspelt placeholder in a URL": (
         {"</clientConfig>": CALENDAR.format("https://dav.example.com/%EMAILADRESS%/")},
         "29: url https://dav.example.com/%EMAILADRESS%/ has a placeholder that does not exist, and clients will not fill it in; did you mean %EMAILADDRESS%?",
@@ -214,6 +222,10 @@ ERRORS = {
     "a calendar at a port that is none": (
         {"</clientConfig>": CALENDAR.format("https://dav.example.com:99999/")},
         "29: url https://dav.example.com:99999/ is not a URL",
+    ),
+    "a calendar at an IPv6 address": (
+        {"</clientConfig>": CALENDAR.format("https://[2001:db8::1]/")},
+        "29: url https://[2001:db8::1]/ has an IPv6 address for a host; use a hostname",
     ),
     "a calendar with a password": (
         {"</clientConfig>": CALENDAR.format("https://fred:secret@dav.example.com/")},
