@@ -5,6 +5,7 @@ What is wrong in a document is left out of it, section by section: an error in o
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from lxml import etree
@@ -30,6 +31,8 @@ from autoconfig.visible import visible
 _MOST_SECTIONS = 12
 """Sections of a document that are looked at."""
 _MOST_DOMAINS = 20
+_MOST_ELEMENTS = 2000
+_LONGEST_TEXT = 2000
 _LONGEST_NAME, _LONGEST_SHORT_NAME = 60, 20
 _LEFT = ("fileShare", "chatServer", "videoConference", "setupServer")
 
@@ -39,6 +42,8 @@ def read_autoconfig(name: str, content: bytes, address: MailAddress) -> Source |
     try:
         root, _ = parse(content)
     except ParseError:
+        return None
+    if _is_huge(root):
         return None
     normalise(root)
     sections = [
@@ -66,6 +71,13 @@ def read_autoconfig(name: str, content: bytes, address: MailAddress) -> Source |
         issuer=url_of(root.findtext("oAuth2/issuer", "")),
         remarks=tuple(f"It also has {tag}, which init does not copy." for tag in left),
     )
+
+
+def _is_huge(root: etree._Element) -> bool:
+    """Tell whether a document is made to take time: of 256 KiB, reading it could take seconds."""
+    elements = list(islice(root.iter(), _MOST_ELEMENTS + 1))
+    texts = (text for one in elements for text in (one.text, one.tail))
+    return len(elements) > _MOST_ELEMENTS or any(len(text or "") > _LONGEST_TEXT for text in texts)
 
 
 def _claim(section: etree._Element, address: MailAddress) -> Claim | None:

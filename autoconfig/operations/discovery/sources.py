@@ -14,9 +14,10 @@ from autoconfig.operations.dns import hostname
 from autoconfig.operations.mx import Exchanger, exchangers
 from autoconfig.operations.names import Names, srv_target
 from autoconfig.operations.report import Problem
-from autoconfig.operations.web import Question, Web, redirected
+from autoconfig.operations.web import LONGEST_QUOTE, Question, Web, redirected
 from autoconfig.protocols import activesync, autoconfig, autodiscover, pacc
 from autoconfig.protocols.description import autodiscover_request
+from autoconfig.visible import visible
 
 DATABASE = "https://autoconfig.thunderbird.net/v1.1/"
 """Thunderbird's public database: it learns the domain, and nothing of any address."""
@@ -151,7 +152,7 @@ class Sources:
             return None, f"{place}: {problem.finding.text}"
         if reply.status != 200:
             return None, f"{place}: answers {reply.status}"
-        final = reply.urls[-1].partition("?")[0]
+        final = visible(reply.urls[-1].partition("?")[0], LONGEST_QUOTE)
         source = read(f"{say} {final}", reply.body, self.address)
         return source, f"{place}: {'settings' if source else 'answers, but with no settings'}"
 

@@ -448,3 +448,44 @@ def test_slow_sources_are_given_up_and_the_others_used() -> None:
     found = Provider(IMPLICIT, answers=answers, records=records).discover(timeout=60, max_time=6)
     assert places(found) == TWO
     assert "autoconfig: not finished in time" in found.tried
+
+
+def test_services_that_do_not_answer_in_time_cost_only_themselves() -> None:
+    calendar = '<calendar type="caldav"><url>https://slow.example/</url></calendar>'
+    answers: dict[str, Answer] = {
+        AUTOCONFIG: config(section("imap", "{imap}"), section("smtp", "{smtp}"), after=calendar),
+        "PROPFIND slow.example/": (HANGS, {}, ""),
+    }
+    found = Provider(IMPLICIT, answers=answers).discover(timeout=60, max_time=4)
+    assert places(found) == TWO
+    assert found.services == []
+
+
+def test_a_well_known_url_counts_when_the_site_fails_elsewhere() -> None:
+    nowhere = f"PROPFIND {DOMAIN}/.well-known/bt-autoconfig-nothing-is-here"
+    answers: dict[str, Answer] = {
+        AUTOCONFIG: RIGHT,
+        f"PROPFIND {DOMAIN}/.well-known/caldav": asks(),
+        nowhere: (302, {"Location": "mailto:x"}, ""),
+    }
+    found = Provider(IMPLICIT, answers=answers).discover()
+    assert [one.verified.type for one in found.services] == ["caldav"]
+
+
+def test_a_path_in_a_txt_record_that_is_none_is_left_out() -> None:
+    records = {
+        (f"_caldavs._tcp.{DOMAIN}", "SRV"): ["0 1 443 dav.provider.example."],
+        (f"_caldavs._tcp.{DOMAIN}", "TXT"): [r'"path=/a b\027"'],
+    }
+    found = Provider(IMPLICIT, answers={AUTOCONFIG: RIGHT}, records=records).discover()
+    assert [one for one in found.remarks if "caldav" in one] == []
+
+
+def test_a_redirect_to_a_very_long_url_is_quoted_in_part() -> None:
+    answers: dict[str, Answer] = {
+        AUTOCONFIG: (302, {"Location": "https://other.example/" + "a" * 9000}, ""),
+        "GET other.example/" + "a" * 9000: RIGHT,
+    }
+    found = Provider(IMPLICIT, answers=answers).discover()
+    assert places(found) == TWO
+    assert len(evidence(found).splitlines()[0]) < 400

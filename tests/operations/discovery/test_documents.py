@@ -149,3 +149,16 @@ def test_no_bytes_break_a_reader(content: bytes) -> None:
     for read in READERS:
         read("there", content, SOMEBODY)
         read("there", b"<clientConfig><emailProvider>" + content + b"</emailProvider></clientConfig>", SOMEBODY)
+
+
+HUGE = {
+    "elements": "<a/>" * 60_000,
+    "domains": "".join(f"<domain>ü{number}.example</domain>" for number in range(8_000)),
+    "a hostname": f"<incomingServer type='imap'><hostname>{'ü.' * 60_000}</hostname></incomingServer>",
+    "text between elements": "x<b/>" * 40_000,
+}
+
+
+@pytest.mark.parametrize("content", HUGE.values(), ids=HUGE)
+def test_a_document_that_is_made_to_take_time_is_none(content: str) -> None:
+    assert config(content + IMAP) is None
