@@ -17,6 +17,7 @@ from autoconfig.cli.options import SETTINGS, Refusal, option, say
 from autoconfig.definition import Definition
 from autoconfig.operations.attempts import Attempts
 from autoconfig.operations.discovery.discover import Discovery, Found, Progress
+from autoconfig.operations.discovery.settle import WRONG
 from autoconfig.operations.discovery.sources import DATABASE
 from autoconfig.operations.discovery.write import USERNAME_FORMS, Answers, is_provider, write
 from autoconfig.operations.folder import Folder, FolderError
@@ -117,7 +118,7 @@ def init(
     """Find out how mail for DOMAIN works, and write a definition with the evidence for each setting.
 
     Asks what the domain publishes for mail clients, a database of providers, the DNS, and common hostnames. Then it
-    connects to every server, and writes only what it has verified. It needs no password and tries no log-in.
+    connects to every server, and writes only what it has verified. It needs no password and tries no login.
     """
     if output and not force and (output.exists() or output.is_symlink()):
         raise Refusal(f"{output}: exists already; choose another --output, or replace it with --force")
@@ -199,9 +200,13 @@ def _save(content: bytes, output: Path | None, force: bool) -> None:
 
 def _report(found: Found, answers: Answers, definition: Definition, output: Path | None) -> None:
     """Tell on stderr what was found, what is still to be seen to, and what to do next."""
+    say(f"{found.domain}: {f'written to {output}' if output else 'the definition is on stdout'}, with:", err=True)
     for server in found.servers:
         guess = " (a guess: log in once to be sure)" if server.guessed else ""
         say(f"  {server.verified}, {', '.join(server.methods)}{guess}", err=True)
+        for line in server.evidence:
+            if line.startswith(WRONG):
+                say(f"    {line}", err=True)
     for service in found.services:
         say(f"  {service.verified.type} {service.verified.url}, {', '.join(service.verified.methods)}", err=True)
     if not answers.username and not found.knows_username:

@@ -1,5 +1,6 @@
 """`bt-autoconfig init` against real mail servers, and a real Thunderbird that sets itself up with what it writes."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,14 +19,14 @@ from tests.clients.thunderbird import Server, Thunderbird
 from tests.clients.tls import Authority, Front
 from tests.support import COMMAND, load
 
-DOMAIN = "init.example"
+DOMAIN = "example.org"
 USER = f"walter@{DOMAIN}"
 OTHER_PRODUCT = """<?xml version="1.0"?>
-<clientConfig version="1.1"><emailProvider id="init.example"><domain>init.example</domain>
+<clientConfig version="1.1"><emailProvider id="example.org"><domain>example.org</domain>
 <displayName>Example Mail</displayName>
-<incomingServer type="imap"><hostname>mail.init.example</hostname><port>1993</port><socketType>SSL</socketType>
+<incomingServer type="imap"><hostname>mail.example.org</hostname><port>1993</port><socketType>SSL</socketType>
 <authentication>password-cleartext</authentication><username>%EMAILADDRESS%</username></incomingServer>
-<outgoingServer type="smtp"><hostname>mail.init.example</hostname><port>465</port><socketType>SSL</socketType>
+<outgoingServer type="smtp"><hostname>mail.example.org</hostname><port>465</port><socketType>SSL</socketType>
 <authentication>password-cleartext</authentication><username>%EMAILADDRESS%</username></outgoingServer>
 </emailProvider></clientConfig>"""
 """What another product serves: nothing listens on port 1993."""
@@ -48,29 +49,29 @@ class Case:
 CASES = {
     "implicit TLS, named by SRV records": Case(
         dns.records("mail") + "_imaps._tcp SRV 0 1 993 mail\n_submissions._tcp SRV 0 1 465 mail\n",
-        ("mail.init.example",),
-        (("imap", "mail.init.example", 993, "SSL"), ("smtp", "mail.init.example", 465, "SSL")),
-        ("SRV records of init.example: imap mail.init.example:993 SSL", "AN ASSUMPTION: the username"),
+        ("mail.example.org",),
+        (("imap", "mail.example.org", 993, "SSL"), ("smtp", "mail.example.org", 465, "SSL")),
+        ("SRV records of example.org: imap mail.example.org:993 SSL", "AN ASSUMPTION: the username"),
     ),
     "STARTTLS only, at common names": Case(
         dns.records("imap", "smtp"),
-        ("imap.init.example", "smtp.init.example"),
-        (("imap", "imap.init.example", 143, "STARTTLS"), ("smtp", "smtp.init.example", 587, "STARTTLS")),
-        ("Common names of init.example: imap imap.init.example", "The username is as you said."),
+        ("imap.example.org", "smtp.example.org"),
+        (("imap", "imap.example.org", 143, "STARTTLS"), ("smtp", "smtp.example.org", 587, "STARTTLS")),
+        ("Common names of example.org: imap imap.example.org", "The username is as you said."),
         starttls=True,
         options=("--username", "localpart"),
     ),
     "nothing but an MX": Case(
-        dns.records("mx", mx="mx.init.example"),
-        ("mx.init.example",),
-        (("imap", "mx.init.example", 993, "SSL"), ("pop3", "mx.init.example", 995, "SSL"),
-         ("smtp", "mx.init.example", 465, "SSL")),
-        ("MX records of init.example: imap mx.init.example", "A GUESS by the name"),
+        dns.records("mx", mx="mx.example.org"),
+        ("mx.example.org",),
+        (("imap", "mx.example.org", 993, "SSL"), ("pop3", "mx.example.org", 995, "SSL"),
+         ("smtp", "mx.example.org", 465, "SSL")),
+        ("MX records of example.org: imap mx.example.org", "A GUESS by the name"),
     ),
     "another product's autoconfig with a wrong port": Case(
         dns.records("mail"),
-        ("mail.init.example",),
-        (("imap", "mail.init.example", 993, "SSL"), ("smtp", "mail.init.example", 465, "SSL")),
+        ("mail.example.org",),
+        (("imap", "mail.example.org", 993, "SSL"), ("smtp", "mail.example.org", 465, "SSL")),
         ("Wrong: 192.0.2.1 port 1993: connection refused. Port 993 with SSL works instead.",
          "The username is as published: %EMAILADDRESS%"),
         published=OTHER_PRODUCT,
@@ -96,6 +97,28 @@ def other_product(lab: Network, published: str) -> Iterator[None]:
         process.terminate()
 
 
+def init(lab: Network, authority: Authority, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the command that the documentation shows, from a folder; the lab's addresses are not the internet's."""
+    environment = [f"SSL_CERT_FILE={authority.certificate}", "BT_AUTOCONFIG_PRIVATE_ADDRESSES=1"]
+    return subprocess.run(
+        ["ip", "netns", "exec", lab.name, "env", *environment, COMMAND, *SHOWN.split()[1:], *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+
+
+SHOWN = f"bt-autoconfig init {DOMAIN} --output {DOMAIN}.xml"
+PAGE = (Path(__file__).parents[2] / "docs" / "init.md").read_text()
+
+
+def undated(text: str) -> str:
+    """Return a text without what differs from day to day."""
+    return re.sub(r"\d{4}-\d\d-\d\d", "DATE", re.sub(r"\d+\s+more\s+days", "N more days", text))
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_thunderbird_sets_itself_up_with_what_init_finds(
     lab: Network, authority: Authority, tmp_path: Path, case: str
@@ -106,21 +129,17 @@ def test_thunderbird_sets_itself_up_with_what_init_finds(
     certificate = authority.issue(*provider.names)
     MailServers(lab, provider.names[0], certificate, (DOMAIN,), {user: PASSWORD}, starttls=provider.starttls)
     Front(lab, authority.issue(f"autoconfig.{DOMAIN}"))
-    file = tmp_path / "init.xml"
     with other_product(lab, provider.published):
-        done = subprocess.run(
-            ["ip", "netns", "exec", lab.name, "env", f"SSL_CERT_FILE={authority.certificate}", COMMAND, "init", DOMAIN,
-             "--private-addresses", "--no-database", "--output", file, *provider.options],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=100,
-        )  # fmt: skip
+        done = init(lab, authority, tmp_path, *provider.options)
     assert done.returncode == 0, done.stderr
+    file = tmp_path / f"{DOMAIN}.xml"
     text = file.read_text()
     assert all(evidence in text for evidence in provider.evidence), text
     validated = subprocess.run([COMMAND, "validate", file], capture_output=True, text=True, check=True)
     assert validated.stdout.startswith(f"{file}: valid\n")
+    if provider.published:
+        assert f"$ {SHOWN}\n{undated(done.stderr)}```" in undated(PAGE)
+        assert f"```xml\n{undated(text)}```" in undated(PAGE)
 
     username = "%EMAILLOCALPART%" if provider.starttls else "%EMAILADDRESS%"
     assert load(file).first.servers == tuple(

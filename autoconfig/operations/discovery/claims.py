@@ -89,7 +89,7 @@ class Source:
 def username_of(text: str, address: MailAddress) -> str:
     """Return a username with the format's placeholders, empty when it is not one for every user.
 
-    Some servers fill in the address that they were asked for, or a percent-encoded one, with which no log-in works.
+    Some servers fill in the address that they were asked for, or a percent-encoded one, with which no login works.
     """
     for filled, placeholder in (
         (str(address), "%EMAILADDRESS%"),

@@ -11,6 +11,9 @@ from autoconfig.operations.report import Finding
 _MOST_CLAIMS = 60
 """Claims that are verified, each at up to three ports."""
 
+WRONG = "Wrong: "
+"""Begins a line of evidence about a setting that is published and does not work."""
+
 Tasks = dict[Claim, list[asyncio.Task[Verified | Finding]]]
 
 
@@ -102,7 +105,7 @@ class Mail:
                     wrong.append(f"{source.name}: {type_} {claim}; {why}")
             if found:
                 first, *others = sorted(found.values(), key=lambda one: one.verified.socket_type != "SSL")
-                told = tuple(f"Wrong: {one}" for one in wrong)
+                told = tuple(f"{WRONG}{one}" for one in wrong)
                 settled.servers += [_with(first, told), *others]
                 return
         settled.remarks += wrong
@@ -121,18 +124,18 @@ class Mail:
         if claim.port and (claim.port, claim.socket_type) != (verified.port, verified.socket_type):
             if claim.socket_type not in ("SSL", "STARTTLS"):
                 evidence.append(
-                    f"Wrong: {claim.socket_type or 'no socketType'} leaves passwords unprotected. {instead}"
+                    f"{WRONG}{claim.socket_type or 'no socketType'} leaves passwords unprotected. {instead}"
                 )
                 evidence[-1] += " works instead."
             elif text := problem(first):
-                evidence.append(f"Wrong: {text}. {instead} works instead.")
+                evidence.append(f"{WRONG}{text}. {instead} works instead.")
             else:
                 evidence.append(f"{instead} works too, and is preferred.")
         evidence.append(f"Verified on {self._date}: {verified.evidence}.")
         evidence += [f"Not at every address: {one}" for one in verified.problems]
         methods = tuple(one for one in claim.methods if one in verified.offered)
         if claim.methods and not methods:
-            evidence.append(f"Wrong: {' and '.join(claim.methods)} is published and not offered.")
+            evidence.append(f"{WRONG}{' and '.join(claim.methods)} is published and not offered.")
         username = claim.username or published
         if username:
             evidence.append(f"The username is as published: {username}")

@@ -96,7 +96,7 @@ class Verifier:
         )
         where = ", ".join(address for address, _ in met)
         days = min(one.days_left for _, one in met)
-        seen = f"{where} port {server.port}: {met[0][1].tls}, certificate valid for {server.host}, {days} more days"
+        seen = f"{where} port {server.port}: {met[0][1].tls}, certificate for {server.host} valid for {days} more days"
         return Verified(
             server.type,
             server.host,

@@ -128,7 +128,7 @@ def _account(
 def _remarks(found: Found, answers: Answers) -> list[str]:
     lines = [
         f"Made by `bt-autoconfig init` on {found.date}. The evidence for each fact is above it.",
-        "Servers were met and asked what they offer. No password was sent, and no log-in tried.",
+        "Servers were met and asked what they offer. No password was sent, and no login tried.",
     ]
     if found.is_hosted and not is_provider(found, answers) and found.exchanger:
         base = found.exchanger.base_domain

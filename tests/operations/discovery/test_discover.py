@@ -55,7 +55,7 @@ def test_what_a_domain_publishes_is_kept_and_nothing_else_is_looked_for() -> Non
     assert found.short_name
     assert (found.display_name.value, found.short_name.value) == ("Good Mail", "Good")
     assert f"Published at https://autoconfig.{DOMAIN}/mail/config-v1.1.xml: imap {MAIL}:" in evidence(found)
-    assert "TLSv1.3, certificate valid for mail.provider.example" in evidence(found)
+    assert "TLSv1.3, certificate for mail.provider.example valid for" in evidence(found)
     assert found.is_usable
     assert found.knows_username
     assert found.remarks == []
