@@ -57,6 +57,48 @@ def test_a_broken_definition_is_told_and_the_old_one_goes_on_serving(write: Writ
         assert becomes(served, "changed.example.com", settings)
 
 
+HOSTING = {"<domain>example.net": '<domain purpose="mx">example.net'}
+
+
+def serves(served: Served, domain: str) -> bool:
+    # In several requests: each may be another worker's.
+    url = f"{served.url}{PATH}?emailaddress=fred@{domain}"
+    return {httpx.get(url).status_code for _ in range(10)} == {200}
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_hangup_adds_the_lines_of_a_list(write: Write, tmp_path: Path, workers: str) -> None:
+    customers = tmp_path / "customers.txt"
+    customers.write_text("old.example\n")
+    arguments = ("--definition", write(HOSTING), "--hosted-domains", customers, "--workers", workers)
+    with serving(*arguments) as served:
+        assert serves(served, "old.example")
+        assert not serves(served, "new.example")
+        customers.write_text("old.example\nnew.example\n")
+        served.process.send_signal(signal.SIGHUP)
+        assert becomes(served, "reloaded", Served.printed)
+        assert wait_until(lambda: serves(served, "new.example"))
+        assert serves(served, "old.example")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_broken_list_is_told_and_the_previous_one_stays(write: Write, tmp_path: Path, workers: str) -> None:
+    customers = tmp_path / "customers.txt"
+    customers.write_text("old.example\n")
+    arguments = ("--definition", write(HOSTING), "--hosted-domains", customers, "--workers", workers)
+    with serving(*arguments) as served:
+        for broken, error in (
+            ("new.example\nb c.example\n", "2: b c.example is not a domain name such as example.com"),
+            ("", "1: the list is empty, as after an export that failed; to host no domain, write a comment into it"),
+        ):
+            customers.write_text(broken)
+            served.process.send_signal(signal.SIGHUP)
+            told = f"ERROR: not reloaded, the previous configuration stays in use: {customers}:{error}"
+            assert becomes(served, told, Served.printed)
+            assert serves(served, "old.example")
+            assert not serves(served, "new.example")
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_no_request_fails_while_definitions_are_reloaded(write: Write, workers: str) -> None:
     statuses: list[int] = []

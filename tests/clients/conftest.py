@@ -43,6 +43,8 @@ JOE = "joe.soap@talk21.com"
 MAXINE = "maxine@talk21.com"
 OWNER = "owner@customer.example"
 """An address on a customer's own domain, whose mail the provider takes."""
+KEEPER, CLERK = "keeper@shop.example", "clerk@shop.example"
+"""Addresses at a customer's domain that has names here."""
 PASSWORD = "correct horse battery"
 
 
@@ -185,7 +187,7 @@ def _nothing_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
     lab: Network = request.getfixturevalue("lab")
     yield
     printed = lab.printed(but=("dovecot", "postfix"))
-    for address in (FRED, JOE, MAXINE, OWNER):
+    for address in (FRED, JOE, MAXINE, OWNER, KEEPER, CLERK):
         assert address not in printed
         assert address.partition("@")[0] not in printed
         assert address.replace("@", "%40") not in printed

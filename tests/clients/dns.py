@@ -30,6 +30,28 @@ def start(network: Network, zones: Mapping[str, str]) -> None:
     network.wait_for_port(53)
 
 
+def start_resolver(network: Network, zones: Mapping[str, str]) -> None:
+    """Serve zones as `start` does, but follow aliases from zone to zone, as resolvers do: Debian's BIND."""
+    folder = network.folder / "named"
+    folder.mkdir(mode=0o777)
+    statements = [
+        f'options {{ directory "{folder}"; pid-file none; listen-on {{ {ADDRESS}; }}; listen-on-v6 {{ none; }}; recursion yes;'
+        f' allow-recursion {{ any; }}; dnssec-validation no; session-keyfile none; managed-keys-directory "{folder}"; }};',
+        "controls { };",
+    ]
+    # The root is here too: other names do not exist.
+    for domain, records in {".": "", **zones}.items():
+        zone = folder / f"zone.{domain}"
+        zone.write_text(
+            f"$ORIGIN {domain.rstrip('.')}.\n$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A {ADDRESS}\n{records}\n"
+        )
+        statements.append(f'zone "{domain}" {{ type primary; file "{zone}"; }};')
+    configuration = folder / "named.conf"
+    configuration.write_text("\n".join(statements) + "\n")
+    network.start("named", ["named", "-g", "-c", configuration])
+    network.wait_for_port(53)
+
+
 @functools.cache
 def published(domain: str, host: str) -> str:
     """Return the records that an operator is told to publish for a domain, when `host` is the server's name."""
