@@ -3,18 +3,22 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+SERVING := $(VENV)/.serving
 READY := $(VENV)/.ready
+JOBS ?= 4
 
-.PHONY: help serve test test-clients test-web test-deploy stress reference screenshot record-clients bench lint format lock clean docs dist deb sbom test-packaging
+.PHONY: help serve test coverage mutants test-clients test-web test-deploy stress reference screenshot record-clients bench lint format lock clean docs dist deb sbom test-packaging
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-serve: $(READY) ## Serve the BT settings on http://127.0.0.1:8000
+serve: $(SERVING) ## Serve the BT settings on http://127.0.0.1:8000
 	$(BIN)/bt-autoconfig serve
 
-test: $(READY) ## Run the tests (those with real clients and a browser too, where this machine has what they need)
-	$(BIN)/pytest
+test: $(READY) ## Run the tests, in parallel and in random order (docs/testing.md)
+	$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal
+	@echo 'Real clients, browsers and deployments have their own tests: make test-clients test-web test-deploy'
 
 test-clients: $(READY) ## Install the real clients (root, Debian) and run only their tests, none skipped
 	tests/clients/install
@@ -38,12 +42,21 @@ lock: ## Pin the dependencies anew (needs uv)
 	    pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
 	    --constraint requirements.lock --group dev pyproject.toml -o requirements-dev.lock
-	for group in docs release; do uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
+	for group in build docs release; do uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
 	    --group $$group -o requirements-$$group.lock; done
 
 bench: $(READY) ## Measure beside the bare HTTP server, nginx and a peer; docs/performance.md tells how to read it
 	tests/benchmark/install .venv-bench
 	$(BIN)/python -m tests.benchmark $(BENCH)
+
+coverage: $(READY) ## Run the tests and require that they reach every line and every branch
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest --numprocesses $(JOBS) --dist worksteal
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+mutants: $(READY) ## Change the code in a hundred places, and show which changes no test notices; docs/testing.md tells more
+	$(BIN)/python -m tests.mutants $(MUTANTS)
 
 stress: $(READY) ## Load through Caddy while workers die, files change and hostile clients hold on (root, Debian; minutes)
 	tests/clients/install
@@ -89,13 +102,19 @@ sbom: .venv-release/.ready ## List what the server consists of, in dist/sbom.jso
 	@touch $@
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) .venv-bench .venv-docs .venv-release bench.json tests/web/node_modules dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-bench .venv-docs .venv-release bench.json tests/web/node_modules dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-# The environment is made anew only when what goes into it changes.
-$(READY): requirements-dev.lock pyproject.toml
+# The environment is made again only when what goes into it changes.
+$(SERVING): requirements.lock requirements-build.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo "$(PYTHON) is `$(PYTHON) --version`; Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --require-hashes -r requirements-build.lock --target $(VENV)/build
+	PYTHONPATH=$(VENV)/build $(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What tests, linters and builds need comes on top.
+$(READY): $(SERVING) requirements-dev.lock
+	$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@

@@ -11,8 +11,9 @@ from tests.signatories import SigningAuthority
 from tests.support import Served, Write, serving
 
 # How long an example takes says more of the machine, which may be busy, than of the code.
-settings.register_profile("steady", deadline=None)
-settings.load_profile("steady")
+settings.register_profile("default", deadline=None, max_examples=100)
+settings.register_profile("thorough", deadline=None, max_examples=2000)
+settings.load_profile("default")
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +21,7 @@ def server() -> Iterator[Served]:
     """The server as it comes, with the BT settings."""
     with serving() as served:
         yield served
+        assert "Error" not in served.printed()  # no test makes it fail
 
 
 @pytest.fixture(scope="session")

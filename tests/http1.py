@@ -1,5 +1,6 @@
 """HTTP/1.1 by hand: raw connections, and a reader of responses that shares nothing with the server's framing."""
 
+import select
 import socket
 import time
 from collections.abc import Iterable
@@ -42,7 +43,7 @@ def exchange(
                 connection.sendall(part)
             except OSError:
                 break
-            time.sleep(pause)
+            select.select([connection], [], [], pause)  # the server may have something to say already
         return replies(everything(connection), methods), time.monotonic() - began
 
 

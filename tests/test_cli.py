@@ -1,12 +1,13 @@
 import signal
 import socket
 import subprocess
+import sys
 
 import httpx
 import pytest
 
 from autoconfig.definition import EMBEDDED
-from tests.support import COMMAND, Served, Write, run, run_for_bytes, serving
+from tests.support import COMMAND, PATIENCE, Served, Write, run, run_for_bytes, serving
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,22 @@ def test_validate_names_ten_domains_and_counts_the_others(write: Write) -> None:
     summary = run("validate", write({"<domain>example.net": f"{domains}<domain>example.net"})).stdout
     assert ", for addresses on example.com, shop-0.example, " in summary
     assert summary.splitlines()[1].endswith(", shop-8.example and 1,990 more")
+
+
+SERVER = {
+    *("uvicorn", "starlette", "httpx", "h11", "httptools", "uvloop", "prometheus_client", "dns", "rich", "segno"),
+    *("autoconfig.front", "autoconfig.protocols", "autoconfig.server", "autoconfig.site"),
+}
+"""What a server is made of, and other commands."""
+
+
+def test_validate_loads_nothing_of_the_server() -> None:
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys; from autoconfig.cli.validate import validate; print(*sys.modules)"],
+        capture_output=True, check=True, text=True,
+    ).stdout.split()  # fmt: skip
+    assert "autoconfig.validation" in loaded
+    assert SERVER.isdisjoint(loaded)
 
 
 def test_validate_tells_warnings_and_is_content(write: Write) -> None:
@@ -126,7 +143,7 @@ def test_serve_ends_in_good_order_when_told_to(workers: str, number: signal.Sign
         assert served.http.get("/healthz").status_code == 200
         served.http.close()
         served.process.send_signal(number)
-        assert served.process.wait(timeout=10) == 0
+        assert served.process.wait(timeout=PATIENCE) == 0
         assert "Traceback" not in served.printed()
 
 

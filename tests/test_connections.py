@@ -333,13 +333,15 @@ def test_a_post_that_names_what_the_client_has_is_no_reason_for_304(server: Serv
 # Crowds
 
 
-def test_a_new_connection_takes_the_place_of_the_oldest_idle_one(strict: Served) -> None:
-    with ExitStack() as stack:
-        held = [stack.enter_context(connect(strict.port)) for _ in range(20)]
-        time.sleep(0.2)  # they have had their chance
-        found, _ = exchange(strict.port, CLOSE)
-        assert [reply.status for reply in found] == [200]
-        assert held[0].recv(1) == b""
+def test_a_new_connection_takes_the_place_of_the_oldest_idle_one() -> None:
+    with serving("--max-connections", "20") as served, ExitStack() as stack:
+        oldest, second, *_ = [stack.enter_context(connect(served.port)) for _ in range(20)]
+        newest = stack.enter_context(connect(served.port))
+        newest.sendall(request())
+        assert newest.recv(12) == b"HTTP/1.1 200"
+        assert oldest.recv(1) == b""
+        second.sendall(CLOSE)
+        assert [reply.status for reply in replies(everything(second))] == [200]
 
 
 def test_one_address_has_a_limit_of_its_own(strict: Served) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from autoconfig.files import FileError, expand, read_file
 from autoconfig.signing import SigningError, SigningFiles
-from tests.support import Served, Write, becomes, run, serving
+from tests.support import PATIENCE, Served, Write, becomes, run, serving
 
 
 def make_fifo(path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_fifo_in_the_folder_stops_neither_a_reload_nor_the_end(write: Write, t
         served.process.send_signal(signal.SIGHUP)
         assert becomes(served, "stays in use: " + f"{tmp_path}/b.xml: is a FIFO", Served.printed)
         served.process.send_signal(signal.SIGTERM)
-        assert served.process.wait(timeout=20) == 0
+        assert served.process.wait(timeout=PATIENCE) == 0
 
 
 def test_a_definition_of_100_megabytes_is_refused(tmp_path: Path) -> None:

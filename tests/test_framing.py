@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.http1 import Reply, connect, everything, exchange, replies, request
-from tests.support import Served, wait_for
+from tests.support import PATIENCE, Served, wait_for
 
 FORM = "Content-Type: application/x-www-form-urlencoded"
 DECOY = request("/email.mobileconfig?emailaddress=decoy@btinternet.com")
@@ -35,7 +35,7 @@ def plain() -> Iterator[int]:
             yield int(wait_for(lambda: re.search(rb"http://127\.0\.0\.1:(\d+)", Path(output.name).read_bytes()))[1])
         finally:
             process.terminate()
-            process.wait(timeout=20)
+            process.wait(timeout=PATIENCE)
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def comparable(reply: Reply) -> tuple[int, dict[str, str], bytes]:
     return reply.status, headers, re.sub(rb'Time="[^"]*"', b"", reply.body)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(conversations())
 def test_each_request_gets_the_response_that_it_gets_alone_from_another_server(
     server: Served, plain: int, conversation: tuple[list[Sent], list[bytes]]
@@ -157,7 +157,7 @@ PIECES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(st.sampled_from(PIECES) | st.binary(max_size=20), max_size=8).map(b"".join), max_size=4))
 def test_bytes_that_are_not_requests_get_an_error_or_nothing_and_the_server_keeps_running(
     server: Served, parts: list[bytes]

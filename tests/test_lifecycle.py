@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.support import COMMAND, Served, becomes, run, serving
+from tests.support import COMMAND, PATIENCE, Served, becomes, run, serving
 
 
 @pytest.fixture(scope="module")
@@ -36,16 +36,22 @@ def test_a_server_that_serves_is_alive_and_ready(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_told_to_end_it_is_at_once_not_ready_but_goes_on_answering_for_the_drain_time(workers: str) -> None:
-    with serving("--drain-time", "1.5", "--workers", workers) as served:
+def test_told_to_end_it_is_at_once_not_ready_but_goes_on_answering(workers: str) -> None:
+    with serving("--drain-time", "60", "--workers", workers) as served:
         assert status(served, "/readyz") == 200
-        began = time.monotonic()
         served.process.send_signal(signal.SIGTERM)
-        assert becomes(served, "503", lambda one: str(status(one, "/readyz")), seconds=1.5)
+        assert becomes(served, "503", lambda one: str(status(one, "/readyz")))
         assert status(served, "/healthz") == 200
         assert status(served, "/mail/config-v1.1.xml") == 200
-        assert served.process.wait(timeout=10) == 0
-        assert 1.2 < time.monotonic() - began < 6
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_told_to_end_it_ends_after_the_drain_time(workers: str) -> None:
+    with serving("--drain-time", "1", "--workers", workers) as served:
+        began = time.monotonic()
+        served.process.send_signal(signal.SIGTERM)
+        assert served.process.wait(timeout=PATIENCE) == 0
+        assert time.monotonic() - began >= 1
 
 
 def receive_response(connection: socket.socket) -> bytes:
@@ -67,7 +73,7 @@ FORM = b"POST /email.mobileconfig HTTP/1.1\r\nHost: x\r\nContent-Type: applicati
 
 def in_use(served: Served) -> socket.socket:
     """Return a connection that a worker has accepted and answered on."""
-    connection = socket.create_connection(("127.0.0.1", served.port), timeout=20)
+    connection = socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE)
     connection.sendall(REQUEST)
     assert receive_response(connection).startswith(b"HTTP/1.1 200 ")
     return connection
@@ -83,14 +89,14 @@ def test_requests_in_flight_are_answered_before_the_end(workers: str) -> None:
         answer = receive_response(connection)
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert "Ä &amp;" in answer.decode()
-        assert served.process.wait(timeout=20) == 0
+        assert served.process.wait(timeout=PATIENCE) == 0
 
 
 def test_a_request_that_never_ends_does_not_keep_the_server_from_ending() -> None:
     with serving("--grace-time", "1", "--body-timeout", "60") as served, in_use(served) as connection:
         connection.sendall(FORM + b"Content-Length: 12\r\n\r\n")
         served.process.send_signal(signal.SIGTERM)
-        assert served.process.wait(timeout=15) == 0
+        assert served.process.wait(timeout=PATIENCE) == 0
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -146,7 +152,7 @@ def test_a_second_signal_ends_the_drain_time() -> None:
         served.process.send_signal(signal.SIGTERM)
         assert becomes(served, "503", lambda one: str(status(one, "/readyz")))
         served.process.send_signal(signal.SIGTERM)
-        assert served.process.wait(timeout=8) == 0
+        assert served.process.wait(timeout=PATIENCE) == 0
 
 
 def test_a_socket_that_systemd_listens_on_is_taken() -> None:

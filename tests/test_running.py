@@ -4,7 +4,6 @@ import signal
 import subprocess
 import tempfile
 import threading
-import time
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -14,7 +13,7 @@ import pytest
 from autoconfig.metrics import State
 from autoconfig.reloading import Reloader
 from autoconfig.sources import Contents, Settings, Sources
-from tests.support import COMMAND, WITHOUT_OVERRIDE, Served, Write, becomes, serving, wait_until
+from tests.support import COMMAND, PATIENCE, WITHOUT_OVERRIDE, Served, Write, becomes, serving, wait_until
 
 PATH = "/mail/config-v1.1.xml"
 CHANGED = {"imap.example.com": "changed.example.com"}
@@ -158,10 +157,11 @@ def test_reloads_that_wait_are_one_and_sigterm_ends_the_server_in_the_middle_of_
     with serving("--definition", tmp_path, "--workers", workers, seconds=90) as served:
         for _ in range(50):
             served.process.send_signal(signal.SIGHUP)
-            time.sleep(0.01)  # a signal that comes while another of its kind waits is dropped by the kernel
-        assert httpx.get(f"{served.url}/readyz", timeout=20).status_code == 200
+            # A signal that comes while another of its kind waits is dropped by the kernel.
+            assert wait_until(lambda: not hangup_is_pending(served.process.pid))
+        assert httpx.get(f"{served.url}/readyz", timeout=PATIENCE).status_code == 200
         served.process.send_signal(signal.SIGTERM)
-        assert served.process.wait(timeout=15) == 0
+        assert served.process.wait(timeout=PATIENCE) == 0
         assert served.printed().count("reloaded") <= 1
 
 
@@ -182,10 +182,18 @@ def test_sighup_from_the_first_moment_of_the_server_is_remembered(write: Write) 
 
 
 def catches_hangups(pid: int) -> bool:
-    """Tell whether a process catches SIGHUP (proc(5), SigCgt)."""
+    return has_hangup(pid, "SigCgt")
+
+
+def hangup_is_pending(pid: int) -> bool:
+    return has_hangup(pid, "ShdPnd")
+
+
+def has_hangup(pid: int, signals: str) -> bool:
+    """Tell whether SIGHUP is one of a process's signals of a kind (proc(5))."""
     status = Path(f"/proc/{pid}/status").read_text()
-    caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
-    return bool(int(caught, 16) & 1 << signal.SIGHUP - 1)
+    found = next(line.split()[1] for line in status.splitlines() if line.startswith(f"{signals}:"))
+    return bool(int(found, 16) & 1 << signal.SIGHUP - 1)
 
 
 def modules(pid: int) -> set[str]:
@@ -213,5 +221,5 @@ def test_an_error_that_no_one_has_thought_of_is_reported_and_the_next_reload_wor
     assert state.failed
     reloader.sources = Sources((write(),))
     requests.put(None)
-    assert applied.get(timeout=20).definitions[0].domains[0] == "example.com"
+    assert applied.get(timeout=PATIENCE).definitions[0].domains[0] == "example.com"
     assert wait_until(lambda: not state.failed)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -12,18 +11,27 @@ import httpx
 import pytest
 
 from autoconfig import workers as workers_module
-from tests.support import Served, Write, becomes, serving, wait_until
+from tests.support import PATIENCE, Served, Write, becomes, serving, wait_until
 
 PATH = "/mail/config-v1.1.xml"
 
 
 def settings(served: Served) -> str:
-    return httpx.get(f"{served.url}{PATH}", headers={"Connection": "close"}, timeout=20).text
+    return httpx.get(f"{served.url}{PATH}", headers={"Connection": "close"}, timeout=PATIENCE).text
+
+
+HUNG = 4.0
+"""Seconds after which a worker hangs: fewer than in earnest, so that tests are soon over."""
+PROGRAM = (
+    sys.executable,
+    "-c",
+    f"from autoconfig import workers; workers.HUNG = {HUNG}; from autoconfig.__main__ import main; main()",
+)
 
 
 @pytest.fixture
 def four() -> Iterator[Served]:
-    with serving("--workers", "4") as served:
+    with serving("--workers", "4", program=PROGRAM) as served:
         assert wait_until(lambda: len(ready(served)) == 4)
         yield served
 
@@ -41,20 +49,28 @@ def _waits_for_events(pid: int) -> bool:
 
 
 def test_dead_workers_are_replaced_within_a_second_whatever_the_others_do(four: Served) -> None:
-    stopped, *others = four.workers()
+    stopped = four.workers()[0]
     os.kill(stopped, signal.SIGSTOP)
-    for pid in others:
+    # Three times, for the machine may be busy once. In the end, the stopped one is replaced as well.
+    assert min(seconds_to_replace(four, set(four.workers()) - {stopped}) for _ in range(3)) < 1
+    assert "clientConfig" in settings(four)
+
+
+def seconds_to_replace(served: Served, workers: set[int]) -> float:
+    """Kill workers, and return the seconds until there are four others."""
+    others = set(served.workers()) - workers
+    for pid in workers:
         os.kill(pid, signal.SIGKILL)
     began = time.monotonic()
-    assert wait_until(lambda: len(set(four.workers()) - {stopped, *others}) == 3)
-    assert time.monotonic() - began < 1
-    assert "clientConfig" in settings(four)
+    assert wait_until(lambda: len(set(served.workers()) - workers - others) >= len(workers))
+    return time.monotonic() - began
 
 
 def test_a_worker_that_hangs_is_replaced_within_ten_seconds(four: Served) -> None:
     stopped, *others = four.workers()
     os.kill(stopped, signal.SIGSTOP)
-    assert wait_until(lambda: stopped not in four.workers() and len(four.workers()) == 4, seconds=10)
+    assert wait_until(lambda: stopped not in four.workers() and len(four.workers()) == 4)
+    assert workers_module.HUNG + workers_module._LONGEST_STEP < 10
     assert set(others) <= set(four.workers())
     assert "ERROR: a worker hangs; killing it\n" in four.printed()
 
@@ -65,7 +81,7 @@ def test_a_worker_that_hangs_before_it_serves_is_replaced_too(four: Served) -> N
     assert wait_until(lambda: set(four.workers()) - set(before))
     (new,) = set(four.workers()) - set(before)
     os.kill(new, signal.SIGSTOP)
-    assert wait_until(lambda: new not in four.workers() and len(four.workers()) == 4, seconds=12)
+    assert wait_until(lambda: new not in four.workers() and len(four.workers()) == 4)
 
 
 def test_workers_are_not_taken_for_hung_after_all_processes_were_stopped(four: Served) -> None:
@@ -73,7 +89,9 @@ def test_workers_are_not_taken_for_hung_after_all_processes_were_stopped(four: S
     before = four.workers()
     for pid in (*before, four.process.pid):
         os.kill(pid, signal.SIGSTOP)
-    time.sleep(workers_module.HUNG + 2)  # nothing happens meanwhile that could be waited for
+    with serving("--workers", "2", program=PROGRAM) as other:  # it tells when they have been stopped for long enough
+        os.kill(other.workers()[0], signal.SIGSTOP)
+        assert becomes(other, "a worker hangs", Served.printed)
     for pid in (four.process.pid, *before):
         os.kill(pid, signal.SIGCONT)
     assert "clientConfig" in settings(four)
@@ -85,17 +103,10 @@ def test_a_worker_that_loads_many_definitions_is_not_taken_for_hung(tmp_path: Pa
     for number in range(2000):
         text = Write.TEXT.replace("example.com", f"e{number}.example").replace("example.net", f"n{number}.example")
         (tmp_path / f"{number}.xml").write_text(text)
-    program = "from autoconfig import workers; workers.HUNG = 2.0; from autoconfig.__main__ import main; main()"
-    output = tmp_path / "output"
-    command = [sys.executable, "-c", program, "serve", "--port", "0", "--workers", "2", "--definition", str(tmp_path)]
-    with output.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file, cwd="/") as process:
-        try:
-            assert wait_until(lambda: "http://" in output.read_text(), seconds=90)
-            served = Served(process, output)
-            assert "e0.example" in settings(served)
-            assert "hangs" not in served.printed()
-        finally:
-            process.terminate()
+    program = (*PROGRAM[:2], PROGRAM[2].replace(f"HUNG = {HUNG}", "HUNG = 2.0"))
+    with serving("--workers", "2", "--definition", tmp_path, program=program, seconds=90) as served:
+        assert "e0.example" in settings(served)
+        assert "hangs" not in served.printed()
 
 
 def test_a_worker_that_dies_is_replaced_by_one_that_serves_what_was_valid_last(write: Write) -> None:
@@ -154,7 +165,7 @@ def test_workers_end_with_their_parent() -> None:
 def test_a_worker_that_is_stopped_does_not_keep_the_server_from_ending(four: Served) -> None:
     os.kill(four.workers()[0], signal.SIGSTOP)
     four.process.send_signal(signal.SIGTERM)
-    assert four.process.wait(timeout=15) == 0
+    assert four.process.wait(timeout=PATIENCE) == 0
 
 
 def test_a_hangup_sent_to_all_processes_ends_none(four: Served) -> None:
@@ -167,11 +178,11 @@ def test_a_hangup_sent_to_all_processes_ends_none(four: Served) -> None:
 
 def test_sigterm_sent_to_all_processes_ends_the_server_after_the_drain_time() -> None:
     """As systemd does by default (KillMode=control-group)."""
-    with serving("--workers", "2", "--drain-time", "2") as served:
+    with serving("--workers", "2", "--drain-time", "4") as served:
         assert wait_until(lambda: len(ready(served)) == 2)
         began = time.monotonic()
         for pid in (*served.workers(), served.process.pid):
             os.kill(pid, signal.SIGTERM)
         assert httpx.get(f"{served.url}/healthz").status_code == 200
-        assert served.process.wait(timeout=15) == 0
-        assert time.monotonic() - began > 1.9
+        assert served.process.wait(timeout=PATIENCE) == 0
+        assert time.monotonic() - began > 3.9

@@ -10,8 +10,8 @@ from autoconfig.cli.options import SETTINGS, Group
 
 _COMMANDS = {
     "serve": "serve",
-    "render": "documents",
-    "validate": "documents",
+    "render": "render",
+    "validate": "validate",
     "dns": "dns",
     "check": "operations",
     "export": "export",

@@ -12,9 +12,7 @@ import click
 
 from autoconfig.address import AddressError, MailAddress, ascii_domain
 from autoconfig.definition import EMBEDDED, DefinitionError
-from autoconfig.directory import NotServedError
 from autoconfig.hosting import ListSource
-from autoconfig.protocols.autodiscover import AutodiscoverError
 from autoconfig.sources import CONFIGURATION_ERRORS, Options, Sources
 from autoconfig.visible import visible
 
@@ -205,5 +203,5 @@ def explained() -> Iterator[None]:
         yield
     except DefinitionError as error:
         raise Refusal(*error.errors) from error
-    except (*CONFIGURATION_ERRORS, NotServedError, AutodiscoverError) as error:
+    except CONFIGURATION_ERRORS as error:
         raise Refusal(str(error)) from error

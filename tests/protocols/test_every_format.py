@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autoconfig import definition
@@ -104,7 +104,6 @@ def filled(text: str, address: MailAddress) -> str:
     return text.replace("%EMAILDOMAIN%", address.domain)
 
 
-@settings(max_examples=150)
 @given(PROVIDERS, LOCAL_PARTS, st.data())
 def test_autoconfig_says_all_that_the_definition_says(provider: Provider, local: str, data: st.DataObject) -> None:
     address = MailAddress(local, data.draw(st.sampled_from(provider.domains)))
@@ -127,7 +126,6 @@ def test_autoconfig_says_all_that_the_definition_says(provider: Provider, local:
         assert section.findtext("username") == username
 
 
-@settings(max_examples=150)
 @given(PROVIDERS, LOCAL_PARTS, st.data())
 def test_autodiscover_says_what_outlook_can_use(provider: Provider, local: str, data: st.DataObject) -> None:
     address = MailAddress(local, data.draw(st.sampled_from(provider.domains)))
@@ -148,7 +146,6 @@ def test_autodiscover_says_what_outlook_can_use(provider: Provider, local: str, 
         assert (text["SPA"], text["AuthRequired"]) == ("off", "on")
 
 
-@settings(max_examples=150)
 @given(PROVIDERS, LOCAL_PARTS, st.sampled_from(["imap", "pop3"]), st.data())
 def test_a_profile_says_what_apple_devices_can_use(
     provider: Provider, local: str, protocol: str, data: st.DataObject
@@ -170,7 +167,6 @@ def test_a_profile_says_what_apple_devices_can_use(
         assert mail[f"{prefix}MailServerUsername"] == filled(server.username, address)
 
 
-@settings(max_examples=150)
 @given(PROVIDERS, st.data())
 def test_pacc_says_what_it_has_words_for(provider: Provider, data: st.DataObject) -> None:
     domain = data.draw(st.sampled_from(provider.domains))

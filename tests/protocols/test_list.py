@@ -30,7 +30,7 @@ def test_protocol_modules_do_not_know_each_other(module: str) -> None:
 
 @pytest.mark.parametrize(
     "file",
-    ["cli/documents.py", "server.py", "operations/export.py"],
+    ["cli/render.py", "server.py", "operations/export.py"],
 )
 def test_what_uses_the_list_names_no_path_of_a_protocol(file: str) -> None:
     source = (Path(autoconfig.protocols.__file__).parents[1] / file).read_text()

@@ -1,61 +1,17 @@
-"""`bt-autoconfig render` and `validate`: what clients get of a definition, and whether it is valid."""
+"""`bt-autoconfig validate`: whether definitions are valid, and what they contain."""
 
-import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
-from autoconfig.address import MailAddress
-from autoconfig.cli.options import (
-    SETTINGS,
-    Argument,
-    address_of,
-    configured,
-    explained,
-    hosted_domains_option,
-    option,
-    say,
-    signed,
-    some,
-    sources_of,
-)
-from autoconfig.definition import EMBEDDED, INCOMING_TYPES
+from autoconfig.cli.options import SETTINGS, Argument, explained, hosted_domains_option, say, some, sources_of
+from autoconfig.definition import EMBEDDED
 from autoconfig.grammar import quote
 from autoconfig.hosting import ListSource
-from autoconfig.protocols import PROTOCOLS
-from autoconfig.protocols.description import Parts, Wanted
 from autoconfig.sources import warnings_of
 
 _LONGEST = 300
 """Characters of a line about a server."""
-
-_FORMATS = {protocol.name: protocol for protocol in PROTOCOLS if protocol.render}
-_FORMATS_HELP = ", ".join(f"{name} ({protocol.clients})" for name, protocol in _FORMATS.items())
-
-
-@click.command(
-    context_settings=SETTINGS,
-    help=f"""Print the exact response that a client gets; only a signature differs each time.
-
-    FORMAT is one of {_FORMATS_HELP}.""",
-)
-@click.argument("format_", metavar="FORMAT", type=click.Choice(list(_FORMATS)))
-@option("--emailaddress", type=address_of, metavar="ADDRESS", help="Address of the user; default: any user.")
-@option("--name", metavar="NAME", help="The sender's name (mobileconfig).")
-@option("--protocol", type=click.Choice(INCOMING_TYPES), help="For mobileconfig; default: imap if there is.")
-@configured
-@signed
-def render(
-    format_: str, emailaddress: MailAddress | None, name: str | None, protocol: str | None, **where: Any
-) -> None:
-    """Print the response of a protocol."""
-    wanted, rendered = Wanted(emailaddress, name, protocol), _FORMATS[format_]
-    with explained():
-        settings = sources_of(**where).read().load()
-        parts = Parts(settings.directory(), PROTOCOLS, settings.signer)
-        document = rendered.render(parts.made(rendered), wanted) if rendered.render else b""
-    sys.stdout.buffer.write(document)
 
 
 @click.command(context_settings=SETTINGS)

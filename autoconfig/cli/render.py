@@ -1,0 +1,44 @@
+"""`bt-autoconfig render`: what clients get of a definition."""
+
+import sys
+from typing import Any
+
+import click
+
+from autoconfig.address import MailAddress
+from autoconfig.cli.options import SETTINGS, Refusal, address_of, configured, explained, option, signed, sources_of
+from autoconfig.definition import INCOMING_TYPES
+from autoconfig.directory import NotServedError
+from autoconfig.protocols import PROTOCOLS
+from autoconfig.protocols.autodiscover import AutodiscoverError
+from autoconfig.protocols.description import Parts, Wanted
+
+_FORMATS = {protocol.name: protocol for protocol in PROTOCOLS if protocol.render}
+_FORMATS_HELP = ", ".join(f"{name} ({protocol.clients})" for name, protocol in _FORMATS.items())
+
+
+@click.command(
+    context_settings=SETTINGS,
+    help=f"""Print the exact response that a client gets; only a signature differs each time.
+
+    FORMAT is one of {_FORMATS_HELP}.""",
+)
+@click.argument("format_", metavar="FORMAT", type=click.Choice(list(_FORMATS)))
+@option("--emailaddress", type=address_of, metavar="ADDRESS", help="Address of the user; default: any user.")
+@option("--name", metavar="NAME", help="The sender's name (mobileconfig).")
+@option("--protocol", type=click.Choice(INCOMING_TYPES), help="For mobileconfig; default: imap if there is.")
+@configured
+@signed
+def render(
+    format_: str, emailaddress: MailAddress | None, name: str | None, protocol: str | None, **where: Any
+) -> None:
+    """Print the response of a protocol."""
+    wanted, rendered = Wanted(emailaddress, name, protocol), _FORMATS[format_]
+    with explained():
+        settings = sources_of(**where).read().load()
+        parts = Parts(settings.directory(), PROTOCOLS, settings.signer)
+        try:
+            document = rendered.render(parts.made(rendered), wanted) if rendered.render else b""
+        except (NotServedError, AutodiscoverError) as error:
+            raise Refusal(str(error)) from error
+    sys.stdout.buffer.write(document)

@@ -1,0 +1,165 @@
+"""Changes the product a little, many times, and shows which changes no test notices: `make mutants`.
+
+mutmut changes only what is inside functions, so no option's default, and cosmic-ray knows no stylesheets. Both run all
+tests for each change. This program runs the tests of the changed module first, and all others only when these notice
+nothing.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import NamedTuple
+
+from tests.mutants.changes import Change, of_python, of_stylesheet
+
+PROJECT = Path(__file__).parents[2]
+TIMEOUT = 900
+"""Seconds for the tests of one change; a change that makes them hang is noticed."""
+_OUTSIDE = ("tests/mutants", "tests/benchmark", "tests/stress", "tests/clients", "tests/web", "tests/deploy")
+
+
+class Mutant(NamedTuple):
+    """A change to a file of the product."""
+
+    file: Path
+    """Relative to the project."""
+    change: Change
+
+
+def product() -> Iterator[Path]:
+    """Yield the files that can be changed."""
+    for folder, suffix in (("autoconfig", "*.py"), ("xml_templates", "*.xsl")):
+        yield from sorted(file.relative_to(PROJECT) for file in (PROJECT / folder).rglob(suffix))
+
+
+def mutants(files: list[str]) -> list[Mutant]:
+    """Return all changes to the files whose names contain one of some texts."""
+    found = []
+    for file in product():
+        if not files or any(text in str(file) for text in files):
+            of_file = of_python if file.suffix == ".py" else of_stylesheet
+            found += [Mutant(file, change) for change in of_file((PROJECT / file).read_bytes())]
+    return found
+
+
+def nearest_tests(file: Path) -> list[str]:
+    """Return the tests that are about a file: tests mirror the layout of the package."""
+    if file.suffix == ".xsl":
+        return ["tests/site"] if file.name.startswith("setup") else ["tests/protocols"]
+    module = file.relative_to("autoconfig")
+    candidates = [Path("tests", module.parent, f"test_{module.stem}.py")]
+    if module.parts[0] == "cli":
+        candidates += [
+            Path("tests/test_cli.py"),
+            Path("tests/test_options.py"),
+            Path("tests/operations", candidates[0].name),
+        ]
+    if module.stem in ("definition", "normal", "grammar", "authentication", "parsing"):
+        candidates += [Path("tests/test_definition.py"), Path("tests/test_validation.py")]
+    return [str(one) for one in dict.fromkeys(candidates) if (PROJECT / one).exists()]
+
+
+class Bench:
+    """A copy of the project in which one change after the other is tried."""
+
+    def __init__(self, folder: Path, *, all_tests: bool) -> None:
+        self._folder = folder
+        self._all_tests = all_tests
+        self._moment = 1_000_000_000
+        for name in ("autoconfig", "xml_templates", "tests", "docs", "deploy"):
+            shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
+        for file in PROJECT.iterdir():
+            if file.is_file():
+                shutil.copy(file, folder)
+
+    def notices(self, mutant: Mutant) -> bool:
+        """Tell whether a test fails with a change."""
+        file = self._folder / mutant.file
+        original = file.read_bytes()
+        self._write(file, mutant.change.apply(original))
+        try:
+            nearest = nearest_tests(mutant.file)
+            if nearest and not self._passes(*nearest):
+                return True
+            return self._all_tests and not self._passes("tests", *(f"--ignore={one}" for one in _OUTSIDE))
+        finally:
+            self._write(file, original)
+
+    def _write(self, file: Path, content: bytes) -> None:
+        file.write_bytes(content)
+        self._moment += 10  # Python compares only seconds to know whether a compiled module is stale
+        os.utime(file, (self._moment, self._moment))
+
+    def _passes(self, *arguments: str) -> bool:
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-x",
+            "-p",
+            "no:randomly",
+            "-p",
+            "no:cacheprovider",
+            *arguments,
+        ]
+        environment = os.environ | {"PYTHONPATH": str(self._folder)}
+        with subprocess.Popen(
+            command, cwd=self._folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            try:
+                return process.wait(TIMEOUT) == 0
+            except subprocess.TimeoutExpired:
+                process.kill()
+                return False
+
+
+def main() -> None:
+    """Try a sample of all changes, and print those that no test notices."""
+    parser = argparse.ArgumentParser(prog="make mutants MUTANTS=...", description=__doc__)
+    parser.add_argument("files", nargs="*", help="only files whose names contain one of these texts")
+    parser.add_argument("--sample", type=int, default=100, help="changes to try (default: 100)")
+    parser.add_argument("--seed", type=int, default=1, help="of the sample (default: 1)")
+    parser.add_argument("--jobs", type=int, default=2, help="changes to try at the same time (default: 2)")
+    parser.add_argument("--nearest", action="store_true", help="run the tests of the changed module only")
+    options = parser.parse_args()
+    found = mutants(options.files)
+    sample = random.Random(options.seed).sample(found, min(options.sample, len(found)))
+    queue: SimpleQueue[Mutant] = SimpleQueue()
+    for mutant in sample:
+        queue.put(mutant)
+    survivors: list[Mutant] = []
+
+    def work(folder: Path) -> None:
+        bench = Bench(folder, all_tests=not options.nearest)
+        while True:
+            try:
+                mutant = queue.get_nowait()
+            except Empty:
+                return
+            noticed = bench.notices(mutant)
+            if not noticed:
+                survivors.append(mutant)
+            text = mutant.change.show((PROJECT / mutant.file).read_bytes())
+            print(f"{'noticed ' if noticed else 'SURVIVED'} {mutant.file}:{mutant.change.line}: {text}", flush=True)
+
+    with tempfile.TemporaryDirectory() as folder:
+        threads = [threading.Thread(target=work, args=(Path(folder, str(number)),)) for number in range(options.jobs)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    noticed = len(sample) - len(survivors)
+    print(f"\n{noticed} of {len(sample)} changes noticed ({noticed / len(sample):.0%}); {len(found)} are possible")
+
+
+if __name__ == "__main__":
+    main()
