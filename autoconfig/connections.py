@@ -33,6 +33,8 @@ _CLOSE_LINE = b"connection: close\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)(/[^?]*)?(?:\?(.*))?", re.IGNORECASE)
 """A request target in absolute form (RFC 9112, section 3.2.2): authority, path, query."""
+_VERSIONS = {b" HTTP/1.1": "1.1", b" HTTP/1.0": "1.0"}
+_VERSION_LENGTH = len(b" HTTP/1.1")
 _METHODS = {method.encode(): method for method in ("GET", "HEAD", "POST")}
 
 
@@ -41,7 +43,7 @@ _State = Literal["request", "head", "body", "response", "reader", "end"]
 that does not read, or one that has its last response."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """A connection: parses requests, and writes the responses of `handler`."""
 
     def __init__(self, handler: Handler, pool: ConnectionPool, loop: asyncio.AbstractEventLoop) -> None:
@@ -94,11 +96,21 @@ class Connection(asyncio.Protocol):
         self._pool.discard(self)
         if self._task is not None:
             self._task.cancel()
+        # A parser refers to its connection, so the garbage collector would free what has been received much later.
+        self._input = b""
+        del self._parser
+        if self._chunks is not None:
+            self._chunks.end()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        """Return where the transport puts what it receives next. All connections share it."""
+        return self._pool.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Take what has come: most often one request, whole."""
+        data = bytes(self._pool.buffer[:nbytes])
         if self._state == "end":
-            self._discarded += len(data)
+            self._discarded += nbytes
             if self._discarded > _MAX_DISCARDED:
                 self._transport.abort()
             return
@@ -232,8 +244,10 @@ class Connection(asyncio.Protocol):
             reusable = True
         except httptools.HttpParserUpgrade:
             reusable = False
-        version = parser.get_http_version()
-        if version not in ("1.1", "1.0"):
+        line_end = head.find(b"\r\n")
+        # The parser also accepts versions of other protocols: RTSP/1.0, ICE/1.0.
+        version = _VERSIONS.get(head[line_end - _VERSION_LENGTH : line_end])
+        if version is None:
             raise HTTPException(505, "the HTTP version is not 1.1", CLOSE)
         method = parser.get_method()
         request = read_head(
@@ -402,10 +416,15 @@ class _ChunkedBody:
                 raise HTTPException(400, "the chunks of the body are invalid", CLOSE) from error
         check_size(len(self._body))
         if self._complete:
+            self.end()
             return bytes(self._body)
         if self._received - len(self._body) > self._max_framing:
             raise HTTPException(431, "the chunk sizes, extensions and trailers are too large", CLOSE)
         return None
+
+    def end(self) -> None:
+        """Let go of the parser, which refers to this."""
+        del self._parser
 
     def on_body(self, data: bytes) -> None:
         """Take a part of the body; what comes after its end is another message's."""

@@ -9,6 +9,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any, cast
 
@@ -20,6 +21,10 @@ from autoconfig.connections import Connection
 from autoconfig.front import Handler
 from autoconfig.listening import Listener
 
+_ACCEPTED_AT_ONCE = 64
+"""Connections that are accepted each time that the event loop looks for work."""
+_BUSY = 0.002
+"""Seconds between two accepted connections after which more may be waiting."""
 _SETTLED = 0.1
 """Seconds without a new connection after which the backlog is empty: handshakes that have begun are complete."""
 _LONGEST_BACKLOG = 5.0
@@ -46,14 +51,43 @@ class LimitedConfig(uvicorn.Config):
         )
         self._limits, self._proxies = limits, TrustedProxies(trusted_proxies)
         self._pool: ConnectionPool | None = None
+        self.listener: Listener | None = None
+        """What the server listens on, where more connections may wait beside one that is accepted."""
+        self._accepting: set[asyncio.Task[Any]] = set()
+        self._accepted_at = -math.inf
 
-    def _connection(self, *, server_state: ServerState, **_: object) -> asyncio.Protocol:
+    def _connection(self, *, server_state: ServerState, **_: object) -> asyncio.BufferedProtocol:
         """Make a connection: uvicorn calls `http` as it calls its own protocol class."""
         loop = asyncio.get_running_loop()
         handler: Handler = self.loaded_app
         if self._pool is None:
             self._pool = ConnectionPool(self._limits, self._proxies, loop, handler.evicted)
-        return _UvicornConnection(handler, self._pool, loop, server_state)
+        pool = self._pool
+
+        def make() -> _UvicornConnection:
+            return _UvicornConnection(handler, pool, loop, server_state)
+
+        now = loop.time()
+        if now - self._accepted_at > _BUSY:
+            loop.call_soon(self._accept_others, make, loop)
+        self._accepted_at = now
+        return make()
+
+    def _accept_others(self, make: Callable[[], Connection], loop: asyncio.AbstractEventLoop) -> None:
+        """Accept the connections that wait beside one that has just been accepted.
+
+        uvloop accepts one each time that it looks for work, and then responds to all requests that have come. So beside
+        a thousand clients that send requests without pause, a new one would wait for seconds.
+        """
+        if self.listener is None:
+            return
+        with suppress(OSError):  # no more wait, most often
+            for _ in range(_ACCEPTED_AT_ONCE):
+                accepted, _peer = self.listener.socket.accept()
+                accepted.setblocking(False)
+                task = loop.create_task(loop.connect_accepted_socket(make, accepted))
+                self._accepting.add(task)
+                task.add_done_callback(self._accepting.discard)
 
 
 class _UvicornConnection(Connection):
@@ -93,7 +127,7 @@ class Server(uvicorn.Server):
     ) -> None:
         super().__init__(config)
         self._served = served
-        self._listener = listener
+        self._listener = config.listener = listener
         self.drain_time = drain_time
         self._on_ready = on_ready
         self._ends_at = math.inf

@@ -162,9 +162,32 @@ def test_a_thousand_connections_with_requests_that_nobody_reads_leave_the_server
         for number in range(1000):
             connection = stack.enter_context(connect(served.port, f"127.0.1.{1 + number % 10}"))
             connection.setblocking(False)
-            connection.send(request("/") * 400)
+            with suppress(BlockingIOError):
+                while True:
+                    connection.send(request("/") * 10_000)
         for _ in range(5):
             assert exchange(served.port, CLOSE, source="127.0.0.3")[1] < 2
+        assert resident(served) < before + 50
+        stack.close()
+        wait_for(lambda: resident(served) < before + 30)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        request(OUTLOOK, "POST", ["Content-Length: 65536"]),
+        CHUNKED + b"10000\r\n",
+    ],
+)
+def test_memory_of_bodies_that_never_end_is_returned_to_the_system(head: bytes) -> None:
+    with serving() as served, ExitStack() as stack:
+        served.http.get("/healthz")
+        before = resident(served)
+        for number in range(1000):
+            connection = stack.enter_context(connect(served.port, f"127.0.1.{1 + number % 10}"))
+            with suppress(ConnectionError):
+                connection.sendall(head + b"a" * 65_000)
+        wait_for(lambda: resident(served) > before + 30)
         stack.close()
         wait_for(lambda: resident(served) < before + 30)
 
@@ -244,6 +267,8 @@ def test_a_valid_request_before_garbage_gets_its_response(server: Served, garbag
         (b"GET /healthz HTTP/1.1\r\nHost : x\r\n\r\n", 400),
         (b"GET /healthz HTTP/1.1\nHost: x\n\nGET / HTTP/1.1\r\n\r\n", 400),
         (b"GET /healthz HTTP/2.0\r\nHost: x\r\n\r\n", 505),
+        (b"GET /healthz RTSP/1.1\r\nHost: x\r\n\r\n", 505),
+        (b"SOURCE /healthz ICE/1.0\r\nHost: x\r\n\r\n", 505),
         (request(OUTLOOK, "POST", ["Content-Length: 3", "Content-Length: 4"], b""), 400),
         (request(OUTLOOK, "POST", ["Content-Length: 3", "Transfer-Encoding: chunked"], b""), 400),
         (request(OUTLOOK, "POST", ["Content-Length: \N{SUPERSCRIPT TWO}"], b""), 400),

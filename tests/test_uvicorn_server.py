@@ -1,13 +1,18 @@
 """What uvicorn_server.py takes for granted of uvicorn: when a new version fails here, that module has to follow."""
 
 import inspect
+import socket
 
 import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
 from autoconfig.connection_pool import Limits
+from autoconfig.listening import Listener
+from autoconfig.requests import Request
+from autoconfig.responses import Response, plain_text
 from autoconfig.uvicorn_server import LimitedConfig, Server
+from tests.http1 import request
 
 
 def test_uvicorn_takes_a_function_that_makes_connections_and_calls_it_with_its_state() -> None:
@@ -47,3 +52,40 @@ def test_uvicorn_ends_when_a_tick_says_so_and_closes_its_servers() -> None:
     assert "if self.should_exit" in inspect.getsource(uvicorn.Server.on_tick)
     assert "self.servers" in inspect.getsource(uvicorn.Server.shutdown)
     assert "self.handle_exit" in inspect.getsource(uvicorn.Server.capture_signals)
+
+
+class Crowd:
+    """An application that notes how many connections are open at each request, and ends when all have had a response."""
+
+    draining = False
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self.open: list[int] = []
+        self.server: Server
+
+    def respond(self, _request: Request) -> Response:
+        self.open.append(len(self.server.server_state.connections))
+        if len(self.open) == self._size:
+            self.server.end()
+        return plain_text(200, "")
+
+    def refuse(self, response: Response) -> Response:
+        return response
+
+    def evicted(self) -> None:
+        pass
+
+
+def test_connections_that_wait_are_accepted_before_many_requests_have_had_their_responses() -> None:
+    size = 50
+    listener, served = Listener.open("127.0.0.1", 0), Crowd(size)
+    clients = [socket.create_connection(listener.socket.getsockname()) for _ in range(size)]
+    for client in clients:
+        client.sendall(request())
+    served.server = Server(LimitedConfig(served, Limits()), served, listener, 0, lambda: None)
+    served.server.listen()
+    for client in clients:
+        client.close()
+    assert len(served.open) == size
+    assert served.open[5] == size
