@@ -6,33 +6,34 @@ from typing import Any
 
 import click
 
-from autoconfig.cli.options import SETTINGS, Refusal, configured, explained, say, signed, sources_of
+from autoconfig.cli.options import SETTINGS, Refusal, configured, explained, option, say, signed, sources_of
 from autoconfig.operations.export import ExportError
 from autoconfig.operations.export import export as write_export
-from autoconfig.operations.local import Local
-from autoconfig.server import application
-from autoconfig.sources import Settings
 
 
 @click.command(context_settings=SETTINGS)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+@option(
+    "--root",
+    envvar="BT_AUTOCONFIG_EXPORT_ROOT",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Where DIR will be on the machine that serves it, for the configurations of nginx and Caddy. Default: DIR.",
+)
 @configured
 @signed
-def export(folder: Path, **where: Any) -> None:
-    """Write the documents that need no computing to DIR, laid out by host, for any static web server or CDN.
+def export(folder: Path, root: Path | None, **where: Any) -> None:
+    """Write the documents that need no computing to DIR, for nginx, Caddy, any other web server, or a CDN.
 
-    DIR/manifest.json lists the headers and the SHA-256 digest of each. Files that an earlier export wrote are replaced
-    or removed; nothing else is touched, and symbolic links in DIR are not followed.
+    Each content is written once. DIR/manifest.json lists the hosts and paths that each file is for, with their headers;
+    nginx-http.conf, nginx-server.conf and Caddyfile serve them. Hosted domains are in none of these files. Files that
+    an earlier export wrote are replaced or removed; nothing else is touched, and symbolic links in DIR are not
+    followed.
     """
     with explained():
         settings = sources_of(**where).read().load()
         try:
-            written = asyncio.run(_export(settings, folder))
+            written = asyncio.run(write_export(settings, folder, root))
         except ExportError as error:
             raise Refusal(str(error)) from error
-    say(f"{folder}: {len(written)} files, and manifest.json with their headers")
-
-
-async def _export(settings: Settings, folder: Path) -> list[str]:
-    async with Local(application(settings)) as local:
-        return await write_export(settings.definitions, local, folder)
+    say(f"{folder}: {written.files} files for {written.hosts} hosts, and manifest.json")

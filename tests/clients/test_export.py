@@ -1,6 +1,5 @@
-"""What `bt-autoconfig export` writes, served by plain nginx from its manifest, configures a real Thunderbird."""
+"""What `bt-autoconfig export` writes, served by nginx with the configuration that it writes, configures a real Thunderbird."""
 
-import json
 import subprocess
 from pathlib import Path
 
@@ -15,29 +14,13 @@ from tests.support import COMMAND
 
 
 def nginx(folder: Path, site: Path, certificate: tuple[Path, Path]) -> Path:
-    """Write a configuration that serves each file at its host and path, with its headers."""
+    """Write a configuration that includes those that the export has written."""
     chain, key = certificate
-    hosts: dict[str, list[str]] = {}
-    for entry in json.loads((site / "manifest.json").read_text())["files"]:
-        headers = "".join(
-            f"add_header {name} '{value.replace(chr(39), chr(92) + chr(39))}';"
-            for name, value in entry["headers"].items()
-            if name not in ("content-type", "etag")
-        )
-        type_ = entry["headers"]["content-type"]
-        hosts.setdefault(entry["host"], []).append(
-            f'location = {entry["path"]} {{ types {{}} default_type "{type_}"; {headers} try_files /{entry["file"]} =404; }}'
-        )
-    servers = [
-        f"server {{ listen {ADDRESS}:443 ssl; server_name {host}; root {site}; {' '.join(locations)} location / {{ return 404; }} }}"
-        for host, locations in hosts.items()
-    ]
     file = folder / "nginx.conf"
     file.write_text(
         f"daemon off; user root; pid {folder}/nginx.pid; error_log stderr; events {{}}\n"
-        f"http {{ access_log off; server_names_hash_bucket_size 128; ssl_certificate {chain}; ssl_certificate_key {key};\n"
-        + "\n".join(servers)
-        + "\n}\n"
+        f"http {{ access_log off; include {site}/nginx-http.conf; ssl_certificate {chain}; ssl_certificate_key {key};\n"
+        f"server {{ listen {ADDRESS}:443 ssl; include {site}/nginx-server.conf; }} }}\n"
     )
     return file
 

@@ -40,6 +40,7 @@ _LEFT_OUT = (
     LeftOut("the Debian package", CONTAINERS or "it takes minutes; `make test-deploy` builds it", "REQUIRE_DEPLOY", "test_debian_package.py"),
     LeftOut("the reverse proxies", PROXIES, "REQUIRE_DEPLOY", "test_proxies.py"),
     LeftOut("attacks through the reverse proxies", PROXIES, "REQUIRE_DEPLOY", "test_attacks.py"),
+    LeftOut("the export's configurations", PROXIES, "REQUIRE_DEPLOY", "test_export.py"),
     LeftOut("docs/deploy.md", PROXIES, "REQUIRE_DEPLOY", "test_document.py"),
     LeftOut("deploy/kubernetes", KUBECTL, "REQUIRE_DEPLOY", "test_kubernetes.py"),
 )  # fmt: skip

@@ -16,9 +16,23 @@ def export(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[
     return run("export", folder, *arguments)
 
 
-def entries(folder: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads((folder / "manifest.json").read_text())["files"]
+def manifest(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
     return found
+
+
+def places(folder: Path) -> list[tuple[str, str, Path, dict[str, str]]]:
+    """Return host, path, file and headers of everything that is exported."""
+    found = manifest(folder)
+    return [
+        (host, one["path"], folder / one["file"], found["headers"][one["headers"]])
+        for site in found["sites"]
+        for host in site["hosts"]
+        for one in site["paths"]
+    ]
+
+
+CONFIGURATIONS = {"manifest.json", "nginx-http.conf", "nginx-server.conf", "Caddyfile"}
 
 
 def files(folder: Path) -> set[str]:
@@ -27,13 +41,59 @@ def files(folder: Path) -> set[str]:
 
 def test_every_file_is_the_servers_answer_to_the_byte_and_its_headers_too(server: Served, tmp_path: Path) -> None:
     printed = export(tmp_path)
-    assert printed.stdout == f"{tmp_path}: 288 files, and manifest.json with their headers\n"
-    assert {entry["file"] for entry in entries(tmp_path)} | {"manifest.json"} == files(tmp_path)
-    for entry in entries(tmp_path):
-        headers = {"Host": entry["host"], "X-Forwarded-Proto": "https", "User-Agent": ""}
-        answer = server.http.get(entry["path"], headers=headers)
-        assert (tmp_path / entry["file"]).read_bytes() == answer.content
-        assert httpx.Headers(entry["headers"]).items() <= answer.headers.items()
+    assert printed.stdout == f"{tmp_path}: 79 files for 9 hosts, and manifest.json\n"
+    assert {entry["file"] for entry in manifest(tmp_path)["files"]} | {"manifest.json"} == files(tmp_path)
+    found = places(tmp_path)
+    assert {str(file.relative_to(tmp_path)) for _, _, file, _ in found} | CONFIGURATIONS == files(tmp_path)
+    for host, path, file, headers in found:
+        answer = server.http.get(path, headers={"Host": host, "X-Forwarded-Proto": "https", "User-Agent": ""})
+        assert file.read_bytes() == answer.content
+        assert httpx.Headers(headers).items() <= answer.headers.items()
+
+
+def test_each_content_is_stored_once(tmp_path: Path) -> None:
+    export(tmp_path)
+    digests = [entry["sha256"] for entry in manifest(tmp_path)["files"]]
+    assert len(set(digests)) == len(digests)
+    for entry in manifest(tmp_path)["files"]:
+        assert hashlib.sha256((tmp_path / entry["file"]).read_bytes()).hexdigest() == entry["sha256"]
+
+
+def test_hundreds_of_domains_of_a_provider_add_their_names_and_nothing_else(tmp_path: Path) -> None:
+    text = Write.TEXT.replace(
+        "<domain>example.net</domain>", "".join(f"<domain>d{number}.example</domain>" for number in range(500))
+    )
+    (tmp_path / "provider.xml").write_text(text)
+    printed = export(tmp_path / "site", "--definition", tmp_path / "provider.xml")
+    assert "files for 1002 hosts" in printed.stdout
+    assert sum(file.stat().st_size for file in (tmp_path / "site").rglob("*") if file.is_file()) < 2_000_000
+    assert {host for host, *_ in places(tmp_path / "site")} >= {
+        "autoconfig.d0.example",
+        "d499.example",
+        "autoconfig.example.com",
+    }
+
+
+def test_a_profile_is_signed_once_however_many_domains_have_it(tmp_path: Path, signing: tuple[str, ...]) -> None:
+    export(tmp_path, *signing)
+    (profile,) = {file for _, path, file, _ in places(tmp_path) if path == "/email.mobileconfig"}
+    verify: list[str | Path] = ["openssl", "smime", "-verify", "-noverify", "-inform", "DER", "-in", profile]
+    assert subprocess.run(verify, capture_output=True, check=False).returncode == 0
+
+
+def test_files_that_have_not_changed_are_left_as_they_are(tmp_path: Path) -> None:
+    export(tmp_path)
+    before = {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in tmp_path.rglob("*") if file.is_file()}
+    export(tmp_path)
+    after = {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in tmp_path.rglob("*") if file.is_file()}
+    assert {file for file in before if before[file] != after[file]} == {tmp_path / "manifest.json"}
+
+
+@pytest.mark.parametrize("root", [None, "/srv/the site"])
+def test_the_configurations_find_the_files_where_they_will_be(tmp_path: Path, root: str | None) -> None:
+    export(tmp_path, *(["--root", root] if root else []))
+    assert f'root "{root or tmp_path}";' in (tmp_path / "nginx-server.conf").read_text()
+    assert f'root * "{root or tmp_path}"\n' in (tmp_path / "Caddyfile").read_text()
 
 
 @pytest.mark.parametrize(
@@ -46,6 +106,7 @@ def test_every_file_is_the_servers_answer_to_the_byte_and_its_headers_too(server
         "https://autoconfig.talk21.com/",
         "https://autoconfig.talk21.com/cy/",
         "https://autoconfig.talk21.com/setup/outlook-new/",
+        "https://autoconfig.btinternet.com/setup/iphone/",
         "https://autoconfig.talk21.com/fr/setup/outlook-new/",
         "https://ua-auto-config.btopenworld.com/.well-known/user-agent-configuration.json",
     ],
@@ -53,7 +114,7 @@ def test_every_file_is_the_servers_answer_to_the_byte_and_its_headers_too(server
 def test_what_clients_fetch_is_there_under_its_host(tmp_path: Path, url: str) -> None:
     export(tmp_path)
     parts = urlsplit(url)
-    assert (parts.hostname, parts.path) in {(entry["host"], entry["path"]) for entry in entries(tmp_path)}
+    assert (parts.hostname, parts.path) in {(host, path) for host, path, *_ in places(tmp_path)}
 
 
 def test_a_second_export_replaces_what_changed_and_removes_what_is_gone_and_nothing_else(
@@ -61,11 +122,10 @@ def test_a_second_export_replaces_what_changed_and_removes_what_is_gone_and_noth
 ) -> None:
     folder = tmp_path / "site"
     export(folder, "--definition", write())
-    (folder / "autoconfig.example.net" / "mine.txt").write_text("mine")
-    export(folder, "--definition", write({"<domain>example.net</domain>": "", "Example Mail": "Changed"}))
-    assert "autoconfig.example.net/mine.txt" in files(folder)
-    assert [file for file in files(folder) if "example.net" in file] == ["autoconfig.example.net/mine.txt"]
-    assert not (folder / "example.net").exists()
+    export(folder, "--definition", write({"<domain>example.com</domain>": "<domain>example.org</domain>"}))
+    (folder / "autoconfig.example.org" / "mine.txt").write_text("mine")
+    export(folder, "--definition", write({"Example Mail": "Changed"}))
+    assert [file for file in files(folder) if "example.org" in file] == ["autoconfig.example.org/mine.txt"]
     assert b"Changed" in (folder / "autoconfig.example.com/mail/config-v1.1.xml").read_bytes()
 
 
@@ -98,7 +158,7 @@ def test_a_manifest_that_names_what_no_export_writes_removes_nothing(tmp_path: P
     assert outside.read_text() == "mine"
     for name in ("mine.txt", "folder/mine.txt", "a.example/mine.txt", EXPORTED):
         assert (folder / name).read_text() == "mine"
-    assert len(entries(folder)) == 288
+    assert len(manifest(folder)["files"]) == 79
 
 
 def test_a_file_that_was_changed_since_it_was_exported_is_not_removed(tmp_path: Path) -> None:
@@ -125,15 +185,17 @@ def test_what_a_link_leads_to_is_not_removed(tmp_path: Path, place: str, listed:
     assert (folder / place).is_symlink()
 
 
-FIRST = "btinternet.com/.well-known/autoconfig/mail/config-v1.1.xml"
+FIRST = "autoconfig.btinternet.com/index.html"
 
 
 @pytest.mark.parametrize("listed", [True, False])
-@pytest.mark.parametrize("place", ["btinternet.com", "btinternet.com/.well-known", FIRST, "manifest.json"])
+@pytest.mark.parametrize(
+    "place", ["autoconfig.btinternet.com", "autoconfig.btinternet.com/setup", FIRST, "manifest.json", "Caddyfile"]
+)
 def test_nothing_is_written_through_a_link(tmp_path: Path, place: str, listed: bool) -> None:
     folder, outside = tmp_path / "site", tmp_path / "outside"
     (outside / place).parent.mkdir(parents=True)
-    if place in (FIRST, "manifest.json"):
+    if place in (FIRST, "manifest.json", "Caddyfile"):
         (outside / place).write_text("mine")
     else:
         (outside / place).mkdir()
@@ -194,10 +256,11 @@ def test_a_manifest_of_somebody_else_stays(tmp_path: Path, content: str | bytes)
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     export(tmp_path)
-    file = tmp_path / "autoconfig.talk21.com/mail/config-v1.1.xml"
+    file = tmp_path / "autoconfig.btinternet.com/mail/config-v1.1.xml"
+    file.write_bytes(file.read_bytes() + b" ")  # as if the settings had changed
     with file.open("rb") as reading:
         export(tmp_path)
-        assert reading.read() == file.read_bytes()  # who had it open has the old one whole
+        assert reading.read() == file.read_bytes() + b" "  # who had it open has the old one whole
     assert not [name for name in files(tmp_path) if "tmp" in name]
 
 
