@@ -27,7 +27,7 @@ def zone(domain: str, found: Iterable[Record]) -> str:
     return "\n".join(lines) + "\n"
 
 
-_OPTIONAL = " (optional: the server needs a certificate for the name; --hosted-names)"
+_OPTIONAL = " (optional: --hosted-names)"
 
 
 def _head(domain: str) -> tuple[str, str, str]:

@@ -18,6 +18,7 @@ _ENVOY = (
 )
 INGRESS = {"../gateway # or ../ingress": "../ingress", _ENVOY: ""}
 SIGNING = {"# - ../signing": "  - ../signing"}
+LOOKUPS = {"# - ../lookups": "  - ../lookups"}
 OWN_KINDS = {"Certificate", "EnvoyProxy", "Gateway", "HTTPRoute", "Middleware"}
 """Kinds that are no part of Kubernetes itself."""
 INTERNAL = ("/metrics", "/tls/ask", "/readyz")
@@ -32,7 +33,11 @@ HTTPS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=[GATEWAY, INGRESS, GATEWAY | SIGNING], ids=["gateway", "ingress", "signing"])
+@pytest.fixture(
+    scope="module",
+    params=[GATEWAY, INGRESS, GATEWAY | SIGNING, GATEWAY | LOOKUPS],
+    ids=["gateway", "ingress", "signing", "lookups"],
+)
 def manifests(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Manifest]:
     return build(overlay(tmp_path_factory.mktemp("kubernetes"), request.param))
 
@@ -95,6 +100,17 @@ def test_the_autoscaler_alone_sets_the_number_of_replicas(example: list[Manifest
         budget["spec"]["selector"]["matchLabels"].items()
         <= deployment["spec"]["template"]["metadata"]["labels"].items()
     )
+
+
+def test_the_server_connects_to_nothing_but_with_lookups_to_the_dns(tmp_path: Path) -> None:
+    for replacements, allowed in ((GATEWAY, []), (GATEWAY | LOOKUPS, [("UDP", 53), ("TCP", 53)])):
+        policies = of_kind(build(overlay(tmp_path / str(len(allowed)), replacements)), "NetworkPolicy")
+        labels = of_kind(build(KUBERNETES / "example"), "Deployment")[0]["spec"]["template"]["metadata"]["labels"]
+        assert all(one["spec"]["podSelector"]["matchLabels"].items() <= labels.items() for one in policies)
+        assert any("Egress" in one["spec"]["policyTypes"] for one in policies)
+        rules = [rule for one in policies for rule in one["spec"].get("egress", ())]
+        assert [(port["protocol"], port["port"]) for rule in rules for port in rule["ports"]] == allowed
+        assert all(rule["to"] for rule in rules)
 
 
 def test_pods_run_without_root_on_a_read_only_file_system(manifests: list[Manifest]) -> None:

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.timeout(900)
 """The first test builds the images."""
 SETUP = "setup.example.com"
 ADDRESS = "fred.bloggs@example.com"
+CUSTOMER, LISTED, FOREIGN = "customer.example", "listed.example", "foreign.example"
+"""Domains of others: one whose mail goes to the provider, one that is only in a list, and one that is neither."""
 OWN = {"<domain>example.net</domain>": '<domain purpose="mx">example.net</domain>'}
 """The example provider takes the mail of other domains too."""
 
@@ -82,10 +84,15 @@ def zones(records: str) -> dict[str, str]:
         domain, _, rest = zone.partition(".\n")
         # The lab's name server does not follow a CNAME into another zone, as a resolver does.
         rest = rest.replace(f"CNAME {SETUP}.", "A 192.0.2.1")
-        # The lab's name server does not follow a CNAME into another zone, as a resolver does.
-        rest = rest.replace(f"CNAME {SETUP}.", "A 192.0.2.1")
         found[domain] = f"{rest}\n@ A 192.0.2.1\nsetup A 192.0.2.1\n"
-    return found
+    return found | {
+        domain: dns.records("@", "autoconfig", "autodiscover", mx=mx)
+        for domain, mx in {
+            CUSTOMER: "mx1.example.net",
+            LISTED: "mx.elsewhere.example",
+            FOREIGN: "mx.elsewhere.example",
+        }.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -142,11 +149,19 @@ def test_each_definition_is_served_at_its_own_names_with_certificates(deployment
     assert json.loads(pacc)["info"]["provider"]["name"] == "BT Mail"
 
 
-def test_addresses_on_a_hosted_domain_get_the_hosters_settings_at_the_hosters_name(deployment: Deployment) -> None:
-    file = deployment.get("https://autoconfig.example.net/mail/config-v1.1.xml?emailaddress=owner@customer.example")
-    assert "imap.example.com" in file
-    with pytest.raises(AssertionError, match="curl failed"):
-        deployment.get("https://autoconfig.customer.example/", "--resolve", "autoconfig.customer.example:443:192.0.2.1")
+def test_a_hosted_domain_has_settings_and_certificates_at_its_own_names_and_at_the_hosters(
+    deployment: Deployment,
+) -> None:
+    """Its MX says so; there is no list yet."""
+    for host in ("autoconfig.example.net", f"autoconfig.{CUSTOMER}"):
+        assert "imap.example.com" in deployment.get(
+            f"https://{host}/mail/config-v1.1.xml?emailaddress=owner@{CUSTOMER}"
+        )
+    for domain in (FOREIGN, LISTED):
+        with pytest.raises(AssertionError, match="curl failed"):
+            deployment.get(f"https://autoconfig.{domain}/mail/config-v1.1.xml")
+        with pytest.raises(AssertionError, match="404"):
+            deployment.get(f"https://autoconfig.example.net/mail/config-v1.1.xml?emailaddress=owner@{domain}")
 
 
 def test_the_page_is_redirected_to_https_at_the_public_url_and_links_to_it(deployment: Deployment) -> None:
@@ -217,6 +232,22 @@ def test_profiles_are_signed_with_the_certificate_that_caddy_has(deployment: Dep
         return SETUP in subprocess.run(names, capture_output=True, check=True, text=True).stdout
 
     deployment.until(by_caddy)
+
+
+def test_a_list_says_which_domains_are_hosted(deployment: Deployment) -> None:
+    (deployment.machine.clone / "customers.txt").write_text(f"{LISTED}\n")
+    deployment.machine.follow("containers hosted")
+
+    def listed() -> bool:
+        try:
+            return "imap.example.com" in deployment.get(f"https://autoconfig.{LISTED}/mail/config-v1.1.xml")
+        except AssertionError:
+            return False
+
+    deployment.until(listed)
+    for domain in (CUSTOMER, FOREIGN):
+        with pytest.raises(AssertionError, match="404"):
+            deployment.get(f"https://autoconfig.example.net/mail/config-v1.1.xml?emailaddress=owner@{domain}")
 
 
 def running(machine: Machine) -> list[str]:
