@@ -55,7 +55,7 @@ class Record(NamedTuple):
     why: str
     """Who asks for it."""
     optional: bool = False
-    """Whether it needs something else before it helps: the server must have a certificate for the name."""
+    """Whether the domain can do without it."""
 
     @property
     def zone_data(self) -> str:
