@@ -162,6 +162,24 @@ def test_em_client_gets_the_calendar_and_the_address_book(write: Write) -> None:
     assert contacts == {"Type": "CardDAV", "Server": server, "DomainRequired": "off", "LoginName": "fred"}
 
 
+def test_of_several_calendars_the_first_is_the_one(write: Write) -> None:
+    again = SERVICES.replace("</clientConfig>", "") + SERVICES.replace("https://", "https://other.")
+    *_, calendar, contacts = protocols(Autodiscover(load(write({"</clientConfig>": again}))).render())
+    assert (calendar["Server"], contacts["Server"]) == (
+        "https://dav.example.com:8443/cal/",
+        "https://contacts.example.com",
+    )
+
+
+def test_a_place_that_depends_on_the_address_is_named_only_when_there_is_one(write: Write) -> None:
+    services = SERVICES.replace("dav.example.com", "%EMAILLOCALPART%.example.com")
+    definition = write({">imap.example.com<": ">%EMAILLOCALPART%.example.com<", "</clientConfig>": services})
+    provider = Autodiscover(load(definition))
+    places = [one["Server"] for one in protocols(provider.render(MailAddress("fred", "example.com")))]
+    assert (places[0], places[-2]) == ("fred.example.com", "https://fred.example.com:8443/cal/")
+    assert [one["Type"] for one in protocols(provider.render())] == ["POP3", "SMTP", "CardDAV"]
+
+
 def test_sending_with_another_username_than_receiving_is_not_sending_with_the_same(write: Write) -> None:
     assert protocols(Autodiscover(load(write())).render())[2]["UsePOPAuth"] == "off"
 

@@ -215,6 +215,19 @@ def test_a_calendar_and_an_address_book_are_payloads_of_their_own(write: Write) 
     }
 
 
+def test_of_several_calendars_the_first_is_the_one(write: Write) -> None:
+    again = SERVICES.replace("</clientConfig>", "") + SERVICES.replace("https://", "https://other.")
+    provider = Mobileconfig(load(write({"</clientConfig>": again})))
+    _, calendar, contacts = plistlib.loads(provider.render())["PayloadContent"]
+    assert (calendar["CalDAVHostName"], contacts["CardDAVHostName"]) == ("dav.example.com", "contacts.example.com")
+
+
+def test_without_an_address_the_device_asks_for_the_usernames_of_calendar_and_address_book(write: Write) -> None:
+    provider = Mobileconfig(load(write({"</clientConfig>": SERVICES})))
+    _, calendar, contacts = plistlib.loads(provider.render())["PayloadContent"]
+    assert ("CalDAVUsername" in calendar, "CardDAVUsername" in contacts) == (False, False)
+
+
 def test_a_provider_with_nothing_for_apple_devices_has_no_profile(write: Write) -> None:
     with pytest.raises(NotServedError, match="no imap settings"):
         Mobileconfig(load(write({"password-cleartext": "OAuth2"}))).render(protocol="imap")
