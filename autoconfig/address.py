@@ -1,4 +1,4 @@
-"""Email addresses: the one parser, for every address that reaches the server."""
+"""Email addresses: the only parser, for every address that reaches the server."""
 
 import re
 from enum import Enum
@@ -12,7 +12,7 @@ MAX_LENGTH = 320
 # What XML 1.0 cannot carry (section 2.2) and what could break a line wherever the text is shown.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
-# Marks of direction and width that come along when people copy an address; a mail server would not know the user.
+# Direction and width marks that people copy along with an address. A mail server would not know such a user.
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')  # RFC 5321, section 4.1.2: Quoted-string
@@ -23,7 +23,7 @@ _MAX_DOMAIN_LENGTH = 253
 
 PLAIN_LOCAL = rb"[A-Za-z0-9._+-]{1,64}"
 PLAIN_DOMAIN = rb"[a-z0-9.-]{1,253}"
-"""Patterns for bytes that nearly all addresses fit. With a domain that is known, such an address is valid."""
+"""Patterns of bytes that nearly all addresses match. If the domain is a known one, such an address is valid."""
 
 
 class AddressProblem(Enum):
@@ -41,7 +41,7 @@ class AddressProblem(Enum):
 
 
 class AddressError(ValueError):
-    """A text that is not an email address. Its message holds nothing of the text."""
+    """A text that is not an email address. Its message contains no part of the text."""
 
     def __init__(self, problem: AddressProblem) -> None:
         super().__init__(problem.value)
@@ -49,23 +49,23 @@ class AddressError(ValueError):
 
 
 _QUOTED_ONLY = re.compile(r"[@\s,]")
-"""What a local part has in quotes only, as far as the parser looks (RFC 5321, section 4.1.2)."""
+"""Characters that a local part may have only in quotes, as far as the parser looks (RFC 5321, section 4.1.2)."""
 _QUOTED_ONLY_PROBLEMS = {"@": AddressProblem.SECOND_AT, ",": AddressProblem.COMMA}
 
 
 class MailAddress(NamedTuple):
-    """An email address: `local` as its owner typed it, `domain` as the DNS knows it (lower case, A-labels)."""
+    """An email address: `local` as its owner typed it, `domain` as the DNS has it (lower case, A-labels)."""
 
     local: str
     domain: str
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read an address such as `Fred@BTinternet.com`; spaces around it are dropped.
+        """Parse an address such as `Fred@BTinternet.com`; spaces around it are dropped.
 
-        Spaces and commas belong in a quoted local part only (RFC 5321, section 4.1.2). Other characters that an
-        unquoted local part must not have are accepted: mail servers decide about them, and documents escape them.
-        Raises AddressError.
+        Spaces and commas are allowed only in a quoted local part (RFC 5321, section 4.1.2). Other characters that need
+        quotes are accepted without them: mail servers decide about those, and documents escape them. Raises
+        AddressError.
         """
         text = text.strip(" \N{NO-BREAK SPACE}")
         if len(text) > MAX_LENGTH:
@@ -96,7 +96,7 @@ class MailAddress(NamedTuple):
 def ascii_domain(name: str) -> str:
     """Return a domain name, its labels U-labels or A-labels in any case, as lower-case A-labels (RFC 5890).
 
-    A dot at its end is dropped. Raises ValueError when it is no domain name.
+    A dot at the end is dropped. Raises ValueError if it is not a domain name.
     """
     name = name.removesuffix(".")
     name = name.lower() if name.isascii() else idna.encode(name, uts46=True).decode("ascii")

@@ -1,17 +1,17 @@
-"""Authentication methods: every spelling in the field, and the one spelling that the rest of the program sees.
+"""Authentication methods: every spelling in use, and the one that the rest of the program uses.
 
 Mail servers and other services over TCP have general methods (draft-ietf-mailmaint-autoconfig-06, section 3.7.4).
 Services at a URL have HTTP's (section 3.6.2): since June 2026 `<authentication system="http">Basic</authentication>`;
-files in the field say `http-basic`, `basic` or `password-cleartext`.
+published files say `http-basic`, `basic` or `password-cleartext`.
 """
 
 PASSWORD_METHODS = frozenset({"password-cleartext", "password-encrypted", "NTLM"})
 METHODS = PASSWORD_METHODS | {"OAuth2", "GSSAPI", "TLS-client-cert", "client-IP-address", "none"}
-"""The methods that clients act upon for services over TCP."""
+"""The methods that clients support for services over TCP."""
 
 WEB_PASSWORD_METHODS = frozenset({"Basic", "Digest"})
 WEB_METHODS = WEB_PASSWORD_METHODS | {"OAuth2", "NTLM", "GSSAPI", "TLS-client-cert", "none"}
-"""The methods that clients act upon for services at a URL."""
+"""The methods that clients support for services at a URL."""
 
 _ALIASES = {
     "plain": "password-cleartext",  # Thunderbird's first files; its reader and Evolution's still take both
@@ -50,13 +50,13 @@ def sasl_method(scheme: str) -> str | None:
 
 
 def method(text: str) -> str | None:
-    """Return the method that a service over TCP means by a text, None for an unknown one."""
+    """Return the method of a service over TCP for any of its spellings, None for an unknown one."""
     name = text.lower()
     return _BY_NAME.get(name) or _ALIASES.get(name) or sasl_method(name)
 
 
 def web_method(text: str) -> str | None:
-    """Return the method that a service at a URL means by a text, None for an unknown one."""
+    """Return the method of a service at a URL for any of its spellings, None for an unknown one."""
     found = _HTTP.get(text.lower()) or method(text)
     found = _WEB_SPELLING.get(found or "", found)
     return found if found in WEB_METHODS else None

@@ -1,4 +1,4 @@
-"""Read an operator's files safely: regular files only, up to a size, without ever waiting for one."""
+"""Reads an operator's files safely: regular files only, up to a size, without ever blocking."""
 
 import os
 import stat
@@ -25,8 +25,8 @@ class FileError(Exception):
 def read_file(path: Path, limit: int) -> bytes:
     """Return the content of a regular file of at most `limit` bytes, following symbolic links.
 
-    Opening a FIFO waits for its writer and opening a device may act on it, so neither is opened; should the file be
-    exchanged for one meanwhile, O_NONBLOCK keeps the opening from waiting. Raises FileError.
+    Opening a FIFO blocks until it has a writer, and opening a device may have effects, so neither is opened. If one
+    replaces the file after the check, O_NONBLOCK keeps the call from blocking. Raises FileError.
     """
     try:
         _check(path, path.stat(), limit)
@@ -52,7 +52,7 @@ def expand(source: Path, suffix: str) -> list[Path]:
         if not stat.S_ISDIR(source.stat().st_mode):
             return [source]
     except (OSError, ValueError):
-        return [source]  # reading it tells why
+        return [source]  # reading it gives the reason
     try:
         with os.scandir(source) as entries:
             names = sorted(one.name for one in entries if one.name.endswith(suffix))

@@ -1,7 +1,7 @@
-"""definition.rng, and what to tell a person whose file does not fit it.
+"""Validates against definition.rng, and explains errors to people.
 
-libxml2 says fast whether a file fits; asked why not, it names little but the outermost element. So when a file does not
-fit, each of its elements is held on its own against its define, and every mistake is told in the define's own words.
+libxml2 quickly says whether a file is valid, but its errors name little more than the outermost element. So if a file
+is invalid, each element is validated separately against its define, whose annotation words the error.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ _LONGEST_QUOTE = 60  # characters of a wrong value that a message shows
 
 
 class Remark(NamedTuple):
-    """Something to tell about a line of a definition file."""
+    """A remark on a line of a definition file."""
 
     line: int
     text: str
@@ -39,10 +39,10 @@ class Grammar:
         """Grammars for one element, by the name of its define."""
 
     def errors(self, root: etree._Element) -> list[Remark]:
-        """Return all that keeps a document from fitting, in its own order; nothing when it fits."""
+        """Return why a document is invalid, in document order; an empty list if it is valid."""
         if self._relaxng.validate(root):
             return []
-        # What the grammar calls wrong is never called right, even should no define on its own explain it.
+        # What the grammar rejects is never accepted, even if no define alone explains why.
         remarks = list(islice(self._explain(root), _MOST_REMARKS + 1))
         if len(remarks) > _MOST_REMARKS:
             remarks[-1] = Remark(remarks[-1].line, "and more errors from here on; correct these first")
@@ -50,7 +50,7 @@ class Grammar:
 
     @cached_property
     def _defines(self) -> dict[str, etree._Element]:
-        """The element pattern of each define that explains itself, by the name of the define."""
+        """The element pattern of each define that has an annotation, by the name of the define."""
         patterns = self._tree.iterfind(f"{_RNG}define/{_RNG}element[{_DOCUMENTATION}]")
         return {parent.get("name", ""): pattern for pattern in patterns if (parent := pattern.getparent()) is not None}
 
@@ -79,7 +79,7 @@ class Grammar:
         return next((name for name in (f"{tag}.{element.get('type')}", tag) if name in self._defines), None)
 
     def _judged_children(self, element: etree._Element) -> Iterator[etree._Element]:
-        """Yield the elements in an element, unless the grammar lets it hold anything."""
+        """Yield the children of an element, unless the grammar allows any content in it."""
         name = self._define(element)
         if name and self._defines[name].find(f"{_RNG}ref[@name='anyContent']") is None:
             yield from element.iterchildren(etree.Element)
@@ -107,7 +107,7 @@ class Grammar:
             yield from self._explain(child)
 
     def _alone(self, name: str) -> etree.RelaxNG:
-        """Return the grammar for one element by itself: whatever is in it may hold anything."""
+        """Return the grammar for one element alone: its children may have any content."""
         tree = deepcopy(self._tree)
         for start in tree.iterfind(f"{_RNG}start/{_RNG}ref"):
             start.set("name", name)
@@ -121,7 +121,7 @@ class Grammar:
 def line_of(element: etree._Element) -> int:
     """Return the line on which an element starts, counted from 1.
 
-    libxml2 keeps later lines than the 65,534th only as long as an element's text is not replaced.
+    After line 65,534, libxml2 keeps the line only until the element's text is replaced.
     """
     return element.sourceline or _LAST_CERTAIN_LINE
 
@@ -140,6 +140,6 @@ def _has(element: etree._Element, required: str) -> bool:
 
 
 def quote(text: str, longest: int = _LONGEST_QUOTE) -> str:
-    """Return foreign text for a message: on one line, cut where it is long, with nothing in it that cannot be seen."""
+    """Return foreign text for a message: on one line, visible, and cut if it is long."""
     text = " ".join(text.split())
     return visible(f"{text[:longest]}…" if len(text) > longest else text)

@@ -1,4 +1,4 @@
-"""From the bytes of a definition file to a tree that holds nothing but the format's own namespace: none."""
+"""Parses a definition file into a tree without elements or attributes of other namespaces."""
 
 from collections.abc import Iterator
 
@@ -7,14 +7,15 @@ from lxml import etree
 from autoconfig.grammar import Remark, line_of, quote
 
 MAX_ELEMENTS = 25_000
-"""Elements in a definition, domains aside. libxml2 takes a second to validate as many, four times that for twice."""
+"""Elements in a definition, not counting domains. libxml2 validates this many in a second, and twice as many in
+four."""
 
 _MOST_NAMESPACES = 100
 _XML = "{http://www.w3.org/XML/1998/namespace}"
 
 
 class ParseError(Exception):
-    """Bytes that are no definition: `remark` says why, and where."""
+    """Bytes that are not a definition: `remark` says why, and where."""
 
     def __init__(self, line: int, text: str) -> None:
         super().__init__(text)
@@ -22,11 +23,11 @@ class ParseError(Exception):
 
 
 def parse(content: bytes) -> tuple[etree._Element, list[Remark]]:
-    """Return the root of a definition's tree, and what was left out of it: what other namespaces have.
+    """Return the root of a definition's tree, and remarks on what was left out: everything from other namespaces.
 
-    An element of XHTML would be a script in a browser that shows the served file. Comments and processing instructions
-    are left out without a word. Nothing is fetched or expanded; libxml2's own limits hold (elements 256 deep, texts of
-    10 MB). Raises ParseError.
+    In a browser that shows the served file, an XHTML script would run. Comments and processing instructions are left
+    out without a remark. Nothing is fetched or expanded; libxml2's own limits apply (elements 256 deep, texts of 10
+    MB). Raises ParseError.
     """
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True
@@ -36,16 +37,16 @@ def parse(content: bytes) -> tuple[etree._Element, list[Remark]]:
     except etree.XMLSyntaxError as error:
         reason = (error.msg or "").replace(", use XML_PARSE_HUGE option", "")
         raise ParseError(error.lineno or 1, f"not well-formed XML: {quote(reason, 200)}") from error
-    except ValueError as error:  # nothing at all
+    except ValueError as error:  # no content at all
         raise ParseError(1, "the file is empty") from error
     if root.getroottree().docinfo.doctype:
-        raise ParseError(1, "a DOCTYPE has no place in a definition; leave it out")
+        raise ParseError(1, "a definition has no DOCTYPE; remove it")
     if root.tag != "clientConfig":
         name = etree.QName(root)
         if name.namespace and name.localname == "clientConfig":
             raise ParseError(line_of(root), "clientConfig is in a namespace; leave out its xmlns attribute")
         raise ParseError(line_of(root), f"the first element is {quote(name.localname)}; it must be clientConfig")
-    # Without a declaration or xml: there is nothing foreign; UTF-16 hides both.
+    # Without xmlns or xml: there is no other namespace. UTF-16 hides both.
     has_names = b"xmlns" in content or b"xml:" in content or b"\0" in content
     return root, list(_without_foreign(root)) if has_names else []
 

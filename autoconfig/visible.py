@@ -1,8 +1,8 @@
 """Foreign text, made safe to show on a terminal, in a log or in a report.
 
-Foreign is everything that this project did not write: definition files, file names, arguments, DNS records, and what
-servers send. Control characters in it can write the clipboard, change the title or clear the screen of a terminal;
-bidirectional and invisible ones make a text look like another.
+Foreign text is everything that this project did not write: definition files, file names, arguments, DNS records and
+server responses. Control characters can write to a terminal's clipboard, change its title or clear its screen.
+Bidirectional and invisible characters make a text look like another one.
 """
 
 _INVISIBLE = frozenset(
@@ -24,9 +24,9 @@ _INVISIBLE = frozenset(
 
 
 def visible(text: str, longest: int | None = None) -> str:
-    r"""Return a text in which every character can be seen, and none does anything.
+    r"""Return the text with every character visible and none of them active.
 
-    Control characters (line ends too), bidirectional and zero-width characters, spaces other than the ASCII one,
+    Control characters (including line ends), bidirectional and zero-width characters, spaces other than ASCII's,
     surrogates and unassigned characters become `\x1b`, `\u202e` or `\U000e0001`. Texts of more than `longest`
     characters are cut and end in `…`. Applying it twice changes nothing.
     """

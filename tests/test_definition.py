@@ -95,7 +95,7 @@ SERVER = "must have one hostname, one port, one socketType, at least one authent
         ("</clientConfig>", SERVICES.replace("<url>https://dav.example.com/cal</url>", ""), "30: calendar must have one url"),
         ("clientConfig", "config", "2: the first element is config; it must be clientConfig"),
         ("</emailProvider>", "", "29: not well-formed XML: Opening and ending tag mismatch: emailProvider line 3 and "),
-        ("<clientConfig", '<!DOCTYPE a [<!ENTITY b "c">]><clientConfig', "1: a DOCTYPE has no place in a definition"),
+        ("<clientConfig", '<!DOCTYPE a [<!ENTITY b "c">]><clientConfig', "1: a definition has no DOCTYPE"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_its_line_and_the_way_out(write: Write, old: str, new: str, mistake: str) -> None:
@@ -152,4 +152,4 @@ def test_what_the_format_knows_of_other_services_passes_without_a_warning(write:
 
 def test_nothing_is_fetched_or_expanded_while_a_definition_is_read(write: Write) -> None:
     file = write({"<clientConfig": '<!DOCTYPE a SYSTEM "http://127.0.0.1:1/a.dtd"><clientConfig'})
-    assert errors(file) == ["1: a DOCTYPE has no place in a definition; leave it out"]
+    assert errors(file) == ["1: a definition has no DOCTYPE; remove it"]
