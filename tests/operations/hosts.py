@@ -154,7 +154,7 @@ def _answer(records: Records, question: bytes, most: int) -> bytes:
 
 @dataclass(frozen=True)
 class Checked:
-    """What `bt-autoconfig check` did: its output, how long it took, and the most memory that it held."""
+    """What a command did: its output, how long it took, and the most memory that it held."""
 
     status: int
     stdout: str
@@ -173,8 +173,13 @@ class Checked:
 
 def check(*arguments: object, **environment: str) -> Checked:
     """Run `bt-autoconfig check` as its users do."""
+    return measured("check", *arguments, **environment)
+
+
+def measured(*arguments: object, **environment: str) -> Checked:
+    """Run a command as its users do, and measure it."""
     with tempfile.NamedTemporaryFile("r") as report:
-        command = [sys.executable, "-S", "-c", _MEASURED, report.name, str(COMMAND), "check", *map(str, arguments)]
+        command = [sys.executable, "-S", "-c", _MEASURED, report.name, str(COMMAND), *map(str, arguments)]
         began = time.monotonic()
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
         seconds = time.monotonic() - began

@@ -1,0 +1,181 @@
+"""`bt-autoconfig init` against hosts that try to exhaust it or to lead it astray, with its memory measured."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from tests.operations.discovery.provider import DOMAIN, GREETINGS, IMPLICIT, OFFERS, Provider, certificate, trusted
+from tests.operations.hosts import Checked, Talk, listening, measured, resolver, send, web
+from tests.operations.test_hostile_web import FLOODS
+from tests.test_visible import is_visible
+
+MOST_MEGABYTES = 150
+SECONDS = 40
+EVIL = "database.example"
+
+
+@contextmanager
+def hostile(database: Talk, **types: Talk) -> Iterator[list[str]]:
+    """Run a hostile database, or mail servers; yield the options that lead there."""
+    with ExitStack() as stack:
+        stack.enter_context(trusted())
+        context = certificate("mail.provider.example")
+        port = stack.enter_context(listening(database))
+        records: dict[tuple[str, str], list[str]] = {
+            (EVIL, "A"): ["127.0.0.1"],
+            ("mail.provider.example", "A"): ["127.0.0.1"],
+        }
+        for name, talk in types.items():
+            where = stack.enter_context(listening(talk, context))
+            records[f"_{name}._tcp.{DOMAIN}", "SRV"] = [f"0 1 {where} mail.provider.example."]
+        address = stack.enter_context(resolver(records))
+        yield [
+            "init",
+            DOMAIN,
+            "--resolver",
+            address,
+            "--database",
+            f"http://{EVIL}:{port}/",
+            "--timeout",
+            "2",
+            "--max-time",
+            "20",
+        ]
+
+
+def survives(done: Checked) -> None:
+    assert "Traceback" not in done.stderr
+    assert done.megabytes < MOST_MEGABYTES
+    assert done.seconds < SECONDS
+    assert is_visible(done.stdout)
+    assert is_visible(done.stderr)
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_a_web_server_that_floods_or_stalls_costs_little(flood: str) -> None:
+    with hostile(FLOODS[flood][0]) as arguments:
+        done = measured(*arguments, "--private-addresses")
+    survives(done)
+    assert (done.status, done.stdout) == (1, "")
+    assert EVIL in done.stderr
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["file:///etc/passwd", "gopher://x/", "mailto:a@b", "//[", "http://127.0.0.1:99999/", "http://\x1b[2J/", "ftp://a/",
+     "https://" + "a." * 30000],
+)  # fmt: skip
+def test_a_redirect_to_anything_is_told_and_not_followed(location: str) -> None:
+    answer = f"HTTP/1.1 302 F\r\nContent-Length: 0\r\nLocation: {location}\r\n\r\n".encode("latin-1")
+    with hostile(web(answer)) as arguments:
+        done = measured(*arguments, "--private-addresses")
+    survives(done)
+    assert done.status == 1
+
+
+def test_a_flood_of_a_mail_server_costs_little() -> None:
+    async def flood(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await send(writer, forever=b"* OK " * 20_000)
+
+    with hostile(web(b""), imaps=flood, pop3s=flood, submissions=flood) as arguments:
+        done = measured(*arguments, "--private-addresses")
+    survives(done)
+    assert "64 KiB and no end of its answer" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "target", ["127.0.0.1", "10.255.255.1", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]", "localhost"]
+)
+def test_nothing_inside_this_network_is_connected_to(target: str) -> None:
+    """A stranger's redirect, name or SRV record leads to this machine, where something listens."""
+    met: list[str] = []
+
+    async def meet(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        met.append((await reader.readline()).decode())
+
+    with hostile(meet, imaps=meet, submissions=meet) as arguments:
+        url = arguments[5].replace(EVIL, target)
+        done = measured(*arguments[:5], url, *arguments[6:])
+    survives(done)
+    assert done.status == 1
+    assert met == []
+
+
+def test_a_redirect_from_outside_leads_nowhere_inside() -> None:
+    """The database is at the address that `--private-addresses` would allow; without it no redirect is ever seen."""
+    with hostile(web(b"HTTP/1.1 302 F\r\nContent-Length: 0\r\nLocation: http://127.0.0.1:1/\r\n\r\n")) as arguments:
+        done = measured(*arguments)
+    survives(done)
+    assert f"{EVIL} leads to 127.0.0.1, an address of a private network or of this machine" in done.stderr
+
+
+HOSTS = "".join(
+    f"<incomingServer type='imap'><hostname>mail.provider.example</hostname><port>{port}</port>"
+    "<socketType>SSL</socketType></incomingServer>"
+    for port in range(1, 400)
+)
+
+
+def test_a_document_with_hundreds_of_servers_starts_few_connections() -> None:
+    body = f"<clientConfig><emailProvider>{HOSTS}</emailProvider></clientConfig>".encode()
+    with hostile(web(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body), body)) as arguments:
+        done = measured(*arguments, "--private-addresses")
+    survives(done)
+    assert len(re.findall(r"imap mail\.provider\.example:\d+:", done.stderr)) < 20
+
+
+def test_a_provider_that_says_evil_things_still_gets_a_valid_definition() -> None:
+    """The definition is right, and no word of the evil ones does anything."""
+    evil = "--&gt;\u202e\x9b2J]]&gt;&lt;script&gt;"
+    body = (
+        f'<clientConfig><emailProvider id="x"><domain>{DOMAIN}</domain><displayName>{evil}</displayName>'
+        f"<displayShortName>{evil}</displayShortName>"
+        '<incomingServer type="imap"><hostname>mail.provider.example</hostname><port>{imap}</port><socketType>SSL</socketType>'
+        f"<username>{evil}</username></incomingServer>"
+        '<outgoingServer type="smtp"><hostname>mail.provider.example</hostname><port>{smtp}</port><socketType>SSL</socketType>'
+        f'</outgoingServer><documentation url="https://x/{evil}"/></emailProvider></clientConfig>'
+    )
+    servers = {
+        **IMPLICIT,
+        ("imap", "SSL"): _says(GREETINGS["imap"].replace(b"hello", b"--> \x9b2J \xe2\x80\xae"), OFFERS["imap"]),
+    }
+    provider = Provider(servers, answers={f"GET database.example/v1/{DOMAIN}": (200, {}, body)})
+    with provider.running() as (address, at, _), trusted():
+        port = at.rpartition(":")[2]
+        records = {(EVIL, "A"): ["127.0.0.1"], ("mail.provider.example", "A"): ["127.0.0.1"]}
+        del address
+        with resolver(records) as address, listening(_passing(int(port))) as front:
+            done = measured(
+                "init", DOMAIN, "--resolver", address, "--database", f"http://{EVIL}:{front}/v1", "--private-addresses"
+            )
+    survives(done)
+    assert done.status == 0, done.stderr
+    assert "<script>" not in done.stdout
+
+
+def _says(*answers: bytes) -> Talk:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for number, answer in enumerate(answers):
+            if number:
+                await reader.readline()
+            writer.write(answer)
+        await reader.readline()
+
+    return talk
+
+
+def _passing(port: int) -> Talk:
+    """Return a proxy that hides its own port from the server behind it."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        behind, to = await asyncio.open_connection("127.0.0.1", port)
+        to.write(re.sub(r"(?i)(\r\nhost: [^:\r]+):\d+", r"\1", head).encode("latin-1"))
+        writer.write(await behind.read())
+        await writer.drain()
+        to.close()
+
+    return talk
