@@ -26,11 +26,11 @@ def query(text: bytes) -> Request:
 def test_the_largest_form_is_read_in_no_time(body: bytes) -> None:
     seconds = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         for name in ("emailaddress", "name", "protocol"):
             with suppress(HTTPException):
                 assert form(body).text(name) is None
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     assert min(seconds) < 0.02
 
 
