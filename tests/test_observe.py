@@ -45,10 +45,14 @@ REQUESTS = [  # method, path, User-Agent, route, client, outcome
 ]
 
 
-def ask_all(served: Served) -> None:
+def ask_all(served: Served) -> list[tuple[int, bytes]]:
+    """Send all requests; return status and body of each response."""
+    answers = []
     for method, path, agent, *_ in REQUESTS:
         content = OUTLOOK if method == "POST" else None
-        served.http.request(method, path, headers={"User-Agent": agent}, content=content)
+        answer = served.http.request(method, path, headers={"User-Agent": agent}, content=content)
+        answers.append((answer.status_code, re.sub(rb'Time="[^"]*"', b"", answer.content)))
+    return answers
 
 
 def metrics(served: Served) -> str:
@@ -75,6 +79,11 @@ def test_requests_are_counted_by_route_client_and_outcome_whichever_worker_answe
         assert 'bt_autoconfig_request_seconds_count{route="autoconfig"} 20.0' in text
         assert SECRET not in text
         assert "talk21" not in text
+
+
+def test_clients_get_the_same_responses_with_metrics_and_logs_as_without(server: Served) -> None:
+    with serving("--metrics-port", "0", "--access-log") as served:
+        assert ask_all(served) == ask_all(server)
 
 
 def test_figures_have_a_listener_of_their_own(http: httpx.Client) -> None:

@@ -53,7 +53,8 @@ def mutants(files: list[str]) -> list[Mutant]:
 def nearest_tests(file: Path) -> list[str]:
     """Return the tests that are about a file: tests mirror the layout of the package."""
     if file.suffix == ".xsl":
-        return ["tests/site"] if file.name.startswith("setup") else ["tests/protocols"]
+        protocol = Path("tests/protocols", f"test_{file.stem}.py")
+        return [str(protocol)] if (PROJECT / protocol).exists() else ["tests/site"]
     module = file.relative_to("autoconfig")
     candidates = [Path("tests", module.parent, f"test_{module.stem}.py")]
     if module.parts[0] == "cli":

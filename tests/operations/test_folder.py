@@ -17,6 +17,63 @@ def test_a_file_is_written_for_all_to_read_with_the_folders_on_the_way(tmp_path:
     assert [one.name for one in file.parent.iterdir()] == ["file"]
 
 
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077])
+def test_modes_are_those_of_public_files_and_folders_as_far_as_the_umask_allows(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        with Folder(tmp_path / "site") as folder:
+            folder.replace("c/d/file", b"text")
+            folder.create("c/d/new", b"text")
+    finally:
+        os.umask(before)
+    modes = {one.name: one.stat().st_mode & 0o777 for one in (tmp_path / "site").rglob("*")}
+    folders = 0o755 & ~umask
+    assert modes == {"c": folders, "d": folders, "file": 0o644, "new": 0o644}
+
+
+def test_a_file_that_is_written_is_nobody_elses_until_it_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes: list[int] = []
+    change = os.fchmod
+
+    def watched(descriptor: int, mode: int) -> None:
+        modes.append(os.fstat(descriptor).st_mode & 0o777)
+        change(descriptor, mode)
+
+    monkeypatch.setattr(os, "fchmod", watched)
+    with Folder(tmp_path) as folder:
+        folder.replace("file", b"text")
+    assert modes == [0o600]
+
+
+def test_a_new_file_replaces_nothing_and_leaves_nothing_when_there_is_one(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to("nowhere")
+    with Folder(tmp_path) as folder:
+        for name in ("file", "link"):
+            with pytest.raises(FolderError, match=rf"{name}: cannot be written: File exists$"):
+                folder.create(name, b"ours")
+    assert (tmp_path / "file").read_text() == "mine"
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "link"]
+
+
+def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before = descriptors()
+    with Folder(tmp_path) as folder:
+        folder.replace("a/b/file", b"text")
+        assert folder.read("a/b/file", 4) == b"text"
+        assert not folder.exists("a/c/file")
+        with pytest.raises(FolderError):
+            folder.replace("a/b/file/below", b"text")
+        folder.remove("a/b/file")
+        assert descriptors() == before + 1
+    assert descriptors() == before
+
+
 @pytest.mark.parametrize("link", ["c", "c/d", "c/d/file"])
 def test_a_symbolic_link_is_not_followed(tmp_path: Path, link: str) -> None:
     root, outside = tmp_path / "root", tmp_path / "outside"

@@ -180,6 +180,82 @@ def test_a_place_that_depends_on_the_address_is_named_only_when_there_is_one(wri
     assert [one["Type"] for one in protocols(provider.render())] == ["POP3", "SMTP", "CardDAV"]
 
 
+def start_of_first(type_: str) -> str:
+    """Return where a type of server begins in the example, to put another one before it."""
+    return f'<{"outgoing" if type_ == "smtp" else "incoming"}Server type="{type_}">'
+
+
+@pytest.mark.parametrize("method", ["password-cleartext", "password-encrypted", "none", "client-IP-address"])
+def test_a_server_with_any_method_that_outlook_can_use_is_there(write: Write, method: str) -> None:
+    changed = {"password-cleartext": method, "password-encrypted": method}
+    entries = protocols(Autodiscover(load(write(changed))).render())
+    needs_password = "on" if method.startswith("password-") else "off"
+    assert [(entry["Type"], entry["AuthRequired"]) for entry in entries] == [
+        ("IMAP", needs_password),
+        ("POP3", needs_password),
+        ("SMTP", needs_password),
+    ]
+
+
+def test_settings_without_a_server_to_send_are_none(write: Write) -> None:
+    text = Write.TEXT
+    smtp = text[text.index("    <outgoingServer") : text.index("  </emailProvider>")]
+    oauth2 = smtp.replace("password-cleartext", "OAuth2")
+    with pytest.raises(AutodiscoverError):
+        Autodiscover(load(write({smtp: oauth2}))).render(MailAddress("fred", "example.com"))
+
+
+@pytest.mark.parametrize("type_", ["imap", "pop3", "smtp"])
+def test_only_the_first_server_of_a_type_that_outlook_can_use_is_there(write: Write, type_: str) -> None:
+    text = Write.TEXT
+    start = text.index(start_of_first(type_))
+    server = text[start : text.index("Server>", start) + len("Server>")]
+    first = server.replace(".example.com", "-first.example.com")
+    unusable = first.replace("-first", "-oauth2").replace("password-cleartext", "OAuth2")
+    unusable = unusable.replace("password-encrypted", "OAuth2")
+    entries = protocols(Autodiscover(load(write({server: unusable + first + server}))).render())
+    servers = {entry["Type"]: entry["Server"] for entry in entries}
+    assert servers[type_.upper()].split(".")[0].endswith("-first")
+    assert len(entries) == 3
+
+
+@pytest.mark.parametrize("type_", ["imap", "pop3", "smtp"])
+def test_a_hostname_with_the_local_part_is_there_only_when_the_address_is_known(write: Write, type_: str) -> None:
+    host = {"imap": "imap", "pop3": "pop", "smtp": "smtp"}[type_]
+    provider = Autodiscover(load(write({f">{host}.example.com<": ">%EMAILLOCALPART%.example.com<"})))
+    known = {entry["Type"]: entry["Server"] for entry in protocols(provider.render(MailAddress("fred", "example.com")))}
+    assert known[type_.upper()] == "fred.example.com"
+    if type_ == "smtp":  # without it, there are no settings
+        with pytest.raises(AutodiscoverError):
+            provider.render()
+    else:
+        assert type_.upper() not in {entry["Type"] for entry in protocols(provider.render())}
+
+
+@pytest.mark.parametrize("placeholder", ["%EMAILLOCALPART%", "%EMAILADDRESS%"])
+def test_a_calendar_at_a_url_with_the_address_is_there_only_when_the_address_is_known(
+    write: Write, placeholder: str
+) -> None:
+    services = SERVICES.replace("/cal/", f"/{placeholder}/")
+    provider = Autodiscover(load(write({"</clientConfig>": services})))
+    fred = MailAddress("fred", "example.com")
+    assert [entry["Type"] for entry in protocols(provider.render(fred))][3:] == ["CalDAV", "CardDAV"]
+    anonymous = protocols(provider.render())[3:]
+    assert [entry["Type"] for entry in anonymous] == ["CardDAV"]
+    assert "LoginName" not in anonymous[0]
+
+
+def test_sending_without_a_username_is_not_sending_with_the_same(write: Write) -> None:
+    text = Write.TEXT
+    smtp = text[text.index("    <outgoingServer") : text.index("  </emailProvider>")]
+    without = smtp.replace("password-cleartext", "client-IP-address").replace(
+        "      <username>%EMAILADDRESS%</username>\n", ""
+    )
+    entry = protocols(Autodiscover(load(write({smtp: without}))).render(MailAddress("fred", "example.com")))[2]
+    assert (entry["UsePOPAuth"], entry["AuthRequired"]) == ("off", "off")
+    assert "LoginName" not in entry
+
+
 def test_sending_with_another_username_than_receiving_is_not_sending_with_the_same(write: Write) -> None:
     assert protocols(Autodiscover(load(write())).render())[2]["UsePOPAuth"] == "off"
 
