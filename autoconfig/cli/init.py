@@ -17,7 +17,7 @@ from autoconfig.cli.options import SETTINGS, Refusal, option, say
 from autoconfig.definition import Definition
 from autoconfig.operations.attempts import Attempts
 from autoconfig.operations.discovery.discover import Discovery, Found, Progress
-from autoconfig.operations.discovery.settle import WRONG
+from autoconfig.operations.discovery.settle import CHECK, WRONG
 from autoconfig.operations.discovery.sources import DATABASE
 from autoconfig.operations.discovery.write import USERNAME_FORMS, Answers, is_provider, write
 from autoconfig.operations.folder import Folder, FolderError
@@ -205,7 +205,7 @@ def _report(found: Found, answers: Answers, definition: Definition, output: Path
         guess = " (a guess: log in once to be sure)" if server.guessed else ""
         say(f"  {server.verified}, {', '.join(server.methods)}{guess}", err=True)
         for line in server.evidence:
-            if line.startswith(WRONG):
+            if line.startswith((WRONG, CHECK)):
                 say(f"    {line}", err=True)
     for service in found.services:
         say(f"  {service.verified.type} {service.verified.url}, {', '.join(service.verified.methods)}", err=True)

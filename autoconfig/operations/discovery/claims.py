@@ -82,6 +82,8 @@ class Source:
     webmail: str = ""
     issuer: str = ""
     guess: bool = False
+    forgeable: bool = False
+    """Whether it came over http on the way: anyone there could have changed it."""
     remarks: tuple[str, ...] = ()
     """What it says and cannot be written, for the operator."""
 

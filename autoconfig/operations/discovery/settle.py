@@ -11,6 +11,8 @@ from autoconfig.operations.report import Finding
 _MOST_CLAIMS = 60
 """Claims that are verified, each at up to three ports."""
 
+CHECK = "CHECK: "
+"""Begins a line of evidence about a setting that the operator should look at."""
 WRONG = "Wrong: "
 """Begins a line of evidence about a setting that is published and does not work."""
 
@@ -137,6 +139,8 @@ class Mail:
         if claim.methods and not methods:
             evidence.append(f"{WRONG}{' and '.join(claim.methods)} is published and not offered.")
         username = claim.username or published
+        if source.forgeable:
+            evidence.append(f"{CHECK}it came over http, so anyone on the way could name another server. Is this yours?")
         if username:
             evidence.append(f"The username is as published: {username}")
         return Server(verified, methods or verified.offered[:1], username, tuple(evidence), source.guess)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from urllib.parse import quote
 
 from dns.rdata import Rdata
@@ -106,7 +107,8 @@ class Sources:
             return [(None, f"{url}: {problem.finding.text}")]
         if reply.status not in (301, 302) or not target.startswith("https:"):
             return [(None, f"{url}: answers {reply.status}")]
-        return await self._documents([Question(target, body)], read_autodiscover)
+        found = await self._documents([Question(target, body)], read_autodiscover)
+        return [(source and replace(source, forgeable=True), line) for source, line in found]
 
     async def _outlook_srv(self, body: bytes) -> list[Found]:
         found: list[Found] = []
@@ -154,6 +156,8 @@ class Sources:
             return None, f"{place}: answers {reply.status}"
         final = visible(reply.urls[-1].partition("?")[0], LONGEST_QUOTE)
         source = read(f"{say} {final}", reply.body, self.address)
+        if source and reply.touched_http:
+            source = replace(source, forgeable=True)
         return source, f"{place}: {'settings' if source else 'answers, but with no settings'}"
 
     async def _srv(self) -> list[Found]:

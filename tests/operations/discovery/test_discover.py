@@ -489,3 +489,25 @@ def test_a_redirect_to_a_very_long_url_is_quoted_in_part() -> None:
     found = Provider(IMPLICIT, answers=answers).discover()
     assert places(found) == TWO
     assert len(evidence(found).splitlines()[0]) < 400
+
+
+def test_settings_that_came_over_http_are_to_be_checked() -> None:
+    """Anyone on the way could have named a server with a valid certificate of their own."""
+    answers: dict[str, Answer] = {
+        AUTOCONFIG: (302, {"Location": "http://plain.example/a.xml"}, ""),
+        "GET plain.example/a.xml": RIGHT,
+    }
+    found = Provider(IMPLICIT, answers=answers).discover()
+    assert places(found) == TWO
+    assert "Published at http://plain.example/a.xml" in evidence(found)
+    assert "CHECK: it came over http, so anyone on the way could name another server. Is this yours?" in evidence(found)
+
+
+def test_settings_behind_outlooks_redirect_are_to_be_checked() -> None:
+    posted, answers, records = OUTLOOK_WAYS["by redirect"]
+    found = Provider(IMPLICIT, answers={posted: xml(OUTLOOK), **answers}, records=records).discover()
+    assert "CHECK: it came over http" in evidence(found)
+
+
+def test_settings_over_https_need_no_check() -> None:
+    assert "CHECK" not in evidence(Provider(IMPLICIT, answers={AUTOCONFIG: RIGHT}).discover())
