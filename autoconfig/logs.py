@@ -1,6 +1,6 @@
-"""Log lines: for people on stderr, or one JSON object a line on stdout. Whoever reads them never holds up the server.
+"""Log lines: for people on stderr, or one JSON object a line on stdout. A stalled reader never blocks the server.
 
-Lines wait in a queue of limited size, and a thread writes them. When nobody reads, lines are dropped and counted.
+Lines wait in a queue of limited size, and a thread writes them. If the reader stalls, lines are dropped and counted.
 """
 
 import json
@@ -18,21 +18,21 @@ from autoconfig.front import place_of
 from autoconfig.visible import visible
 
 MAX_QUEUE = 256 * 1024
-"""Bytes of lines that wait for their reader."""
+"""Bytes of lines waiting to be written."""
 _LONGEST_LINE = 64 * 1024
 _ATOMIC = 4096
-"""Bytes that a write to a pipe does not mix with those of other processes (PIPE_BUF, pipe(7))."""
+"""Bytes that a process can write to a pipe without interleaving with others (PIPE_BUF, pipe(7))."""
 _PATIENCE = 1.0
-"""Seconds for the lines that wait to be written when the process exits."""
+"""Seconds to write the queued lines when the process exits."""
 
 _OnDrop = Callable[[], None]
 _Describe = Callable[[int], str]
 
 
 class JSONFormatter(logging.Formatter):
-    """Makes a JSON object of a record: time (UTC), level, message, and the fields that were given with it.
+    """Formats a record as a JSON object: time (UTC), level, message and its fields.
 
-    Of an exception it tells kind and place: its own words may be a request's.
+    Of an exception it gives only kind and place, because the message may quote a request.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -49,7 +49,7 @@ class JSONFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Makes a line for people of a record."""
+    """Formats a record as a line for people."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line."""
@@ -58,13 +58,14 @@ class TextFormatter(logging.Formatter):
 
 
 class LineWriter:
-    """Writes lines to a descriptor, from a thread. `write` never waits; a line too many is dropped and counted."""
+    """Writes lines to a descriptor, from a thread. `write` never blocks; lines beyond the limit are dropped and
+    counted."""
 
     def __init__(self, descriptor: int) -> None:
         self.dropped = 0
         self.on_drop: _OnDrop = _nothing
         self.describe: _Describe = "{} log lines were dropped: nothing read them".format
-        """Makes the line that tells how many were dropped, written when lines are read again."""
+        """Returns the line that reports how many were dropped, written when the reader is back."""
         self._descriptor = descriptor
         self._lines: deque[bytes] = deque()
         self._size = 0
@@ -73,7 +74,7 @@ class LineWriter:
         self._thread: threading.Thread | None = None
 
     def write(self, line: str) -> None:
-        """Queue a line, without its end."""
+        """Queue a line, given without its line end."""
         encoded = line.encode(errors="backslashreplace")[:_LONGEST_LINE] + b"\n"
         with self._changed:
             if self._size + len(encoded) > MAX_QUEUE:
@@ -89,7 +90,7 @@ class LineWriter:
                 self._changed.notify_all()
 
     def flush(self, seconds: float = _PATIENCE) -> None:
-        """Wait until all lines are written, for a while."""
+        """Wait until all lines are written, for a limited time."""
         with self._changed:
             self._changed.wait_for(lambda: not self._size, seconds)
 
@@ -121,11 +122,11 @@ class LineWriter:
         return batch
 
     def _write(self, data: bytes) -> bool:
-        """Write all of it, however long that takes; tell whether that was possible."""
+        """Write everything, however long it takes. Return whether that succeeded."""
         while data:
             try:
                 data = data[os.write(self._descriptor, data) :]
-            except BlockingIOError:  # another process has made the pipe non-blocking
+            except BlockingIOError:  # another process made the pipe non-blocking
                 poll = select.poll()
                 poll.register(self._descriptor, select.POLLOUT)
                 poll.poll()
@@ -141,7 +142,7 @@ def writer(descriptor: int) -> LineWriter:
 
 
 class LineHandler(logging.Handler):
-    """Hands log records to a LineWriter."""
+    """Passes log records to a LineWriter."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
@@ -153,7 +154,7 @@ class LineHandler(logging.Handler):
         self._writer.write(self.format(record))
 
     def flush(self) -> None:
-        """Wait until all lines are written, for a while."""
+        """Wait until all lines are written, for a limited time."""
         self._writer.flush()
 
     def _describe(self, dropped: int) -> str:
@@ -169,7 +170,7 @@ def descriptor_of(format_: str) -> int:
 
 
 def configuration(format_: str) -> dict[str, Any]:
-    """Return what `logging.config.dictConfig` wants; `format_` is json or text."""
+    """Return the configuration for `logging.config.dictConfig`; `format_` is json or text."""
     formatter = JSONFormatter if format_ == "json" else TextFormatter
     return {
         "version": 1,
@@ -185,7 +186,7 @@ def configuration(format_: str) -> dict[str, Any]:
         "root": {"level": "WARNING", "handlers": ["lines"]},
         "loggers": {
             "autoconfig": {"level": "INFO"},
-            # Its warnings are of what strangers send: bad HTTP, too many connections. Anybody could fill the disk.
+            # Its warnings are about what strangers send: bad HTTP, too many connections. Anyone could fill the disk.
             "uvicorn": {"level": "ERROR"},
         },
     }

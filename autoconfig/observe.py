@@ -1,7 +1,7 @@
-"""What the operator sees of requests: counters and log lines, of which nothing is a request's own text.
+"""What the operator sees of requests: counters and log lines, without any text of a request.
 
-A request is described by words of ours: its route, the family of its client, its outcome. Addresses, queries, headers
-and IP addresses have no way in.
+A request is described by its route, the family of its client, and its outcome, each from a fixed list. So no email
+address, query string, header or IP address can appear.
 """
 
 import logging
@@ -24,7 +24,7 @@ _FAMILIES = (
     ("check", re.compile(rb"bt-autoconfig")),
     ("browser", re.compile(rb"Mozilla/5\.0")),
 )
-"""Families of clients by their User-Agent header, the particular before the general."""
+"""Families of clients by their User-Agent header, specific before general."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 
@@ -32,7 +32,7 @@ logger = logging.getLogger("autoconfig.access")
 
 
 class RequestRecord(NamedTuple):
-    """A request that has been answered: `outcome` is ok, refused or failed, `seconds` what it took."""
+    """A request with its response: `outcome` is ok, refused or failed; `seconds` is the time to respond."""
 
     method: str
     route: str
@@ -43,7 +43,7 @@ class RequestRecord(NamedTuple):
 
 
 def record(request: Request, route: str, response: Response, start: float) -> RequestRecord:
-    """Describe a request that has its response; `start` is when it came, by time.perf_counter."""
+    """Describe a request and its response; `start` is when it arrived, by time.perf_counter."""
     status = response.status
     return RequestRecord(
         request.method if request.method in _METHODS else "other",

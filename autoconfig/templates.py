@@ -1,7 +1,7 @@
-"""Templates make documents: a stylesheet of xml_templates/ run over a definition gives bytes with named holes.
+"""Templates make documents: a stylesheet of xml_templates/, run over a definition, gives bytes with named placeholders.
 
-All of that happens at start. A request only fills the holes. They are written the way the definition's own format
-writes them, `%EMAILADDRESS%`, so that a username passes through a template as it is.
+A request only fills the placeholders. They are written as in the definition's own format, `%EMAILADDRESS%`, so a
+username passes through a template unchanged.
 """
 
 import re
@@ -22,31 +22,31 @@ class TemplateError(Exception):
 
 
 class Document:
-    """Fixed bytes with named holes: what a client gets, but for what the client itself says.
+    """Fixed bytes with named placeholders: a response, except for what depends on the request.
 
-    `source` is UTF-8 XML or HTML in which a hole is written `%NAME%`; `holes` are the names that are holes here, every
-    other per cent sign is text.
+    `source` is UTF-8 XML or HTML in which a placeholder is written `%NAME%`; `placeholders` are the names that count as
+    placeholders. Any other per cent sign is text.
     """
 
     def __init__(self, source: bytes, placeholders: Collection[str]) -> None:
         parts = re.split(rb"%(" + "|".join(placeholders).encode() + rb")%", source) if placeholders else [source]
         self.placeholders = frozenset(placeholder.decode() for placeholder in parts[1::2])
-        """The names of the holes that there are."""
-        # A format for the % operator: the fastest way that Python has to put bytes into bytes.
+        """The names of the placeholders in the source."""
+        # A format for the % operator: the fastest way in Python to insert bytes into bytes.
         parts[::2] = [text.replace(b"%", b"%%") for text in parts[::2]]
         parts[1::2] = [b"%%(%b)b" % placeholder for placeholder in parts[1::2]]
         self._format = b"".join(parts)
 
     def fill(self, values: Mapping[str, str]) -> bytes:
-        """Return the document with a text in every hole, escaped so that it stays text, in elements and attributes.
+        """Return the document with every placeholder filled, escaped for element content and attributes.
 
-        Raises KeyError when a hole of this document gets no text.
+        Raises KeyError if a placeholder has no value.
         """
         return self._format % {placeholder.encode(): _escape(values[placeholder]) for placeholder in self.placeholders}
 
 
 _HARMLESS = re.compile(r"[A-Za-z0-9@._+/:-]*")
-"""Text that stays as it is, as most does; finding that out is quicker than escaping it."""
+"""Text that needs no escaping, as most does not. Matching it is faster than escaping it."""
 
 
 def _escape(text: str) -> bytes:
@@ -60,18 +60,18 @@ _VARIABLE = "{http://www.w3.org/1999/XSL/Transform}variable"
 ADDRESS_PLACEHOLDERS = frozenset({"EMAILADDRESS", "EMAILLOCALPART", "EMAILDOMAIN"})
 """The format's own placeholders (draft-ietf-mailmaint-autoconfig-06, section 3.8)."""
 DOMAIN_PLACEHOLDERS = frozenset({"EMAILDOMAIN"})
-"""Those of them that need no address."""
+"""The ones that need no address."""
 
 
 def placeholder_values(address: MailAddress | None, domain: str) -> dict[str, str]:
-    """Return what fills the placeholders for an address on a domain, or for anybody there."""
+    """Return the values of the placeholders for an address, or for any user of the domain."""
     if address is None:
         return {"EMAILDOMAIN": domain}
     return {"EMAILADDRESS": str(address), "EMAILLOCALPART": address.local, "EMAILDOMAIN": domain}
 
 
 class _Includes(etree.Resolver):
-    """What stylesheets include: other stylesheets of xml_templates/, nothing from elsewhere."""
+    """Resolves includes: other stylesheets of xml_templates/, and nothing from elsewhere."""
 
     def resolve(self, system_url: str | None, public_id: str | None, context: Any) -> Any:  # noqa: ARG002 - lxml's
         name = Path(system_url or "").name
@@ -83,9 +83,9 @@ class _Includes(etree.Resolver):
 
 
 class Template:
-    """A compiled stylesheet (XSLT 1.0). It reads nothing but the definition: no other file, no network.
+    """A compiled stylesheet (XSLT 1.0). It reads only the definition: no other file, no network.
 
-    `variables` are trees that it reads too, as the content of its global variables of these names.
+    `variables` are trees that it can read too, as global variables with these names.
     """
 
     @classmethod
@@ -110,7 +110,7 @@ class Template:
     def document(
         self, tree: etree._Element, placeholders: Collection[str] = (), /, **parameters: str | bool
     ) -> Document | None:
-        """Run the stylesheet over a definition's tree; return None when it has nothing to say of this one.
+        """Run the stylesheet over a definition's tree; return None if it produces no document for this one.
 
         Parameters reach the stylesheet as XPath strings and booleans. Raises TemplateError.
         """
@@ -122,19 +122,20 @@ class Template:
             result = self._transform(tree, **arguments)
         except etree.XSLTApplyError as error:
             raise self._error(error) from error
-        return None if result.getroot() is None else Document(bytes(result), placeholders)  # type: ignore[call-overload]
+        return None if result.getroot() is None else Document(bytes(result), placeholders)  # type:
+        ignore[call - overload]
 
     def required_document(
         self, tree: etree._Element, placeholders: Collection[str] = (), /, **parameters: str | bool
     ) -> Document:
-        """Run a stylesheet that has something to say of every definition. Raises TemplateError."""
+        """Run a stylesheet that produces a document for every definition. Raises TemplateError."""
         document = self.document(tree, placeholders, **parameters)
         if document is None:
-            raise TemplateError(f"xml_templates/{self._name}:1: makes no document")
+            raise TemplateError(f"xml_templates/{self._name}:1: produces no document")
         return document
 
     def _error(self, error: etree.LxmlError) -> TemplateError:
         entry = next((entry for entry in error.error_log if entry.line), None)
         name = entry.filename if entry and entry.filename.endswith(".xsl") else self._name
-        reasons = dict.fromkeys(entry.message for entry in error.error_log)  # libxslt tells some twice
+        reasons = dict.fromkeys(entry.message for entry in error.error_log)  # libxslt repeats some
         return TemplateError(f"xml_templates/{name}:{entry.line if entry else 1}: {'; '.join(reasons)}")

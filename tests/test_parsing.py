@@ -21,7 +21,10 @@ def problem(content: bytes) -> str:
         (START, "1: not well-formed XML: Premature end of data"),
         (b"<!DOCTYPE a>" + START + b"</clientConfig>", "1: a definition has no DOCTYPE; remove it"),
         (b'<!DOCTYPE a SYSTEM "http://127.0.0.1:1/"><a/>', "1: a definition has no DOCTYPE"),
-        (b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><clientConfig>&b;</clientConfig>', "1: a DOCTYPE"),
+        (
+            b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><clientConfig>&b;</clientConfig>',
+            "1: a definition has no DOCTYPE",
+        ),
         (b"\n<config/>", "2: the first element is config; it must be clientConfig"),
         (b'<clientConfig xmlns="urn:x"/>', "1: clientConfig is in a namespace; leave out its xmlns attribute"),
         (b"<a>" * 300 + b"</a>" * 300, "1: not well-formed XML: "),
