@@ -122,8 +122,7 @@ class Template:
             result = self._transform(tree, **arguments)
         except etree.XSLTApplyError as error:
             raise self._error(error) from error
-        return None if result.getroot() is None else Document(bytes(result), placeholders)  # type:
-        ignore[call - overload]
+        return None if result.getroot() is None else Document(bytes(result), placeholders)  # type: ignore[call-overload]
 
     def required_document(
         self, tree: etree._Element, placeholders: Collection[str] = (), /, **parameters: str | bool
