@@ -8,6 +8,9 @@ from urllib.parse import unquote
 import kubernetes_validate
 import pytest
 
+from autoconfig.protocols import PROTOCOLS
+from autoconfig.site import setup_page
+from autoconfig.site.assets import ASSETS
 from tests.deploy.hostile import spelled
 from tests.deploy.kubernetes import KUBERNETES, Manifest, Paths, build, environment, of_kind, overlay, pod_of
 from tests.support import COMMAND
@@ -28,9 +31,11 @@ HTTP = [
     "/AutoDiscover/AutoDiscover.xml", "/healthz",
 ]  # fmt: skip
 HTTPS = [
-    *HTTP, "/", "/site/setup.css", "/email.mobileconfig", "/.well-known/user-agent-configuration.json",
-    "/autodiscover/autodiscover.json", "/autodiscover/autodiscover.json/v1.0/fred@example.com", "/Autodiscover/Autodiscover.json",
+    *HTTP, *setup_page.PATHS, *(path.rstrip("/") for path in setup_page.PATHS if path != "/"), *(asset.path for asset in ASSETS),
+    *(path.path.replace("{domain}", "example.com").replace("{address}", "fred@example.com") for one in PROTOCOLS for path in one.paths),
+    "/Autodiscover/Autodiscover.json",
 ]  # fmt: skip
+"""Every path that the server has for clients, and an Autodiscover path as some clients spell it."""
 
 
 @pytest.fixture(
