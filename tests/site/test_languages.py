@@ -152,3 +152,7 @@ def test_welsh_words_mutate_after_a() -> None:
     for welsh in catalogues()["cy"].iter("string", "item"):
         spoken = "".join(welsh.xpath(".//text()[not(ancestor::b)]"))
         assert not re.findall(r"\b[aâ] [cpt](?!h)\w+", spoken)
+
+
+def test_no_french_punctuation_mark_starts_a_line() -> None:
+    assert not re.findall(r" [?!:;»]|« ", "".join(catalogues()["fr"].itertext()))
