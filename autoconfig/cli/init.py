@@ -161,6 +161,8 @@ def _failure(found: Found) -> list[str]:
     lines = [f"{found.domain}: found {what}; a definition needs one for incoming and one for outgoing mail. Tried:"]
     lines += [f"  {one}" for one in found.tried]
     lines += [f"  {one}" for one in found.remarks if one not in found.tried]
+    if all("the resolver " in one or one.endswith("not finished in time") for one in found.tried):
+        return [*lines, "The DNS answers nothing: check this machine's network, or name a resolver with --resolver."]
     return [*lines, "If you know the servers, write the definition by hand: docs/definitions.md has examples."]
 
 

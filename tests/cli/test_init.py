@@ -125,6 +125,12 @@ def test_nothing_found_is_an_error_that_says_what_was_tried() -> None:
     assert any(line.startswith(f"  imap imap.{DOMAIN}:993") for line in printed)
 
 
+def test_a_resolver_that_answers_nothing_is_told_as_such() -> None:
+    done = run("init", DOMAIN, "--resolver", "127.0.0.1:1", "--timeout", "0.5", "--max-time", "5")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("The DNS answers nothing: check this machine's network")
+
+
 def test_half_of_an_account_is_not_written() -> None:
     records = {(f"_imaps._tcp.{DOMAIN}", "SRV"): [f"0 1 {{imap}} {MAIL}."]}
     with options(Provider(IMPLICIT, records=records)) as half:
