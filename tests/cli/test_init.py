@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.operations.discovery.provider import DOMAIN, IMPLICIT, Provider, trusted
-from tests.operations.hosts import Talk, lines, send
+from tests.operations.hosts import Talk, lines, send, web
 from tests.support import COMMAND, run
 
 MAIL = f"mail.{DOMAIN}"
@@ -129,6 +129,22 @@ def test_a_resolver_that_answers_nothing_is_told_as_such() -> None:
     done = run("init", DOMAIN, "--resolver", "127.0.0.1:1", "--timeout", "0.5", "--max-time", "5")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("The DNS answers nothing: check this machine's network")
+
+
+def test_a_calendar_is_told_too() -> None:
+    dav = f"dav.{DOMAIN}"
+    asks = web(b'HTTP/1.1 401 X\r\nWWW-Authenticate: Basic realm="a"\r\nContent-Length: 0\r\n\r\n')
+    records = {
+        **SRV,
+        (f"_caldavs._tcp.{DOMAIN}", "SRV"): [f"0 1 {{dav}} {dav}."],
+        (f"_caldavs._tcp.{DOMAIN}", "TXT"): ['"path=/cal/"'],
+    }
+    provider = Provider({**IMPLICIT, ("dav", "SSL"): asks}, names=(MAIL, dav), records=records)
+    with options(provider) as known:
+        done = run("init", DOMAIN, *known)
+    url = f"https://{dav}:{provider.ports['dav']}/cal/"
+    assert f"  caldav {url}, Basic\n" in done.stderr
+    assert f"<url>{url}</url>" in done.stdout
 
 
 def test_half_of_an_account_is_not_written() -> None:
