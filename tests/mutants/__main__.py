@@ -8,6 +8,7 @@ nothing.
 import argparse
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,7 @@ class Mutant(NamedTuple):
 
     file: Path
     """Relative to the project."""
+    source: bytes
     change: Change
 
 
@@ -46,26 +48,30 @@ def mutants(files: list[str]) -> list[Mutant]:
     for file in product():
         if not files or any(text in str(file) for text in files):
             of_file = of_python if file.suffix == ".py" else of_stylesheet
-            found += [Mutant(file, change) for change in of_file((PROJECT / file).read_bytes())]
+            source = (PROJECT / file).read_bytes()
+            found += [Mutant(file, source, change) for change in of_file(source)]
     return found
 
 
 def nearest_tests(file: Path) -> list[str]:
-    """Return the tests that are about a file: tests mirror the layout of the package."""
+    """Return the tests that are about a file: those in its place, for tests mirror the package, and those that import it."""
     if file.suffix == ".xsl":
         protocol = Path("tests/protocols", f"test_{file.stem}.py")
         return [str(protocol)] if (PROJECT / protocol).exists() else ["tests/site"]
     module = file.relative_to("autoconfig")
-    candidates = [Path("tests", module.parent, f"test_{module.stem}.py")]
+    imported = re.compile(rf"\b{'.'.join(file.with_suffix('').parts)}\b".replace(".", r"\."))
+    tests = [Path("tests", module.parent, f"test_{module.stem}.py")]
     if module.parts[0] == "cli":
-        candidates += [
-            Path("tests/test_cli.py"),
-            Path("tests/test_options.py"),
-            Path("tests/operations", candidates[0].name),
-        ]
-    if module.stem in ("definition", "normal", "grammar", "authentication", "parsing"):
-        candidates += [Path("tests/test_definition.py"), Path("tests/test_validation.py")]
-    return [str(one) for one in dict.fromkeys(candidates) if (PROJECT / one).exists()]
+        tests.append(Path("tests/test_cli.py"))
+    tests += [test for test in _tests() if imported.search((PROJECT / test).read_text())]
+    return [str(test) for test in dict.fromkeys(tests) if (PROJECT / test).exists()]
+
+
+def _tests() -> Iterator[Path]:
+    for file in sorted((PROJECT / "tests").rglob("test_*.py")):
+        test = file.relative_to(PROJECT)
+        if not str(test).startswith(_OUTSIDE):
+            yield test
 
 
 class Bench:
@@ -84,7 +90,7 @@ class Bench:
     def notices(self, mutant: Mutant) -> bool:
         """Tell whether a test fails with a change."""
         file = self._folder / mutant.file
-        original = file.read_bytes()
+        original = mutant.source
         self._write(file, mutant.change.apply(original))
         try:
             nearest = nearest_tests(mutant.file)
@@ -149,7 +155,7 @@ def main() -> None:
             noticed = bench.notices(mutant)
             if not noticed:
                 survivors.append(mutant)
-            text = mutant.change.show((PROJECT / mutant.file).read_bytes())
+            text = mutant.change.show(mutant.source)
             print(f"{'noticed ' if noticed else 'SURVIVED'} {mutant.file}:{mutant.change.line}: {text}", flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
