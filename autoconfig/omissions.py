@@ -42,9 +42,11 @@ def put_in_place(root: etree._Element, children: Mapping[str, Sequence[str]]) ->
 
 def leave_out(root: etree._Element, sections: Sequence[str]) -> Iterator[Remark]:
     """Leave out what is said twice, and links that are none. `sections` are the names of elements with a server."""
-    for parent, names in [*_ONCE.items(), *((section, _ONCE_IN_A_SECTION) for section in sections)]:
-        for element in root.iter(parent):
-            for name in names:
+    once = _ONCE | dict.fromkeys(sections, _ONCE_IN_A_SECTION)
+    for element in list(root.iter(*once)):
+        tags = [child.tag for child in element]
+        for name in once[str(element.tag)]:
+            if tags.count(name) > 1:
                 yield from _all_but_one(element, name)
     for page in root.findall("webMail"):
         if page.find("loginPage") is None:
@@ -75,8 +77,6 @@ def identify(provider: etree._Element) -> Iterator[Remark]:
 def _all_but_one(element: etree._Element, name: str) -> Iterator[Remark]:
     """Leave out all but the first; of socketTypes all but the first that clients know."""
     found = element.findall(name)
-    if len(found) < 2:
-        return
     known = (one for one in found if name != "socketType" or one.text in ("SSL", "STARTTLS", "plain"))
     kept = next(known, found[0])
     for one in found:

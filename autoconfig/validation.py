@@ -27,6 +27,7 @@ _MISSPELT = re.compile(r"%[A-Za-z]{4,}%?|[A-Za-z]*EMAIL[A-Z]+%")
 IMPLICIT_TLS_PORTS = {"imap": 993, "pop3": 995, "smtp": 465}
 """RFC 8314, section 7: the standard's, not a provider's."""
 STARTTLS_PORTS = {"imap": 143, "pop3": 110, "smtp": 587}
+_TYPES_BY_PORT = {port: type_ for ports in (IMPLICIT_TLS_PORTS, STARTTLS_PORTS) for type_, port in ports.items()}
 _CREDENTIALS = re.compile(r"[a-z]+://[^/?#]*@")
 _SENDS_ITSELF = frozenset({"jmap", "ews", "activeSync", "graph", "exchange", "owa"})
 """Types of incoming servers that send mail too."""
@@ -80,7 +81,7 @@ def warnings(root: etree._Element) -> Iterator[Remark]:
         if problem := _hostname_problem(host):
             yield Remark(line_of(url), f"hostname {quote(host)} {problem}")
         yield from _misspelt(url, "clients will not fill it in")
-    for username in root.iterfind(".//username"):
+    for username in root.iter("username"):
         yield from _misspelt(username, "clients will not fill it in")
     for section in root.iterfind("emailProvider/incomingServer"):
         if section.get("type") in ("ews", "activeSync"):
@@ -239,11 +240,9 @@ def _port(section: etree._Element) -> Iterator[Remark]:
     port = int(section.findtext("port", "0"))
     tls, starttls = IMPLICIT_TLS_PORTS[type_], STARTTLS_PORTS[type_]
     line = line_of(next(section.iterchildren("port"), section))
-    for other, others in ((one, ports[one]) for ports in (IMPLICIT_TLS_PORTS, STARTTLS_PORTS) for one in ports):
-        if others == port and other != type_:
-            text = f"port {port} is for {other}; {type_} uses {tls} with SSL, or {starttls} with STARTTLS"
-            yield Remark(line, text)
-            return
+    if (other := _TYPES_BY_PORT.get(port, type_)) != type_:
+        yield Remark(line, f"port {port} is for {other}; {type_} uses {tls} with SSL, or {starttls} with STARTTLS")
+        return
     if type_ == "smtp" and port == 25:
         text = "port 25 is for mail between servers, and many networks block it; use 465 with SSL, or 587 with STARTTLS"
         yield Remark(line, text)

@@ -20,6 +20,7 @@ import httpx
 
 from tests.benchmark import servers
 from tests.benchmark.plot import plot
+from tests.benchmark.scale import scale
 from tests.benchmark.servers import ADDRESS, AUTOCONFIG, Server
 from tests.signatories import SigningAuthority
 
@@ -143,28 +144,26 @@ def memory(million: int) -> dict[str, int]:
 
 
 def growth(folder: Path, numbers: list[int], rounds: int, seconds: int) -> list[dict[str, Any]]:
-    """Return how start, memory and throughput grow with definitions, in rounds that alternate."""
+    """Return how throughput changes with the number of definitions, in rounds that alternate."""
     path = f"{AUTOCONFIG}?emailaddress={ADDRESS}"
     with ExitStack() as stack:
         running = []
         for number in numbers:
             definitions = servers.write_definitions(folder / str(number), number)
             server = stack.enter_context(servers.ours("--definition", definitions))
-            running.append((number, server, server.memory()))
+            running.append((number, server))
         figures: dict[int, list[float]] = {number: [] for number in numbers}
         for _ in range(rounds):
-            for number, server, _kib in running:
+            for number, server in running:
                 figures[number].append(load(server, path, seconds))
     first = statistics.median(figures[numbers[0]])
     return [
         {
             "definitions": number,
-            "start ms": round(server.ready_after),
-            "memory KiB": kib,
             "requests/s": round(statistics.median(figures[number])),
             "ratio": round(statistics.median(figures[number]) / first, 3),
         }
-        for number, server, kib in running
+        for number, _ in running
     ]
 
 
@@ -195,11 +194,17 @@ def main() -> None:
     arguments.add_argument("--seconds", type=int, default=2)
     arguments.add_argument("--requests", type=int, default=1_000_000, help="for the memory that they take")
     arguments.add_argument("--definitions", type=int, nargs="+", default=[1, 100, 10_000])
+    arguments.add_argument(
+        "--only-scale", action="store_true", help="measure start and memory of many definitions only"
+    )
     arguments.add_argument("--json", type=Path, default=Path("bench.json"))
     arguments.add_argument("--plot", type=Path)
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        if options.only_scale:
+            print(table(scale(folder, options.definitions)))
+            return
         (folder / "nginx").mkdir()
         folder.chmod(0o755)
         figures = throughput(folder, options.rounds, options.seconds)
@@ -219,6 +224,7 @@ def main() -> None:
             "signing": signing(folder, options.rounds, options.seconds),
             "start ms": round(start(5)),
             "memory KiB": memory(options.requests),
+            "scale": scale(folder, options.definitions),
             "definitions": growth(folder, options.definitions, options.rounds, options.seconds),
             "workers": workers(options.rounds, options.seconds),
         }
@@ -229,6 +235,7 @@ def main() -> None:
     print(f"\n{table(results['signing'])}")  # type: ignore[arg-type]
     print(f"\nStart to first answer: {results['start ms']} ms\n")
     print(table([results["memory KiB"]]))  # type: ignore[list-item]
+    print(f"\n{table(results['scale'])}")  # type: ignore[arg-type]
     print(f"\n{table(results['definitions'])}\n\n{table(results['workers'])}")  # type: ignore[arg-type]
 
 

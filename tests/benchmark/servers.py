@@ -41,6 +41,10 @@ class Server:
         pids = [self.process.pid, *_children(self.process.pid)]
         return sum(_resident(pid) for pid in pids)
 
+    def processor(self) -> float:
+        """Return the seconds that it and its workers have spent on a processor."""
+        return sum(_processor(pid) for pid in [self.process.pid, *_children(self.process.pid)])
+
 
 def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -49,6 +53,11 @@ def _children(pid: int) -> list[int]:
 def _resident(pid: int) -> int:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), 0)
+
+
+def _processor(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _free_port() -> int:
@@ -70,7 +79,7 @@ def _running(
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
                 while not _answers(client, path):
-                    if process.poll() is not None or time.perf_counter() - start > 120:
+                    if process.poll() is not None or time.perf_counter() - start > 300:
                         output.seek(0)
                         raise RuntimeError(f"{name} did not start:\n{output.read().decode()}")
                     time.sleep(0.005)
