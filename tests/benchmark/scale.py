@@ -22,9 +22,11 @@ class _Case(NamedTuple):
     what: str
     arguments: list[str | Path]
     seconds: float | None = None
-    """The goal for the start, and for memory in MB; `added` says that both are on top of one definition's."""
+    """The goal for the processor time of the start, on a machine that does nothing else."""
     megabytes: int | None = None
+    """The goal for memory."""
     added: bool = False
+    """Whether both are on top of what one definition takes."""
     definitions: int = 1
 
 
@@ -37,13 +39,14 @@ def scale(folder: Path, numbers: list[int]) -> list[dict[str, Any]]:
             start, processor, megabytes = server.ready_after / 1000, server.processor(), server.memory() * 1024 / 1e6
             first, again = _waits(server, case.definitions)
         if case.what == _BASE:
-            base = (start, round(megabytes))
+            base = (processor, round(megabytes))
         own = base if case.added else (0.0, 0)
         rows.append(
             {
                 "what": case.what,
                 "start s": f"{start:.1f}",
                 "CPU s": f"{processor:.1f}",
+                "of one definition's": f"{processor / base[0]:.1f}" if base[0] else "",
                 "goal s": f"{own[0] + case.seconds:.1f}" if case.seconds else "",
                 "memory MB": round(megabytes),
                 "goal MB": str(own[1] + case.megabytes) if case.megabytes else "",
