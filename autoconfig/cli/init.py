@@ -1,6 +1,7 @@
 """`bt-autoconfig init`: from a domain to a verified definition."""
 
 import asyncio
+import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -39,20 +40,15 @@ def _domain(_context: click.Context, _option: click.Parameter, value: str) -> st
 
 
 def _database(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    """Return a URL to which a domain can be appended; one with credentials would send them as part of the name."""
     try:
         parts = urlsplit(value)
-        host, _ = parts.hostname, parts.port
+        usable = parts.hostname and parts.port != 0 and parts.username is None and parts.scheme in ("http", "https")
     except ValueError:
-        host, parts = None, urlsplit("")
-    if (
-        not host
-        or parts.scheme not in ("http", "https")
-        or not value.isascii()
-        or not value.isprintable()
-        or " " in value
-    ):
+        usable = False
+    if not usable or not re.fullmatch("[!-~]+", value):
         raise click.BadParameter(f"{value} is not a URL such as {DATABASE}")
-    return value if value.endswith("/") else f"{value}/"
+    return value if value.endswith(("/", "=")) else f"{value}/"
 
 
 @click.command(context_settings=SETTINGS)

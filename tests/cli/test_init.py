@@ -184,6 +184,8 @@ def test_guesses_and_hosting_are_told() -> None:
         (["a b"], "is not a domain name"),
         (["example.org", "--database", "file:///etc/passwd"], "file:///etc/passwd is not a URL such as https://"),
         (["example.org", "--database", "https://[/"], "is not a URL"),
+        (["example.org", "--database", "https://a:b@c.example/"], "is not a URL"),
+        (["example.org", "--database", "https://a.example:0/"], "is not a URL"),
         (["example.org", "--database", "https://a.example/\x1b[2J"], r"https://a.example/\x1b[2J is not a URL"),
         (["example.org", "--resolver", "nowhere"], "--resolver: nowhere is not an IP address"),
         (["example.org", "--username", "fred"], "'fred' is not one of 'address', 'localpart'"),

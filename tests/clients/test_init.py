@@ -155,3 +155,52 @@ def test_thunderbird_sets_itself_up_with_what_init_finds(
     assert (result.account.incoming, result.account.outgoing) == (incoming, outgoing)
     assert result.account.source == "xml-from-isp-https"
     assert result.subject == "To myself"
+
+
+_OUTSIDE = "9.9.9.9"
+"""An address of the internet, here at the end of the lab's cable."""
+_STRANGER = """
+import http.server, pathlib, socketserver, sys, threading
+seen = pathlib.Path(sys.argv[1])
+
+class Redirect(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(302)
+        self.send_header("Location", "http://127.0.0.1:8080/inside")
+        self.end_headers()
+        (seen / "redirected").touch()
+
+class Inside(socketserver.BaseRequestHandler):
+    def handle(self):
+        (seen / "inside").touch()
+
+for where in (("127.0.0.1", 8080), ("127.0.0.1", 993)):
+    threading.Thread(target=socketserver.TCPServer(where, Inside).serve_forever).start()
+http.server.HTTPServer((sys.argv[2], 80), Redirect).serve_forever()
+"""
+
+
+def test_a_stranger_outside_leads_init_nowhere_inside(lab: Network, tmp_path: Path) -> None:
+    """By a redirect and by an SRV record, both of which are seen."""
+    subprocess.run(["ip", "-n", lab.name, "address", "add", f"{_OUTSIDE}/32", "dev", "inner"], check=True)
+    zone = f"autoconfig A {_OUTSIDE}\ninside A 127.0.0.1\n_imaps._tcp SRV 0 1 993 inside\n"
+    dns.start(lab, {DOMAIN: zone})
+    lab.start("stranger", [sys.executable, "-c", _STRANGER, tmp_path, _OUTSIDE])
+    lab.wait_for_port(80)
+    command: list[str | Path] = [
+        "ip",
+        "netns",
+        "exec",
+        lab.name,
+        COMMAND,
+        "init",
+        DOMAIN,
+        "--no-database",
+        "--timeout",
+        "3",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 1
+    assert f"http://autoconfig.{DOMAIN}/mail/config-v1.1.xml: 127.0.0.1 leads to 127.0.0.1, an address" in done.stderr
+    assert f"imap inside.{DOMAIN}:993: inside.{DOMAIN} leads to 127.0.0.1, an address" in done.stderr
+    assert [one.name for one in tmp_path.iterdir()] == ["redirected"]
