@@ -86,7 +86,7 @@ class ListSource(NamedTuple):
     def parse(cls, text: str) -> Self:
         """Read FILE or ID=FILE. A FILE with = in its name is written ./FILE."""
         provider, equals, path = text.partition("=")
-        if not equals or "/" in provider:
+        if not equals or not provider or "/" in provider:
             return cls(Path(text))
         return cls(Path(path), provider.lower())
 
@@ -142,31 +142,42 @@ def read_list(path: Path, content: bytes, provider: str | None = None) -> Hosted
         return HostedList(path, provider, DomainSet(), array("I"), (f"{path}:1: {text}",))
     content = content.removeprefix(codecs.BOM_UTF8)
     lines: dict[str, int] = {}
-    errors: list[str] = []
-    repeated: list[str] = []
+    errors, warnings = _Remarks(path, "errors"), _Remarks(path, "warnings")
     for number, line in enumerate(BytesIO(content), 1):
         try:
             plain = _PLAIN_LINE.fullmatch(line) if len(line) <= _MAX_PLAIN else None
             domain = plain[1].decode("ascii") if plain else _domain(line)
         except ValueError as error:
-            errors.append(f"{path}:{number}: {error}")
+            errors.add(number, str(error))
             continue
         if domain and lines.setdefault(domain, number) != number:
-            repeated.append(f"{path}:{number}: {domain} is on line {lines[domain]} already; remove one")
+            warnings.add(number, f"{domain} is on line {lines[domain]} already; remove one")
         if len(lines) > MAX_HOSTED:
-            errors.append(f"{path}:{number}: there are more than {MAX_HOSTED:,} domains; use no list, but the DNS")
+            errors.add(number, f"there are more than {MAX_HOSTED:,} domains; use no list, but the DNS")
             break
-    if not lines and not errors:
-        repeated.append(f"{path}:1: there is no domain in this list: every customer's domain is refused")
+    if not lines and not errors.count:
+        warnings.add(1, "there is no domain in this list: every customer's domain is refused")
     domains = DomainSet(lines)
     kept = array("I", map(lines.__getitem__, domains))
-    return HostedList(path, provider, domains, kept, _first(path, errors, "errors"), _first(path, repeated, "warnings"))
+    return HostedList(path, provider, domains, kept, errors.lines(), warnings.lines())
 
 
-def _first(path: Path, remarks: list[str], kind: str) -> tuple[str, ...]:
-    """Return the first of many remarks, and how many more there are."""
-    more = len(remarks) - _MOST_REMARKS
-    return (*remarks[:_MOST_REMARKS], *([f"{path}:1: and {more:,} more {kind}"] if more > 0 else []))
+class _Remarks:
+    """The first remarks about a file, and how many more there are: a large file may have millions of wrong lines."""
+
+    def __init__(self, path: Path, kind: str) -> None:
+        self._path, self._kind = path, kind
+        self._first: list[str] = []
+        self.count = 0
+
+    def add(self, line: int, text: str) -> None:
+        self.count += 1
+        if self.count <= _MOST_REMARKS:
+            self._first.append(f"{self._path}:{line}: {text}")
+
+    def lines(self) -> tuple[str, ...]:
+        more = self.count - _MOST_REMARKS
+        return (*self._first, *([f"{self._path}:1: and {more:,} more {self._kind}"] if more > 0 else []))
 
 
 def _domain(line: bytes) -> str:

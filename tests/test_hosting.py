@@ -1,6 +1,7 @@
 import pickle
 import random
 import re
+import tracemalloc
 from pathlib import Path
 from unittest.mock import ANY
 
@@ -113,6 +114,21 @@ def test_the_errors_of_lists_and_definitions_are_told_at_once(write: Write, tmp_
 def test_of_very_many_errors_the_first_are_told_and_how_many_there_are() -> None:
     found = listed("a b.example\n" * 5000).errors
     assert (len(found), found[-1]) == (101, "customers.txt:1: and 4,900 more errors")
+
+
+def test_very_many_wrong_lines_take_little_memory() -> None:
+    content = b"a b\n" * 50_000
+    tracemalloc.start()
+    try:
+        assert len(listed(content).errors) == 101
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("text", ["=list.txt", "./a=b.txt", "/lists/a=b.txt", "list.txt"])
+def test_what_has_no_id_before_an_equals_sign_is_a_file(text: str) -> None:
+    assert ListSource.parse(text) == (Path(text), None)
 
 
 def test_a_list_that_is_too_large_is_refused(write: Write, customers: Path) -> None:
