@@ -221,6 +221,27 @@ def test_when_the_dns_does_not_answer_nothing_is_said_of_a_certificate(by_mx: As
     assert "broken" not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("scheme", "host", "url"),
+    [
+        ("https", "autoconfig.customer.example", "https://autoconfig.customer.example"),
+        ("https", "AutoDiscover.Customer.example:443", "https://autodiscover.customer.example"),
+        ("http", "autoconfig.customer.example", "https://autoconfig.example.com"),  # it may have no certificate
+        ("https", "customer.example", "https://autoconfig.example.com"),  # the customer's web site
+        ("https", "autoconfig.secret.example", "https://autoconfig.example.com"),  # another customer's
+        ("https", "autoconfig.example.net", "https://autoconfig.example.net"),
+    ],
+)
+def test_links_for_a_customer_lead_to_the_customers_host_or_the_providers(
+    listed: Asked, scheme: str, host: str, url: str
+) -> None:
+    body = b"emailaddress=fred%40customer.example"
+    form = "application/x-www-form-urlencoded"
+    page = listed("POST", "/en/setup/gmail/", host, body, scheme, content_type=form).text
+    assert f"{url}/en/setup/gmail/" in page
+    assert "secret" not in page
+
+
 def test_no_customer_is_in_a_response_to_another(listed: Asked) -> None:
     for path in ("/", "/settings/", "/mail/config-v1.1.xml", "/email.mobileconfig", "/autodiscover/autodiscover.xml"):
         for host in ("127.0.0.1", "autoconfig.example.com", "autoconfig.customer.example"):

@@ -166,9 +166,15 @@ class SetupPage:
         A host that the request names is believed only when it is one of the provider's own: anyone can send any.
         Failing that it is the URL that the operator has given, but there only the first definition's settings can be
         had without an address. The last resort is where Thunderbird would look.
+
+        A customer's host is believed for that customer, if its page came over https: it has a certificate then, and
+        settings with the customer's domain in them are at no other host.
         """
-        if (asked := self._providers.domain_of(request.host)) and self._owns(provider, asked):
-            return f"https://{request.host.partition(b':')[0].rstrip(b'.').decode().lower()}"
+        host = request.host.partition(b":")[0].rstrip(b".").decode("latin-1").lower()
+        asked = self._providers.domain_of(request.host)
+        hosted = asked == domain and request.scheme == "https" and self._providers.owns(host)
+        if asked and (hosted or self._owns(provider, asked)):
+            return f"https://{host}"
         if self._public_url and provider is self._providers.first:
             return self._public_url
         return f"https://autoconfig.{domain if self._owns(provider, domain) else provider.domains[0]}"
