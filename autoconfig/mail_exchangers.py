@@ -53,10 +53,13 @@ def address_and_port(resolver: str) -> tuple[str, int]:
 
 
 class Resolver:
-    """Asks one resolver, `IP[:PORT]`, or those of the system. Raises ValueError when `resolver` is no address."""
+    """Asks one resolver, `IP[:PORT]`, or those of the system, of which there may be none.
+
+    Raises ValueError when `resolver` is no address.
+    """
 
     def __init__(self, resolver: str | None = None) -> None:
-        self._servers = [address_and_port(resolver)] if resolver else _system_servers()
+        self.servers = [address_and_port(resolver)] if resolver else _system_servers()
 
     async def exchangers(self, domain: str) -> Exchangers:
         """Return the preferred mail exchangers of a domain, no hosts when it has none.
@@ -74,7 +77,7 @@ class Resolver:
         from dns.message import make_query
         from dns.rcode import NOERROR, NXDOMAIN
 
-        for address, port in self._servers * 3:
+        for address, port in self.servers * 3:
             try:
                 query = make_query(f"{domain}.", "MX", use_edns=0, payload=_PAYLOAD)
                 async with asyncio.timeout(_ATTEMPT):

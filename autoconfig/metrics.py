@@ -28,6 +28,7 @@ class State:
 
     definitions: int = 0
     domains: int = 0
+    hosted_domains: int = 0
     reloaded: float = field(default_factory=time.time)
     """When the sources were last read, valid or not: seconds since 1970."""
     failed: bool = False
@@ -37,6 +38,7 @@ class State:
         """Note that settings have been applied."""
         self.definitions = len(settings.definitions)
         self.domains = sum(len(one.domains) for one in settings.definitions)
+        self.hosted_domains = len(settings.assigned.hosted)
         self.signer = settings.signer
         self.reloaded, self.failed = time.time(), False
 
@@ -92,6 +94,7 @@ def listen(host: str, port: int, state: State) -> int:
         def collect(self) -> Iterator[Metric]:
             yield GaugeMetricFamily("bt_autoconfig_definitions", "Definitions in use", state.definitions)
             yield GaugeMetricFamily("bt_autoconfig_domains", "Domains in them", state.domains)
+            yield GaugeMetricFamily("bt_autoconfig_hosted_domains", "Domains in lists", state.hosted_domains)
             yield GaugeMetricFamily(
                 "bt_autoconfig_last_reload_timestamp_seconds", "When the files were last read", state.reloaded
             )

@@ -117,6 +117,9 @@ class Settings:
         """Yield what is right and yet fails somewhere, or soon: `FILE[:LINE]: what`."""
         yield from self.signing_warnings()
         yield from map(visible, self.assigned.warnings)
+        if (resolver := self.resolver()) and not resolver.servers:
+            remedy = "use --hosted-domains or --resolver"
+            yield f"this machine has no resolver to recognise customers' domains with: {remedy}"
         for definition in self.definitions:
             yield from warnings_of(definition)
 

@@ -284,7 +284,7 @@ def test_the_resolver_is_that_of_the_option(definitions: tuple[Path, ...]) -> No
     settings = Sources(definitions, options=Options(resolver="127.0.0.9:5353")).read().load()
     resolver = settings.resolver()
     assert resolver is not None
-    assert resolver._servers == [("127.0.0.9", 5353)]
+    assert resolver.servers == [("127.0.0.9", 5353)]
 
 
 def test_where_every_hoster_has_a_list_no_resolver_is_asked(definitions: tuple[Path, ...], tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
+import dns.resolver
 import pytest
 
 from autoconfig import recognition as module
 from autoconfig.mail_exchangers import Resolver
 from autoconfig.recognition import Recognition, Verdict
+from autoconfig.sources import Sources
 from tests.name_server import (
     NameServer,
     Reply,
@@ -25,6 +27,7 @@ from tests.name_server import (
     silence,
     truncated,
 )
+from tests.support import Write
 
 OURS, FOREIGN, UNCERTAIN = Verdict(True, 7), Verdict(True), Verdict(False)
 T = TypeVar("T")
@@ -200,3 +203,16 @@ def test_lookups_leave_nothing_behind(server: NameServer) -> None:
         assert (recognition._running, recognition._shares) == ({}, {})
 
     with_recognition(server, use)
+
+
+def test_a_machine_without_a_resolver_is_a_warning_and_nothing_is_certain(
+    monkeypatch: pytest.MonkeyPatch, write: Write
+) -> None:
+    def none(*_: object) -> None:
+        raise dns.resolver.NoResolverConfiguration
+
+    monkeypatch.setattr("dns.resolver.Resolver.read_resolv_conf", none)
+    settings = Sources((write({"<domain>example.net": '<domain purpose="mx">example.net'}),)).read().load()
+    warning = "this machine has no resolver to recognise customers' domains with: use --hosted-domains or --resolver"
+    assert warning in list(settings.warnings())
+    assert asyncio.run(Recognition(Resolver(), owner).settle("customer.example")) == UNCERTAIN

@@ -70,13 +70,14 @@ def test_a_hangup_adds_the_lines_of_a_list(write: Write, tmp_path: Path, workers
     customers = tmp_path / "customers.txt"
     customers.write_text("old.example\n")
     arguments = ("--definition", write(HOSTING), "--hosted-domains", customers, "--workers", workers)
-    with serving(*arguments) as served:
+    with serving(*arguments, "--metrics-port", "0") as served:
         assert serves(served, "old.example")
         assert not serves(served, "new.example")
         customers.write_text("old.example\nnew.example\n")
         served.process.send_signal(signal.SIGHUP)
         assert becomes(served, "reloaded", Served.printed)
         assert wait_until(lambda: serves(served, "new.example"))
+        assert "bt_autoconfig_hosted_domains 2.0" in metrics(served)
         assert serves(served, "old.example")
 
 
