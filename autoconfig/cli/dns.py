@@ -96,7 +96,7 @@ def _addresses(
     "coming",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The definition that is to come: its PACC digest is published beside today's, for caches turn slowly.",
+    help="The definition that will replace this one: publish the PACC digests of both.",
 )
 @configured
 def dns(

@@ -61,7 +61,7 @@ definition_option = option(
     show_default="the BT settings it comes with",
     metavar="FILE",
     help="A provider's settings: a clientConfig file, as Thunderbird's public database has them, or a folder of such "
-    "files. May be given more than once; the first serves whoever does not say which.",
+    "files. May be given more than once; the first serves clients that name no domain.",
 )
 
 

@@ -69,7 +69,7 @@ def _resolver(_context: click.Context, _option: click.Parameter, value: str | No
     "--public-url",
     callback=web_address,
     metavar="URL",
-    help="Where people reach the setup page, if that is none of the definitions' own host names.",
+    help="URL of the setup page, if it is at none of the definitions' own hostnames.",
 )
 @option(
     "--resolver",
@@ -78,21 +78,25 @@ def _resolver(_context: click.Context, _option: click.Parameter, value: str | No
     help="Ask this resolver for the MX records of customers' domains of which there is no list, not the system's.",
 )
 @signed
-@option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that answer.")
+@option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Number of worker processes.")
 @option(
     "--trusted-proxies",
     default="127.0.0.1,::1",
     show_default=True,
     callback=_networks,
     metavar="LIST",
-    help="Who may say by X-Forwarded-Proto that a request came over https: IP addresses and networks, * for all.",
+    help="Proxies trusted to set X-Forwarded-Proto: IP addresses and networks, separated by commas; * for all.",
 )
+@option("--metrics-port", type=click.IntRange(0, 65535), help="Serve Prometheus metrics at /metrics on this port.")
+@option("--metrics-host", default="127.0.0.1", show_default=True, help="Address to listen on for Prometheus metrics.")
 @option(
-    "--metrics-port", type=click.IntRange(0, 65535), help="Figures for Prometheus, at /metrics of a port of its own."
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Format of log lines; json lines go to stdout.",
 )
-@option("--metrics-host", default="127.0.0.1", show_default=True, help="Address to listen on for Prometheus.")
-@option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="json: on stdout.")
-@option("--access-log", is_flag=True, help="A line for each request: no address, no query, no IP address.")
+@option("--access-log", is_flag=True, help="Log each request, without email addresses, query strings or IP addresses.")
 @option(
     "--max-connections",
     type=click.IntRange(1),
@@ -107,13 +111,31 @@ def _resolver(_context: click.Context, _option: click.Parameter, value: str | No
     show_default=True,
     help="Maximum concurrent connections per worker from one IPv4 address or IPv6 /64 network.",
 )
-@option("--max-head", type=click.IntRange(1024), default=16384, show_default=True, help="Bytes of a request's head.")
-@option("--head-timeout", type=_SECONDS, default=10, show_default=True, help="Seconds for a request's head.")
-@option("--body-timeout", type=_SECONDS, default=10, show_default=True, help="Seconds for a request's body.")
-@option("--keep-alive", type=click.IntRange(0), default=5, show_default=True, help="Seconds between two requests.")
+@option(
+    "--max-head",
+    type=click.IntRange(1024),
+    default=16384,
+    show_default=True,
+    help="Maximum bytes of the request headers, with the request line.",
+)
+@option("--head-timeout", type=_SECONDS, default=10, show_default=True, help="Seconds to receive the request headers.")
+@option("--body-timeout", type=_SECONDS, default=10, show_default=True, help="Seconds to receive the request body.")
+@option(
+    "--keep-alive",
+    type=click.IntRange(0),
+    default=5,
+    show_default=True,
+    help="Seconds to wait for the next request of a connection.",
+)
 @option("--drain-time", type=click.FloatRange(0), default=0, show_default=True,
-        help="Seconds from SIGTERM, when /readyz turns 503, to the end of listening.")  # fmt: skip
-@option("--grace-time", type=click.IntRange(1), default=20, show_default=True, help="Seconds for requests in flight.")
+        help="Seconds to keep accepting requests after SIGTERM while /readyz returns 503.")  # fmt: skip
+@option(
+    "--grace-time",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    help="Seconds for requests in flight to finish at shutdown.",
+)
 def serve(
     host: str,
     port: int,
@@ -125,10 +147,10 @@ def serve(
     grace_time: int,
     **given: Any,
 ) -> None:
-    """Answer mail clients over HTTP, and people who open / in a browser.
+    """Serve settings to mail clients over HTTP, and the setup page to browsers.
 
-    SIGHUP reads definitions, certificates and keys anew; when one of them is wrong, the old ones go on serving. SIGTERM
-    ends the server when the requests in flight are answered.
+    SIGHUP reloads definitions, lists, certificates and keys; if one of them is invalid, the previous ones stay in use.
+    SIGTERM shuts the server down after the requests in flight.
     """
     signals.catch()
     limits = Limits(**_pop_fields(given, Limits))

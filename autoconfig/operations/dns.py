@@ -133,11 +133,11 @@ class Publication:
         target = f"{self._host or f'autodiscover.{domain}'}."
         found = [
             *(one._replace(optional=hosted) for one in self._hosts(domain)),
-            Record("_autodiscover._tcp", "SRV", f"0 0 443 {target}", "Outlook, when it finds nothing else"),
+            Record("_autodiscover._tcp", "SRV", f"0 0 443 {target}", "Outlook, if it finds nothing else"),
             *_mail(self._definition, domain),
             *_web(self._definition, domain),
             *(
-                Record("_ua-auto-config", "TXT", text, "PACC clients, who check what they fetched by it", hosted)
+                Record("_ua-auto-config", "TXT", text, "PACC clients, to verify the configuration", hosted)
                 for text in self._pacc_texts(domain)
             ),
         ]
@@ -162,7 +162,7 @@ class Publication:
 
 
 _WHY = {
-    "autoconfig.": "Thunderbird and its kin",
+    "autoconfig.": "Thunderbird and other clients",
     "autodiscover.": "Outlook",
     "ua-auto-config.": "PACC clients",
 }
