@@ -1,16 +1,38 @@
 import pytest
 
-from autoconfig.authentication import METHODS, WEB_METHODS, method, sasl_method, web_method
+from autoconfig.authentication import (
+    METHODS,
+    PASSWORD_METHODS,
+    WEB_METHODS,
+    WEB_PASSWORD_METHODS,
+    method,
+    sasl_method,
+    web_method,
+)
+
+MAIL = [
+    *("password-cleartext", "password-encrypted", "NTLM", "OAuth2", "GSSAPI", "TLS-client-cert", "client-IP-address"),
+    "none",
+]
+WEB = ["Basic", "Digest", "OAuth2", "NTLM", "GSSAPI", "TLS-client-cert", "none"]
 
 
-@pytest.mark.parametrize("name", sorted(METHODS))
+@pytest.mark.parametrize("name", MAIL)
 def test_a_method_of_the_format_stays_and_may_be_in_any_case(name: str) -> None:
     assert (method(name), method(name.upper())) == (name, name)
 
 
-@pytest.mark.parametrize("name", sorted(WEB_METHODS))
+@pytest.mark.parametrize("name", WEB)
 def test_a_method_of_services_at_a_url_stays_and_may_be_in_any_case(name: str) -> None:
     assert (web_method(name), web_method(name.lower())) == (name, name)
+
+
+def test_there_are_no_other_methods_and_those_with_passwords_are_known() -> None:
+    assert (set(MAIL), set(WEB)) == (METHODS, WEB_METHODS)
+    assert (
+        {"password-cleartext", "password-encrypted", "NTLM"},
+        {"Basic", "Digest"},
+    ) == (PASSWORD_METHODS, WEB_PASSWORD_METHODS)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +48,8 @@ def test_a_method_of_services_at_a_url_stays_and_may_be_in_any_case(name: str) -
         ("OAuth", "OAuth2", "OAuth2"),
         ("Bearer", None, "OAuth2"),
         ("Negotiate", None, "GSSAPI"),
+        ("Kerberos", None, "GSSAPI"),
+        ("digest", "password-encrypted", "Digest"),
         ("CRAM-MD5", "password-encrypted", "Digest"),
         ("LOGIN", "password-cleartext", "Basic"),
         ("smtp-after-pop", "none", "none"),
@@ -46,6 +70,14 @@ def test_every_spelling_in_the_field_means_one_method(text: str, mail: str | Non
         ("OAUTHBEARER", "OAuth2"),
         ("EXTERNAL", "TLS-client-cert"),
         ("GSSAPI", "GSSAPI"),
+        ("GS2-KRB5", "GSSAPI"),
+        ("LOGIN", "password-cleartext"),
+        ("CRAM-MD5", "password-encrypted"),
+        ("DIGEST-MD5", "password-encrypted"),
+        ("NTLM", "NTLM"),
+        ("XOAUTH2", "OAuth2"),
+        ("ANONYMOUS", "none"),
+        ("SCRAM", None),
         ("X-TELEPATHY", None),
     ],
 )

@@ -86,3 +86,120 @@ def test_any_other_query_is_left_to_the_parser(text: bytes) -> None:
 
 def test_the_query_of_a_post_does_not_count() -> None:
     assert plain_address(query(b"emailaddress=a@example.com")._replace(method="POST")) is None
+
+
+def head(*headers: tuple[bytes, bytes], version: str = "1.1", host: bytes | None = b"example.com") -> Request:
+    hosts = [] if host is None else [(b"host", host)]
+    return read_head("POST", "http", "/", b"", [*hosts, *headers], version)
+
+
+@pytest.mark.parametrize(
+    ("length", "bytes_"),
+    [(b"0", 0), (b"7", 7), (b" \t7 ", 7), (b"65536", 65536), (b"0" * 30 + b"65536", 65536), (b"0" * 5000, 0)],
+)
+def test_a_body_has_as_many_bytes_as_are_announced_and_at_most_64_kib(length: bytes, bytes_: int) -> None:
+    assert head((b"content-length", length)).body_length == bytes_
+
+
+@pytest.mark.parametrize("length", [b"65537", b"9" * 15, b"1" + b"0" * 15, b"9" * 5000, b"0" * 9 + b"65537"])
+def test_a_body_of_more_than_64_kib_is_refused(length: bytes) -> None:
+    with pytest.raises(HTTPException, match=r"^413: the body is larger than 65536 bytes$"):
+        head((b"content-length", length))
+
+
+def test_a_request_without_length_and_coding_has_no_body_and_one_in_chunks_an_unknown_one() -> None:
+    assert head().body_length == 0
+    assert head((b"transfer-encoding", b" Chunked ")).body_length is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "host", "version", "error"),
+    [
+        ([], None, "1.1", "400: the request has no Host header"),
+        ([], b"a b", "1.1", "400: the Host header is not a host name"),
+        ([(b"host", b"example.com")], b"example.com", "1.1", "400: the Host header is given twice"),
+        ([(b"content-length", b"1")] * 2, b"x", "1.1", "400: the Content-Length header is given twice"),
+        ([(b"transfer-encoding", b"chunked")] * 2, b"x", "1.1", "400: the Transfer-Encoding header is given twice"),
+        ([(b"content-length", b"1"), (b"transfer-encoding", b"chunked")], b"x", "1.1", "400: the length of the body is ambiguous"),
+        ([(b"transfer-encoding", b"chunked")], b"x", "1.0", "400: the length of the body is ambiguous"),
+        ([(b"transfer-encoding", b"gzip")], b"x", "1.1", "501: the only transfer coding is chunked"),
+        ([(b"content-length", b"-1")], b"x", "1.1", "400: the Content-Length header is not a number"),
+        ([(b"content-length", b"")], b"x", "1.1", "400: the Content-Length header is not a number"),
+    ],
+)  # fmt: skip
+def test_a_head_that_two_readers_could_read_differently_is_refused_and_the_connection_closed(
+    headers: list[tuple[bytes, bytes]], host: bytes | None, version: str, error: str
+) -> None:
+    with pytest.raises(HTTPException) as refused:
+        head(*headers, host=host, version=version)
+    assert str(refused.value) == error
+    assert refused.value.headers == {"Connection": "close"}
+
+
+def test_clients_of_http_1_0_may_leave_out_the_host() -> None:
+    assert head(host=None, version="1.0").host == b""
+
+
+def test_other_headers_may_be_repeated() -> None:
+    assert head((b"accept", b"a"), (b"accept", b"b")).body_length == 0
+
+
+def test_what_a_client_does_not_say_is_empty() -> None:
+    request = head()
+    assert request == Request("POST", "http", b"", b"example.com", b"", FORM, 0)
+    assert (request.user_agent, request.body, request.path, request.accept_language) == (b"", b"", "/", b"")
+    assert request.parameters == {}
+
+
+def test_what_a_client_says_is_kept() -> None:
+    said = ((b"user-agent", b"a"), (b"if-none-match", b"b"), (b"content-type", b"c"), (b"accept-language", b"d"))
+    request = head(*said)
+    kept = request.user_agent, request.if_none_match, request.content_type, request.accept_language
+    assert kept == (b"a", b"b", b"c", b"d")
+    assert request.with_body(b"body") == request._replace(body=b"body")
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        (b"name=a&name=b", "400: name is given twice"),
+        (b"name=" + b"a" * 8193, "400: name is too long"),
+        (b"name=%FF", "400: name is not UTF-8"),
+        (b"name=abcdef", "400: name is longer than 5 characters"),
+        (b"name=a%00b", "400: name has a control character in it"),
+    ],
+)
+def test_a_line_that_is_none_is_refused(fields: bytes, error: str) -> None:
+    with pytest.raises(HTTPException) as refused:
+        form(fields).line("name", 5)
+    assert str(refused.value) == error
+
+
+def test_a_field_may_have_8_kib_and_a_line_as_many_characters_as_it_may_have() -> None:
+    assert form(b"name=" + b"%41" * 2730 + b"AA").text("name") == "A" * 2732  # 8,192 bytes
+    assert form(b"name=%C3%A4%C3%B6%C3%BC").line("name", 3) == "äöü"
+    assert form(b"other=x").line("name", 3) is None
+
+
+def test_an_address_that_is_none_is_refused_by_the_name_of_its_field() -> None:
+    with pytest.raises(HTTPException, match=r"^400: emailaddress has no @ in it$|^400: emailaddress has no @"):
+        form(b"emailaddress=x").address()
+    assert form(b"other=x").address() is None
+
+
+def test_a_plus_is_a_space_in_a_form_and_itself_in_the_address_of_a_query() -> None:
+    assert form(b"name=a+b").text("name") == "a b"
+    assert form(b"emailaddress=a%2Bb%40example.com").address() == MailAddress("a+b", "example.com")
+    assert Fields(b"emailaddress=a+b@example.com").address() == MailAddress("a+b", "example.com")
+
+
+@pytest.mark.parametrize("content_type", [FORM, FORM.upper(), FORM + b"; charset=utf-8", b" " + FORM + b" ;x"])
+def test_a_form_is_read_whatever_its_content_type_adds(content_type: bytes) -> None:
+    request = head((b"content-type", content_type)).with_body(b"name=x")
+    assert Fields.of(request).text("name") == "x"
+
+
+def test_a_body_that_is_no_form_is_refused_and_the_fields_of_a_get_are_those_of_its_query() -> None:
+    with pytest.raises(HTTPException, match=r"^415: the body is not application/x-www-form-urlencoded$"):
+        Fields.of(head((b"content-type", b"text/plain")))
+    assert Fields.of(query(b"name=x")).text("name") == "x"
