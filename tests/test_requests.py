@@ -182,7 +182,7 @@ def test_a_field_may_have_8_kib_and_a_line_as_many_characters_as_it_may_have() -
 
 
 def test_an_address_that_is_none_is_refused_by_the_name_of_its_field() -> None:
-    with pytest.raises(HTTPException, match=r"^400: emailaddress has no @ in it$|^400: emailaddress has no @"):
+    with pytest.raises(HTTPException, match=r"^400: emailaddress has no @"):
         form(b"emailaddress=x").address()
     assert form(b"other=x").address() is None
 
