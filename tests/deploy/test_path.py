@@ -165,7 +165,7 @@ def test_a_hosted_domain_has_settings_and_certificates_at_its_own_names_and_at_t
 
 
 def test_the_page_is_redirected_to_https_at_the_public_url_and_links_to_it(deployment: Deployment) -> None:
-    page = deployment.get(f"http://{SETUP}/", "--location", "--data", f"emailaddress={ADDRESS}")
+    page = deployment.get(f"http://{SETUP}/en/setup/iphone/", "--location", "--data", f"emailaddress={ADDRESS}")
     assert f"https://{SETUP}/email.mobileconfig" in page or "https://autoconfig.example.com/email.mobileconfig" in page
     assert f"http://{SETUP}" not in page
     assert "http://autoconfig." not in page
