@@ -41,7 +41,7 @@ SIGNING_GOAL = 0.9
 
 def load(server: Server, path: str, seconds: int, *options: str, cores: str = "1") -> float:
     """Put load on a server and return its answers per second. Raises RuntimeError when any is an error."""
-    command = ["taskset", "--cpu-list", cores, "wrk", "-t1", "-c32", f"-d{seconds}s", *options]
+    command = ["taskset", "--cpu-list", cores, "wrk", "-t1", "-c32", "--timeout", "30s", f"-d{seconds}s", *options]
     done = subprocess.run(
         [*command, f"http://127.0.0.1:{server.port}{path}"], capture_output=True, text=True, check=True
     )
