@@ -222,6 +222,8 @@ class Directory(Generic[T]):
         self._index = index
         self._prepared = {number: make(number) for number in index.prepared}
         self._on_demand = lru_cache(_KEPT)(make)
+        all_prepared = len(self._prepared) == len(index.homes)
+        self._thing: Callable[[int], T] = self._prepared.__getitem__ if all_prepared else self._find_or_make
 
     def each(self, make: Callable[[T], U]) -> "Directory[U]":
         """Return the directory of what `make` makes of each thing."""
@@ -237,7 +239,7 @@ class Directory(Generic[T]):
         """The first definition's: it serves clients that give neither an address nor a host that is known."""
         return self._prepared[0]
 
-    def _thing(self, number: int) -> T:
+    def _find_or_make(self, number: int) -> T:
         return self._prepared[number] if number in self._prepared else self._on_demand(number)
 
     def find(self, address: MailAddress | None, host: bytes = b"") -> tuple[T, str]:
