@@ -56,8 +56,20 @@ class Mail:
         wanted, settled = self._settled(stated, None)
         if not all(map(settled.has, wanted)):
             await self._verify([one for one in sources if one.guess], deadline)
-            _, settled = self._settled(sources, wanted if wanted != _UNKNOWN else None)
+            first = wanted if wanted != _UNKNOWN else None
+            _, settled = self._settled(sources, first)
+            if not (settled.has("smtp") and (settled.has("imap") or settled.has("pop3"))):
+                named = await self._named(deadline)
+                await self._verify(named, deadline)
+                _, settled = self._settled([*sources, *named], first)
         return settled
+
+    async def _named(self, deadline: float) -> list[Source]:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return [await self._verifier.named_in_certificates()]
+        except TimeoutError:
+            return []
 
     async def _verify(self, sources: Iterable[Source], deadline: float) -> None:
         for claim in (claim for source in sources for claim in source.claims):

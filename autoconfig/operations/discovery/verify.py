@@ -7,17 +7,22 @@ import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from cryptography import x509
+
 from autoconfig.address import MailAddress
 from autoconfig.operations import mail
 from autoconfig.operations.attempts import Attempts
-from autoconfig.operations.discovery.claims import Claim, Ports, ServiceClaim, filled, url_of
+from autoconfig.operations.discovery.claims import Claim, Ports, ServiceClaim, Source, filled, host_of, url_of
 from autoconfig.operations.mail import MailServer, Met
 from autoconfig.operations.names import Names
 from autoconfig.operations.report import Finding, Problem, findings, result_of
+from autoconfig.operations.tls import connected
 from autoconfig.operations.web import Question, Reply, Web
 
 _MOST_ADDRESSES = 4
 """Addresses of a host that are met."""
+_MOST_CERTIFICATES, _MOST_NAMES = 6, 4
+"""Certificates that are read, and hosts of each that are tried."""
 _PROPFIND = b'<?xml version="1.0"?><propfind xmlns="DAV:"><prop><current-user-principal/></prop></propfind>'
 """RFC 6764, section 6."""
 _CHALLENGE = re.compile(r"(?:^|,)\s*(Basic|Digest|Bearer|Negotiate|NTLM)\b(?!\s*=)", re.IGNORECASE)
@@ -70,6 +75,33 @@ class Verifier:
         """Return one line for each server that did not work or was not met in time."""
         wrong = [(place, text) for place, task in self._met.items() if (text := problem(task))]
         return [f"{type_} {host}:{port}: {text}" for (type_, host, port, _), text in wrong]
+
+    async def named_in_certificates(self) -> Source:
+        """Return the hosts that certificates name where a host's own name is missing: shared hosting has many.
+
+        They are only claims, to be verified as any other. Only implicit TLS shows a certificate without more ado.
+        """
+        wrong = [
+            (type_, host, port)
+            for (type_, host, port, socket_type), task in self._met.items()
+            if socket_type == "SSL" and "the certificate is not for" in problem(task)
+        ][:_MOST_CERTIFICATES]
+        found = await asyncio.gather(*(findings(self._named(host, port)) for _, host, port in wrong))
+        claims = (
+            Claim(type_, name, port, "SSL")
+            for (type_, _, port), names in zip(wrong, found, strict=True)
+            if not isinstance(names, Finding)
+            for name in names
+        )
+        return Source("Named in the certificate of a host tried before", tuple(dict.fromkeys(claims)), guess=True)
+
+    async def _named(self, host: str, port: int) -> list[str]:
+        address = (await self._names.addresses(host))[0]
+        unverified = ssl.create_default_context()
+        unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE  # to read names, and for nothing else
+        async with self._attempts.one(address, ""), connected(host, address, port, unverified) as (_, writer):
+            content = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        return hosts_of(content)[:_MOST_NAMES]
 
     def begin(self, claim: Claim) -> list[asyncio.Task[Verified | Finding]]:
         """Begin to meet a host as claimed, and where the standards have its servers; return the tasks in that order."""
@@ -168,6 +200,16 @@ class Verifier:
             if reply.status == 200 and _issuer(reply.body) == url:
                 return f"its metadata is at {place}"
         raise Problem(f"{url}: it has no metadata that name it")
+
+
+def hosts_of(certificate: bytes) -> list[str]:
+    """Return the hostnames in a certificate, wildcards aside; none when it cannot be read."""
+    try:
+        extensions = x509.load_der_x509_certificate(certificate).extensions
+        names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return [host for name in names.get_values_for_type(x509.DNSName) if (host := host_of(name, ""))]
+    except (ValueError, x509.ExtensionNotFound):
+        return []
 
 
 def _methods(reply: Reply) -> tuple[str, ...]:

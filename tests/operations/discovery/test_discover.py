@@ -13,6 +13,7 @@ from tests.operations.discovery.provider import (
     Answer,
     Provider,
     asks,
+    certificate,
     evidence,
     places,
     server,
@@ -351,7 +352,7 @@ def test_a_domain_hosted_by_the_provider_of_its_mx_is_known_as_such() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "offers"), [(("other.example", MAIL), b"* CAPABILITY LOGINDISABLED\r\nc OK\r\n"), (("other.example",), b"")]
+    ("names", "offers"), [(("other.example", MAIL), b"* CAPABILITY LOGINDISABLED\r\nc OK\r\n"), (("*.other.example",), b"")]
 )  # fmt: skip
 def test_a_server_with_anothers_certificate_or_no_way_to_log_in_is_not_written(
     names: tuple[str, ...], offers: bytes
@@ -511,3 +512,52 @@ def test_settings_behind_outlooks_redirect_are_to_be_checked() -> None:
 
 def test_settings_over_https_need_no_check() -> None:
     assert "CHECK" not in evidence(Provider(IMPLICIT, answers={AUTOCONFIG: RIGHT}).discover())
+
+
+def test_the_hosts_that_a_certificate_names_are_tried_where_a_hosts_own_name_is_missing() -> None:
+    """Shared hosting: mail.customer.example is an alias, and the certificate is for the hoster's machine."""
+    records = {("mail.customer.example", "A"): ["127.0.0.1"]}
+    found = Provider(IMPLICIT, names=("*.hoster.example", "s12.hoster.example"), records=records).discover(
+        "customer.example"
+    )
+    assert places(found) == [one.replace(MAIL, "s12.hoster.example") for one in ALL]
+    assert "Named in the certificate of a host tried before: imap s12.hoster.example" in evidence(found)
+    assert all(one.guessed for one in found.servers)
+
+
+def test_a_certificate_without_hosts_names_none() -> None:
+    records = {("mail.customer.example", "A"): ["127.0.0.1"]}
+    found = Provider(IMPLICIT, names=("*.hoster.example",), records=records).discover("customer.example")
+    assert found.servers == []
+
+
+def test_a_certificate_that_does_not_come_in_time_names_none() -> None:
+    """The host shows its certificate once, for another name, and after that says nothing."""
+    context = certificate("s12.hoster.example")
+    met = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        met.append(reader)
+        if len(met) > 1:
+            await reader.read(1_000_000)
+            await asyncio.Event().wait()
+        await writer.start_tls(context)
+
+    records = {
+        (f"_imaps._tcp.{DOMAIN}", "SRV"): ["0 1 {imap-starttls} odd.example."],
+        ("odd.example", "A"): ["127.0.0.1"],
+    }
+    provider = Provider({("imap", "STARTTLS"): talk}, records=records, default=())
+    began = time.monotonic()
+    found = provider.discover(timeout=60, max_time=4)
+    assert time.monotonic() - began < 15
+    assert len(met) == 2
+    assert found.servers == []
+
+
+def test_only_what_is_missing_is_guessed() -> None:
+    answers = {AUTOCONFIG: config(section("imap", "{imap}"), section("smtp", "465", host=f"gone.{DOMAIN}"))}
+    found = Provider(IMPLICIT, answers=answers).discover()
+    assert places(found) == TWO
+    assert [one.guessed for one in found.servers] == [False, True]
+    assert "gone.provider.example has no address" in evidence(found, 1)
