@@ -118,11 +118,19 @@ class Template:
             name: f"{value}()".lower() if isinstance(value, bool) else etree.XSLT.strparam(value)
             for name, value in parameters.items()
         }
+        result = self._run(tree, arguments)
+        return None if result is None else Document(result, placeholders)
+
+    def page(self, tree: etree._Element) -> bytes:
+        """Run a stylesheet over a tree that is not a definition. Raises TemplateError."""
+        return self._run(tree, {}) or b""
+
+    def _run(self, tree: etree._Element, arguments: dict[str, Any]) -> bytes | None:
         try:
             result = self._transform(tree, **arguments)
         except etree.XSLTApplyError as error:
             raise self._error(error) from error
-        return None if result.getroot() is None else Document(bytes(result), placeholders)  # type: ignore[call-overload]
+        return None if result.getroot() is None else bytes(result)  # type: ignore[call-overload]
 
     def required_document(
         self, tree: etree._Element, placeholders: Collection[str] = (), /, **parameters: str | bool

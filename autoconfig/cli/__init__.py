@@ -13,7 +13,7 @@ _COMMANDS = {
     "render": "render",
     "validate": "validate",
     "dns": "dns",
-    "check": "operations",
+    "check": "check",
     "export": "export",
     "init": "init",
 }

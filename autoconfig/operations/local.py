@@ -1,4 +1,4 @@
-"""What the definitions answer, without a server: the application itself is asked."""
+"""The responses that definitions give, without a server: the application itself is called."""
 
 from typing import Self
 from urllib.parse import urlsplit
@@ -10,7 +10,7 @@ from autoconfig.operations.web import Question, Reply
 
 
 class Local:
-    """Asks the application as the web asks a server."""
+    """Sends requests to the application as `Web` does to a server."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app))
@@ -21,9 +21,9 @@ class Local:
     async def __aexit__(self, *_: object) -> None:
         await self._client.aclose()
 
-    async def ask(self, question: Question) -> Reply:
-        """Return the answer to a question."""
-        headers = {"Host": urlsplit(question.url).hostname or ""}
+    async def ask(self, question: Question, host: str = "") -> Reply:
+        """Return the response to a request; `host` is the Host header, if not that of the URL."""
+        headers = {"Host": host or urlsplit(question.url).hostname or ""}
         method = "GET" if question.body is None else "POST"
         response = await self._client.request(method, question.url, content=question.body, headers=headers)
         return Reply(response.status_code, response.headers, response.content, (question.url,))

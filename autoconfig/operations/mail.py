@@ -1,6 +1,6 @@
-"""The mail servers of a definition, as a client meets them before it logs in: TLS, certificate, and how to log in.
+"""Mail servers, as a client sees them before it logs in: TLS, certificate, and login methods.
 
-Nothing is ever sent but greetings and questions.
+Only commands that need no login are sent.
 """
 
 import asyncio
@@ -10,7 +10,15 @@ from dataclasses import dataclass
 
 from autoconfig.operations.attempts import Attempts
 from autoconfig.operations.report import Finding, Problem, Verdict
-from autoconfig.operations.tls import connected, days_left, trusted, unless_soon
+from autoconfig.operations.tls import (
+    OLD_TLS,
+    OLD_TLS_REMEDY,
+    connected,
+    days_left,
+    old_context,
+    trusted,
+    unless_soon,
+)
 
 _PASSWORD = {
     "imap": re.compile(r"AUTH=(PLAIN|LOGIN)\b"),
@@ -31,7 +39,7 @@ _MOST = 64 * 1024
 
 @dataclass(frozen=True)
 class MailServer:
-    """A server to look at: `type` is imap, pop3 or smtp, `authentication` what the definition promises."""
+    """A mail server: `type` is imap, pop3 or smtp, `authentication` what the definition promises."""
 
     type: str
     host: str
@@ -43,7 +51,7 @@ class MailServer:
         return f"{self.type} {self.host}:{self.port}"
 
 
-class _Talk:
+class _Dialogue:
     """A dialogue with a server, line by line."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -108,7 +116,7 @@ _STARTTLS = {
 
 @dataclass(frozen=True)
 class Met:
-    """What a server says before anybody logs in: its capabilities, and its TLS, if there is any."""
+    """What a server says before the login: its capabilities, and its TLS, if there is any."""
 
     offered: str
     """In upper case."""
@@ -118,47 +126,61 @@ class Met:
     """Whole days until its certificate ends; 0 without TLS."""
 
     def methods(self, type_: str) -> tuple[str, ...]:
-        """Return the methods by which it lets users log in, `password-cleartext` first."""
-        if self.refuses_logins:
-            return ()
+        """Return the methods by which users can log in, `password-cleartext` first."""
         return tuple(one for one in ("password-cleartext", *_METHODS) if _offers(type_, one, self.offered))
 
     @property
     def refuses_logins(self) -> bool:
-        """Whether it takes no log-in at all (IMAP)."""
-        return "LOGINDISABLED" in self.offered.split()
+        """Whether it refuses passwords as they are, by LOGIN and by SASL (IMAP; RFC 9051, section 6.2.3)."""
+        return "LOGINDISABLED" in self.offered.split() and not _PASSWORD["imap"].search(self.offered)
 
 
 async def check(server: MailServer, address: str, context: ssl.SSLContext, attempts: Attempts) -> Finding:
     """Check a server at one of its addresses. Raises Problem."""
-    return _judge(server, await meet(server, address, context, attempts), f"{address}: ")
+    found = _judge(server, await meet(server, address, context, attempts), f"{address}: ")
+    if found.verdict is Verdict.RIGHT and await _accepts_old_tls(server, address, attempts):
+        return Finding(Verdict.WARNING, f"{address}: {OLD_TLS}", OLD_TLS_REMEDY)
+    return found
 
 
 async def meet(server: MailServer, address: str, context: ssl.SSLContext, attempts: Attempts) -> Met:
-    """Meet a server at one of its addresses, and return what it offers. Raises Problem."""
-    remedy = f"see that the server runs, and that firewalls let port {server.port} in"
+    """Connect to a server at one of its addresses, and return what it offers. Raises Problem."""
+    remedy = f"start the server, and let firewalls pass port {server.port}"
     implicit = context if server.socket_type == "SSL" else None
     async with attempts.one(address, remedy), connected(server.host, address, server.port, implicit) as streams:
-        return await _meet(server, _Talk(*streams), context)
+        dialogue = _Dialogue(*streams)
+        await _begin(server, dialogue, context)
+        offered = (await _capabilities(server, dialogue)).upper()
+        encryption = dialogue.writer.get_extra_info("ssl_object")
+        if encryption is None:
+            return Met(offered, None, 0)
+        return Met(offered, encryption.version(), days_left(encryption.getpeercert()))
 
 
-async def _meet(server: MailServer, talk: _Talk, context: ssl.SSLContext) -> Met:
-    greeting = await talk.ask("", _GREETING[server.type][1])
+async def _accepts_old_tls(server: MailServer, address: str, attempts: Attempts) -> bool:
+    context = old_context()
+    implicit = context if server.socket_type == "SSL" else None
+    try:
+        async with attempts.one(address, ""), connected(server.host, address, server.port, implicit) as streams:
+            await _begin(server, _Dialogue(*streams), context)
+            return True
+    except Problem:
+        return False
+
+
+async def _begin(server: MailServer, dialogue: _Dialogue, context: ssl.SSLContext) -> None:
+    """Read the greeting, and start TLS where the definition promises STARTTLS."""
+    greeting = await dialogue.ask("", _GREETING[server.type][1])
     if not re.match(_GREETING[server.type][0], greeting, re.IGNORECASE):
         raise Problem(f"it does not greet as {server.type} does", f"see what listens on port {server.port}")
     if server.socket_type == "STARTTLS":
-        await _start_tls(server, talk, context)
-    offered = (await _capabilities(server, talk)).upper()
-    encryption = talk.writer.get_extra_info("ssl_object")
-    if encryption is None:
-        return Met(offered, None, 0)
-    return Met(offered, encryption.version(), days_left(encryption.getpeercert()))
+        await _start_tls(server, dialogue, context)
 
 
-async def _capabilities(server: MailServer, talk: _Talk) -> str:
+async def _capabilities(server: MailServer, dialogue: _Dialogue) -> str:
     """Return what a server offers. Raises Problem when it does not tell."""
     question, good, end = _CAPABILITIES[server.type]
-    answer = await talk.ask(question, end)
+    answer = await dialogue.ask(question, end)
     offered = "\n".join(re.findall(_OFFERED[server.type], answer, re.IGNORECASE | re.MULTILINE))
     if not offered or not _ends_with(good, answer):
         raise Problem(f"it does not answer {question.removeprefix('c ').split()[0]}", "look at the server's own log")
@@ -170,35 +192,38 @@ def _ends_with(good: str, answer: str) -> bool:
     return bool(re.match(good, answer.rpartition("\n")[2], re.IGNORECASE))
 
 
-async def _start_tls(server: MailServer, talk: _Talk, context: ssl.SSLContext) -> None:
-    offered = await _capabilities(server, talk)
+async def _start_tls(server: MailServer, dialogue: _Dialogue, context: ssl.SSLContext) -> None:
+    offered = await _capabilities(server, dialogue)
     if not re.search(r"\b(STARTTLS|STLS)\b", offered, re.IGNORECASE):
         remedy = "let the server offer it, and nothing on the way take it out; or state SSL in the definition"
         raise Problem("STARTTLS is promised and not offered", remedy)
     question, good, end = _STARTTLS[server.type]
-    if not _ends_with(good, await talk.ask(question, end)):
+    if not _ends_with(good, await dialogue.ask(question, end)):
         raise Problem("STARTTLS is offered and then refused", "look at the server's TLS settings and its log")
-    await talk.start_tls(server.host, context)
+    await dialogue.start_tls(server.host, context)
 
 
 def _judge(server: MailServer, met: Met, prefix: str) -> Finding:
     missing = [method for method in server.authentication if not _offers(server.type, method, met.offered)]
-    if len(missing) == len(server.authentication):
+    if missing and len(missing) == len(server.authentication):
+        if met.refuses_logins and "password-cleartext" in missing:
+            raise Problem("it takes no login here (LOGINDISABLED)", "allow logins after TLS; see its TLS settings")
         remedy = "let the server offer it after TLS, or state in the definition what it does offer"
         raise Problem(f"{' and '.join(missing)} is promised and not offered", remedy)
-    if met.refuses_logins:
-        raise Problem("it takes no log-in here (LOGINDISABLED)", "allow it after TLS, or look at the TLS settings")
     if met.tls is None:
         return Finding(Verdict.WARNING, f"{prefix}no encryption, as the definition says", "offer TLS")
-    methods = ", ".join(server.authentication)
-    days = met.days_left
-    return unless_soon(days, f"{prefix}{met.tls}, certificate for {days} more days, {methods}")
+    methods = "".join(f", {method}" for method in server.authentication if method not in missing)
+    finding = unless_soon(met.days_left, f"{prefix}{met.tls}, certificate for {met.days_left} more days{methods}")
+    if missing and finding.verdict is Verdict.RIGHT:
+        remedy = "let the server offer it after TLS, or remove it from the definition"
+        return Finding(Verdict.WARNING, f"{prefix}{' and '.join(missing)} is promised and not offered", remedy)
+    return finding
 
 
 def _offers(type_: str, method: str, offered: str) -> bool:
     if method == "password-cleartext":
         # IMAP's LOGIN needs no AUTH= at all (RFC 9051, section 6.2.3).
-        return bool(_PASSWORD[type_].search(offered)) or (type_ == "imap" and "LOGINDISABLED" not in offered)
+        return bool(_PASSWORD[type_].search(offered)) or (type_ == "imap" and "LOGINDISABLED" not in offered.split())
     if method in _METHODS:
         return bool(re.search(rf"\b{_METHODS[method]}\b", offered))
-    return True  # none, client-IP-address and what nobody knows: there is nothing to see before the log-in
+    return True  # none, client-IP-address and unknown methods: there is nothing to see before the login

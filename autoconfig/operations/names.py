@@ -1,39 +1,45 @@
-"""Names as the world sees them: DNS look-ups, and whether the records that clients follow are there and right."""
+"""DNS lookups, as a resolver answers them, and what a resolver says of DNSSEC."""
 
 import asyncio
 import contextlib
 import ipaddress
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import dns.asyncresolver
 import dns.exception
+import dns.flags
+import dns.message
 import dns.name
 import dns.rdata
 import dns.rdatatype
 import dns.resolver
-from dns.rdtypes.ANY.MX import MX
 from dns.rdtypes.IN.SRV import SRV
 
 from autoconfig.mail_exchangers import address_and_port
-from autoconfig.operations.dns import SMTPS, Record, hostname
-from autoconfig.operations.report import Finding, Problem, Verdict, findings, result_of, right
+from autoconfig.operations.report import Finding, Problem, Verdict, findings, result_of
 
 _AT_ONCE = 32
 """Questions at once: an answer of 64 KiB makes some megabytes of records."""
 MAX_RECORDS = 32
-"""Records of one name and type that anybody needs."""
+"""Records of one name and type that clients need."""
+_UDP_SIZE = 1232
+"""Bytes of a response over UDP (DNS Flag Day 2020); larger ones come over TCP."""
+_DNSSEC_CODES = frozenset({1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 25, 27})
+"""Extended DNS errors that speak of DNSSEC (RFC 8914, section 4)."""
 
 
 class Names:
-    """A resolver that asks each question once.
+    """A resolver that looks up each name once.
 
-    `resolver` is an IP address, perhaps with a port; without one, the system's are asked. With `public_only`, hosts
-    have public addresses only: a stranger's names and redirects lead nowhere inside this network. Raises ValueError
-    when the resolver is neither, and Problem when the system has none.
+    `resolver` is an IP address, perhaps with a port; without one, the system's are used. Raises ValueError when it is
+    neither, and Problem when the system has none. With `public_only`, hosts have public addresses only: a stranger's
+    names and redirects lead nowhere inside this network. `authority_port` is the port of the zones' own name servers.
     """
 
-    def __init__(self, resolver: str | None, timeout: float, *, public_only: bool = False) -> None:
+    def __init__(
+        self, resolver: str | None, timeout: float, *, public_only: bool = False, authority_port: int = 53
+    ) -> None:
+        self.timeout, self.authority_port = timeout, authority_port
         self._public_only = public_only
         try:
             self._resolver = dns.asyncresolver.Resolver(configure=resolver is None)
@@ -43,16 +49,21 @@ class Names:
             address, self._resolver.port = address_and_port(resolver)
             self._resolver.nameservers = [address]
         self._resolver.lifetime = timeout
+        self._resolver.use_edns(0, 0, _UDP_SIZE)
         self._slots = asyncio.Semaphore(_AT_ONCE)
-        self._asked: dict[tuple[str, str], asyncio.Task[_Found | Finding]] = {}
+        self._lookups: dict[tuple[str, str], asyncio.Task[_Found | Finding]] = {}
 
     async def find(self, name: str, type_: str) -> list[dns.rdata.Rdata]:
         """Return the records of a name, none when there are none. Raises Problem when the DNS does not answer."""
         return (await self._find(name, type_)).records
 
     async def canonical(self, name: str) -> str:
-        """Return the name that a name is another name for."""
+        """Return the name that a name is an alias of in the end, the name itself when it is none."""
         return (await self._find(name, "A")).canonical
+
+    async def exists(self, name: str) -> bool:
+        """Tell whether a name is in the DNS, with records of any type. Raises Problem when the DNS does not answer."""
+        return (await self._find(name, "A")).exists
 
     async def addresses(self, host: str) -> list[str]:
         """Return the IP addresses of a host, which may be one itself. Raises Problem when it has none."""
@@ -70,29 +81,61 @@ class Names:
         found = await asyncio.gather(self.find(host, "A"), self.find(host, "AAAA"))
         if addresses := [record.to_text() for records in found for record in records]:
             return addresses
-        raise Problem(f"{host} has no address", f"publish an A, AAAA or CNAME record for {host}")
+        if (canonical := await self.canonical(host)).lower() != host.lower():
+            remedy = f"publish an address for {canonical}, or let {host} lead to the server"
+            raise NoAddressError(f"{host} is an alias of {canonical}, which has no address", remedy)
+        raise NoAddressError(f"{host} has no address", f"publish an A, AAAA or CNAME record for {host}")
 
     async def _find(self, name: str, type_: str) -> "_Found":
         key = (name.lower(), type_)
-        if key not in self._asked:
-            self._asked[key] = asyncio.create_task(findings(self._ask(name, type_)))
-        return result_of(await asyncio.shield(self._asked[key]))
+        if key not in self._lookups:
+            self._lookups[key] = asyncio.create_task(findings(self._look_up(name, type_)))
+        return result_of(await asyncio.shield(self._lookups[key]))
 
-    async def _ask(self, name: str, type_: str) -> "_Found":
+    async def _look_up(self, name: str, type_: str) -> "_Found":
         try:
             async with self._slots:
                 response = await self._resolver.resolve(f"{name}.", type_, raise_on_no_answer=False)
-        except dns.resolver.NXDOMAIN:
-            return _Found(name, [])
+        except dns.resolver.NXDOMAIN as error:
+            canonical = error.canonical_name.to_text(omit_final_dot=True)
+            return _Found(canonical, [], exists=False)
         except (dns.exception.DNSException, OSError) as error:
-            reason = "does not answer in time" if isinstance(error, dns.exception.Timeout) else "fails"
-            remedy = "ask another with --resolver, or look after the zone's name servers"
-            raise Problem(f"the resolver {reason} for {name} {type_}", remedy, Verdict.UNKNOWN) from error
+            raise await self._failure(name, type_, error) from error
         records = list(response.rrset or ())
         if len(records) > MAX_RECORDS:
             remedy = f"publish at most {MAX_RECORDS}"
             raise Problem(f"{name} has {len(records)} records of type {type_}", remedy)
         return _Found(response.canonical_name.to_text(omit_final_dot=True), records)
+
+    async def _failure(self, name: str, type_: str, error: Exception) -> Problem:
+        """Return why a lookup failed. A chain is broken if there is an answer with checking disabled (RFC 4035)."""
+        if isinstance(error, dns.resolver.NoNameservers):
+            responses = [one[4] for one in error.kwargs["errors"] if isinstance(one[4], dns.message.Message)]
+            told = [code for one in responses for code in one.extended_errors() if code.code in _DNSSEC_CODES]
+            if told or (responses and await self._answers_unchecked(name, type_)):
+                why = next((f" ({code.text})" for code in told if code.text), "")
+                remedy = (
+                    "correct the zone's signatures, or the DS record at its parent; https://dnsviz.net shows the chain"
+                )
+                return Problem(f"DNSSEC validation of {name} fails{why}", remedy)
+        reason = "does not answer in time" if isinstance(error, dns.exception.Timeout) else "fails"
+        remedy = "use another with --resolver, or look after the zone's name servers"
+        return Problem(f"the resolver {reason} for {name} {type_}", remedy, Verdict.UNKNOWN)
+
+    async def _answers_unchecked(self, name: str, type_: str) -> bool:
+        """Tell whether the resolver has an answer when it is not to validate it."""
+        unchecked = dns.asyncresolver.Resolver(configure=False)
+        unchecked.nameservers, unchecked.port = self._resolver.nameservers, self._resolver.port
+        unchecked.lifetime = self._resolver.lifetime
+        unchecked.flags = dns.flags.RD | dns.flags.CD
+        try:
+            async with self._slots:
+                await unchecked.resolve(f"{name}.", type_, raise_on_no_answer=False)
+        except dns.resolver.NXDOMAIN:
+            return True
+        except (dns.exception.DNSException, OSError):
+            return False
+        return True
 
 
 _EMBEDDED = ipaddress.IPv6Network("64:ff9b::/96")
@@ -110,42 +153,16 @@ def is_public(address: str) -> bool:
     return found.is_global and not found.is_multicast
 
 
+class NoAddressError(Problem):
+    """A host without an IP address."""
+
+
 class _Found(NamedTuple):
     """The records of a name, and the name that they are under, after CNAMEs."""
 
     canonical: str
     records: list[dns.rdata.Rdata]
-
-
-async def check_host(names: Names, host: str) -> Finding:
-    """Check that a host of clients has an address."""
-    addresses = await names.addresses(host)
-    canonical = await names.canonical(host)
-    via = f"{canonical}, " if canonical != host else ""
-    return right(f"{via}{', '.join(addresses)}")
-
-
-async def check_autodiscover(names: Names, domain: str) -> Finding:
-    """Check that Outlook's SRV record leads to a host that exists, on port 443, the only one that Outlook takes."""
-    name = f"_autodiscover._tcp.{domain}"
-    found = await names.find(name, "SRV")
-    remedy = f"publish `{name}. SRV 0 0 443 HOST.`; `bt-autoconfig dns --host HOST` prints it"
-    if not found:
-        raise Problem(f"there is no SRV record {name}", remedy)
-    if len(found) > 1:
-        raise Problem(f"there are {len(found)} SRV records; Outlook may take any", f"{remedy} and remove the others")
-    target, port = srv_target(found[0])
-    if port != 443:
-        raise Problem(f"it leads to port {port}; Outlook takes only 443", remedy)
-    if not target:
-        raise Problem("it says that there is no such service", remedy)
-    if not hostname(target):
-        raise Problem(f"it leads to {target}, which is not a hostname", remedy)
-    try:
-        await names.addresses(target)
-    except Problem as problem:
-        raise Problem(f"it leads to {problem}", remedy, problem.finding.verdict) from problem
-    return right(f"{target}:{port}")
+    exists: bool = True
 
 
 def srv_target(record: dns.rdata.Rdata) -> tuple[str, int]:
@@ -156,53 +173,3 @@ def srv_target(record: dns.rdata.Rdata) -> tuple[str, int]:
     if not isinstance(record, SRV):
         raise TypeError(f"{record.rdtype} is not SRV")
     return "" if record.target == dns.name.root else record.target.to_text(omit_final_dot=True).lower(), record.port
-
-
-def mail_exchanger(records: Iterable[dns.rdata.Rdata]) -> str:
-    """Return the preferred host of some MX records, empty when there is none or it is not a hostname."""
-    hosts = ((one.preference, one.exchange) for one in records if isinstance(one, MX))
-    _, host = min(hosts, default=(0, dns.name.root))
-    return hostname(host.to_text(omit_final_dot=True))
-
-
-async def check_srv(names: Names, domain: str, wanted: Record) -> Finding:
-    """Check that an SRV record leads where the definition does, and that no other leads elsewhere.
-
-    Priority and weight are the operator's business.
-    """
-    name = f"{wanted.name}.{domain}"
-    found = {srv_target(record): record.to_text() for record in await names.find(name, "SRV")}
-    remedy = f"publish `{name}. SRV {wanted.data}`"
-    if text := found.pop(srv_target(dns.rdata.from_text("IN", "SRV", wanted.data)), ""):
-        if found:
-            raise Problem(
-                f"there is also SRV {', '.join(sorted(found.values()))}", f"remove all but `SRV {wanted.data}`"
-            )
-        return right("not offered, and says so" if wanted.data == "0 0 0 ." else text)
-    if not found:
-        if wanted.data == "0 0 0 .":
-            return Finding(Verdict.WARNING, "nothing says that this is not offered", remedy)
-        if wanted.name == SMTPS:  # no standard has it
-            return Finding(Verdict.WARNING, "there is none, so aerc finds no SMTP server", remedy)
-        raise Problem(f"there is no SRV record {name}", remedy)
-    raise Problem(f"it says {', '.join(sorted(found.values()))}", f"{remedy} instead")
-
-
-async def check_text(names: Names, name: str, wanted: Iterable[str]) -> Finding:
-    """Check that the digests of the PACC document that is served, and hardly another, are published."""
-    wanted = list(wanted)
-    found = [_text(record) for record in await names.find(name, "TXT")]
-    published = [text for text in found if text.startswith("v=UAAC1")]
-    remedy = f'publish `{name}. TXT "{wanted[0]}"`'
-    if not published:
-        raise Problem(f"there is no TXT record {name} with a digest", remedy)
-    if not set(wanted) & set(published):
-        raise Problem("the digest is not that of the definition: stale, or not yet due", f"{remedy} instead")
-    if others := len(set(published) - set(wanted)):
-        text = f"right, and {others} more: fine while caches turn"
-        return Finding(Verdict.WARNING, text, f"an hour after the change, leave only `{wanted[0]}`")
-    return right("the digest of the document")
-
-
-def _text(record: dns.rdata.Rdata) -> str:
-    return b"".join(getattr(record, "strings", ())).decode("ascii", "replace")

@@ -1,18 +1,11 @@
-"""What a check finds, line by line, while it runs and at its end."""
+"""What a check finds, line by line. How a report is shown is in `report_table` and `report_formats`."""
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeVar
-
-from rich.console import Console, RenderableType
-from rich.live import Live
-from rich.spinner import Spinner
-from rich.table import Table
-from rich.text import Text
 
 from autoconfig.front import place_of
 from autoconfig.visible import visible
@@ -49,7 +42,7 @@ class Finding:
         object.__setattr__(self, "remedy", visible(self.remedy, _LONGEST))
 
 
-_LATE = Finding(Verdict.UNKNOWN, "not finished in time", "allow more with --max-time, or check fewer domains")
+LATE = Finding(Verdict.UNKNOWN, "not finished in time", "allow more with --max-time, or check fewer domains")
 
 
 class Problem(Exception):  # noqa: N818 - what is wrong may be no error of any program
@@ -76,7 +69,10 @@ def result_of(result: T | Finding) -> T:
 
 
 class FollowsError(Exception):
-    """A check that makes no sense after what another found; the text names that one."""
+    """A check that makes no sense after what another line found; `text` says what could be seen all the same."""
+
+    def __init__(self, subject: str, text: str = "not tried") -> None:
+        super().__init__(f"{text}: see {subject}")
 
 
 @dataclass(eq=False)
@@ -86,6 +82,8 @@ class Line:
     area: str
     subject: str
     finding: Finding | None = None
+    domain: str = ""
+    """The domain that it is about, empty for a server that several domains share."""
     done: "asyncio.Task[None] | None" = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -104,118 +102,85 @@ class Line:
 
 
 class Report:
-    """The lines of a check, in the order in which they are shown.
+    """The lines of a check of some domains, in the order in which they are shown.
 
     Lines that are not settled `max_time` seconds after the report has begun are given up.
     """
 
     def __init__(self, max_time: float | None = None) -> None:
         self.lines: list[Line] = []
+        self.domains: list[str] = []
         self._max_time = max_time
         self._began = time.monotonic()
 
-    def add(self, area: str, subject: str, check: Coroutine[Any, Any, Finding]) -> Line:
+    def add(self, area: str, subject: str, check: Coroutine[Any, Any, Finding], domain: str = "") -> Line:
         """Begin a check: it returns its finding, or raises Problem or FollowsError."""
-        line = Line(area, subject)
+        line = Line(area, subject, domain=domain)
         line.done = asyncio.create_task(_find(line, check))
         self.lines.append(line)
         return line
+
+    def note(self, area: str, subject: str, finding: Finding, domain: str = "") -> Line:
+        """Add a line that is settled already."""
+        line = Line(area, subject, finding, domain)
+        self.lines.append(line)
+        return line
+
+    @property
+    def seconds_left(self) -> float | None:
+        """The time that is left, None without a limit."""
+        return None if self._max_time is None else max(0, self._began + self._max_time - time.monotonic())
 
     async def finish(self) -> None:
         """Wait for all lines, as long as there is time."""
         tasks = [line.done for line in self.lines if line.done]
         if tasks:
-            left = None if self._max_time is None else max(0, self._began + self._max_time - time.monotonic())
-            _, late = await asyncio.wait(tasks, timeout=left)
+            _, late = await asyncio.wait(tasks, timeout=self.seconds_left)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         for line in self.lines:
-            line.finding = line.finding or _LATE
+            line.finding = line.finding or LATE
+
+    def count(self, verdict: Verdict) -> int:
+        """Return the number of lines with a verdict."""
+        return sum(1 for line in self.lines if line.finding and line.finding.verdict is verdict)
 
     @property
     def exit_status(self) -> int:
         """0: all is right; 1: something is wrong; 2: nothing seen is wrong, but something could not be checked."""
-        verdicts = {line.finding.verdict for line in self.lines if line.finding}
-        return 1 if Verdict.WRONG in verdicts else 2 if Verdict.UNKNOWN in verdicts else 0
-
-    def as_json(self) -> str:
-        """Return the report as JSON."""
-        lines = [
-            {
-                "area": line.area,
-                "subject": line.subject,
-                "verdict": line.finding.verdict.value,
-                "text": line.finding.text,
-                "remedy": line.finding.remedy,
-            }
-            for line in self.lines
-            if line.finding
-        ]
-        return json.dumps({"exit_status": self.exit_status, "lines": lines}, indent=2)
-
-    def table(self) -> Table:
-        """Return the report as a table; what still runs, turns."""
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for name in ("", "", "what", "found"):
-            table.add_column(name, overflow="fold")
-        area = ""
-        for line in self.lines:
-            sign: RenderableType = Spinner("dots")
-            found = Text()
-            if line.finding:
-                mark, style = _SIGNS[line.finding.verdict]
-                sign, found = Text(mark, style), Text(line.finding.text, style if mark in "✗?" else "")
-                if line.finding.remedy:
-                    found.append(f"\n→ {line.finding.remedy}", "bold")
-            table.add_row(Text(line.area if line.area != area else "", "bold"), sign, Text(line.subject), found)
-            area = line.area
-        return table
+        return 1 if self.count(Verdict.WRONG) else 2 if self.count(Verdict.UNKNOWN) else 0
 
     def summary(self) -> str:
-        """Return the end of the report in one line."""
-        counts = dict.fromkeys(Verdict, 0)
-        for line in self.lines:
-            if line.finding:
-                counts[line.finding.verdict] += 1
-        return ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items() if count)
-
-    async def show(self, console: Console) -> None:
-        """Show the lines while they are checked: alive on a terminal, else once at the end."""
-        if console.is_terminal:
-            with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
-                finishing = asyncio.create_task(self.finish())
-                while not finishing.done():
-                    live.update(self.table(), refresh=True)
-                    await asyncio.wait([finishing], timeout=0.1)
-                live.update(self.table(), refresh=True)
-                await finishing
-        else:
-            await self.finish()
-            console.print(self.table(), soft_wrap=False)
-        console.print(f"\n{self.summary()}", highlight=False)
+        """Return the end of the report in one line: `41 domains: 2 errors, 3 warnings`."""
+        counted = [
+            _counted(self.count(Verdict.WRONG), "error"),
+            _counted(self.count(Verdict.WARNING), "warning"),
+            _counted(self.count(Verdict.UNKNOWN), "check that could not be made", "checks that could not be made"),
+        ]
+        found = ", ".join(text for text in counted if not text.startswith("0 "))
+        return f"{_counted(len(self.domains), 'domain')}: {found or 'all is right'}"
 
 
-_SIGNS = {
-    Verdict.RIGHT: ("✓", "green"),
-    Verdict.WARNING: ("!", "yellow"),
-    Verdict.WRONG: ("✗", "red"),
-    Verdict.UNKNOWN: ("?", "magenta"),
-    Verdict.FOLLOWS: ("·", "dim"),
-}
+def _counted(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
 
 
 async def at_each(places: Sequence[str], check: Callable[[str], Awaitable[T]]) -> list[T]:
-    """Check something at each of some places, all at once; return what was found where it could be.
+    """Check something at each of some places, all at once, and return what was found there.
 
-    Raises the first Problem that is worse than that a place cannot be reached from here, or that when none can.
+    Raises the first Problem. What is wrong comes before what is unknown, as where there is no route from here.
     """
     found = await asyncio.gather(*(check(place) for place in places), return_exceptions=True)
     problems = [one for one in found if isinstance(one, BaseException)]
     for problem in problems:
         if not (isinstance(problem, Problem) and problem.finding.verdict is Verdict.UNKNOWN):
             raise problem
-    if len(problems) == len(found):
+    good = [place for place, one in zip(places, found, strict=True) if not isinstance(one, BaseException)]
+    if problems and good:
+        remedy = problems[0].finding.remedy if isinstance(problems[0], Problem) else ""
+        raise Problem(f"{problems[0]}; all is right at {', '.join(good)}", remedy, Verdict.UNKNOWN)
+    if problems:
         raise problems[0]
     return [one for one in found if not isinstance(one, BaseException)]
 
@@ -226,7 +191,7 @@ async def _find(line: Line, check: Coroutine[Any, Any, Finding]) -> None:
     except Problem as problem:
         line.finding = problem.finding
     except FollowsError as error:
-        line.finding = Finding(Verdict.FOLLOWS, f"not tried: see {error}")
+        line.finding = Finding(Verdict.FOLLOWS, str(error))
     except Exception as error:  # one line that fails must not take the others with it
         line.finding = Finding(Verdict.UNKNOWN, f"the check itself failed: {place_of(error)}", "please report this")
 

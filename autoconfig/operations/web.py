@@ -1,4 +1,4 @@
-"""The web side as clients see it: HTTPS on each host, and what is answered there."""
+"""Web servers as clients see them: HTTPS on every address of a host, and its responses."""
 
 import asyncio
 import ipaddress
@@ -10,30 +10,34 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from autoconfig.address import ascii_domain
-from autoconfig.operations import tls
+from autoconfig.operations import caa, tls
 from autoconfig.operations.attempts import Attempts, NoAnswer
 from autoconfig.operations.http import Answer, exchange
-from autoconfig.operations.names import Names
+from autoconfig.operations.names import Names, NoAddressError
 from autoconfig.operations.report import Finding, Problem, Verdict, at_each, findings, result_of, right
+from autoconfig.operations.tls import HandshakeError, NotConnectedError
 from autoconfig.visible import visible
 
 MAX_REDIRECTS = 5
 _PORTS = {"http": 80, "https": 443}
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MAX_KEPT = 4 * 1024 * 1024
-"""Bytes of answers that are kept in case that the same is asked again."""
+"""Bytes of responses that are kept in case that the same is requested again."""
+_RETRY_AFTER = 3
+"""Seconds until a second attempt where TLS fails: a certificate may be on its way (Caddy, on demand)."""
 _IN_URLS = "%/:?@!$&'()*+,;=~"
 LONGEST_QUOTE = 200
 """Characters of a header in a message."""
 
 
 class Reply(NamedTuple):
-    """An answer, after redirects: `urls` are all that were asked, in order."""
+    """A response, after redirects: `urls` are all that were requested, in order, `redirects` the statuses between."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     urls: tuple[str, ...]
+    redirects: tuple[int, ...] = ()
 
     @property
     def touched_http(self) -> bool:
@@ -42,102 +46,184 @@ class Reply(NamedTuple):
 
 
 class Question(NamedTuple):
-    """A request. A body makes it a POST of XML, unless it has another method."""
+    """A request. Without a method it is a GET or, with a body, a POST of XML."""
 
     url: str
     body: bytes | None = None
     method: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Web:
-    """Asks hosts for documents, and hardly ever twice for the same.
+    """Sends requests, and hardly ever the same one twice.
 
-    `at` is where to ask, whatever the DNS says: the URL of a server that is not in the DNS yet.
+    `at` is the URL of a server that is not in the DNS yet: all requests go there. `ports` are those of http and https.
     """
 
-    def __init__(self, names: Names, attempts: Attempts, at: str | None = None) -> None:
+    def __init__(
+        self,
+        names: Names,
+        attempts: Attempts,
+        at: str | None = None,
+        *,
+        ports: Mapping[str, int] = _PORTS,
+        retry_after: float = _RETRY_AFTER,
+    ) -> None:
         self._names = names
         self._attempts = attempts
         self._at = urlsplit(at) if at else None
+        self._ports, self._retry_after = ports, retry_after
         self._tls = tls.context()
         self._origins: dict[str, asyncio.Lock] = {}
         self._tried: set[str] = set()
         self._silent: set[str] = set()
-        self._asked: dict[tuple[Question, bool], asyncio.Task[Reply | Finding]] = {}
-        self._sizes: OrderedDict[tuple[Question, bool], int] = OrderedDict()
+        self._unreachable: set[str] = set()
+        self._issuers: dict[str, str] = {}
+        self._old_tls: dict[str, asyncio.Task[bool]] = {}
+        self._sent: dict[_Key, asyncio.Task[Reply | Finding]] = {}
+        self._sizes: OrderedDict[_Key, int] = OrderedDict()
         self._kept = 0
 
-    async def certificate(self, host: str) -> Finding:
-        """Check that a host speaks HTTPS at each of its addresses, with a certificate that clients trust."""
+    async def addresses(self, host: str) -> list[str]:
+        """Return the IP addresses at which a host is asked. Raises Problem when it has none."""
+        return [self._at.hostname or ""] if self._at else await self._names.addresses(host)
+
+    async def reachable(self, host: str) -> list[str]:
+        """Return those of a host's addresses to which there is a route, as far as is known."""
+        return [one for one in await self.addresses(host) if one not in self._unreachable]
+
+    def issuer(self, host: str) -> str | None:
+        """Return the organisation that issued the certificate of a host, None when it has not been seen."""
+        return self._issuers.get(host)
+
+    async def certificate(self, host: str, port: int | None = None) -> Finding:
+        """Check that a host speaks HTTPS at each of its addresses, with a certificate that clients trust.
+
+        Raises Problem.
+        """
         if self._at and self._at.scheme == "http":
-            return right("asked at --url, without TLS")
-        addresses = [self._at.hostname or ""] if self._at else await self._names.addresses(host)
-        days = min(await at_each(addresses, partial(self._certificate, host)))
-        return tls.unless_soon(days, f"trusted, for {days} more days, on {', '.join(addresses)}")
+            return right("requested at --url, without TLS")
+        addresses = await self.addresses(host)
+        port = port or self._port("https")
+        days = min(await at_each(addresses, lambda address: self._certificate(host, address, port)))
+        text = f"trusted, for {days} more days, on {', '.join(addresses)}"
+        if (finding := tls.unless_soon(days, text)).verdict is Verdict.RIGHT:
+            for address in addresses:
+                if await self._accepts_old_tls(host, address, port):
+                    return Finding(Verdict.WARNING, f"{address}: {tls.OLD_TLS}", tls.OLD_TLS_REMEDY)
+        return finding
 
-    async def _certificate(self, host: str, address: str) -> int:
-        port = (self._at and self._at.port) or _PORTS["https"]
+    async def _certificate(self, host: str, address: str, port: int) -> int:
+        try:
+            return await self._look_at_certificate(host, address, port)
+        except HandshakeError:
+            await asyncio.sleep(self._retry_after)
+            return await self._look_at_certificate(host, address, port)
+        except NotConnectedError as error:
+            if error.finding.verdict is Verdict.UNKNOWN:
+                self._unreachable.add(address)
+            raise
+
+    async def _look_at_certificate(self, host: str, address: str, port: int) -> int:
         async with self._attempt(address), tls.connected(host, address, port, self._tls) as (_, writer):
-            return tls.days_left(writer.get_extra_info("peercert"))
+            certificate = writer.get_extra_info("peercert")
+            self._issuers[host] = caa.issuer(certificate)
+            return tls.days_left(certificate)
 
-    async def ask(self, question: Question, *, follow: bool = True) -> Reply:
-        """Return the answer to a question, redirects followed. Raises Problem."""
-        key = (question, follow)
-        if key not in self._asked:
-            self._asked[key] = asyncio.create_task(findings(self._ask(question, follow)))
-            self._asked[key].add_done_callback(partial(self._keep, key))
-        return result_of(await asyncio.shield(self._asked[key]))
+    async def _accepts_old_tls(self, host: str, address: str, port: int) -> bool:
+        """Tell whether a listener accepts old versions of TLS; it is asked once, whatever the host."""
+        key = f"{address} {port}"
+        if key not in self._old_tls:
+            self._old_tls[key] = asyncio.create_task(self._try_old_tls(host, address, port))
+        return await asyncio.shield(self._old_tls[key])
 
-    def _keep(self, key: tuple[Question, bool], task: asyncio.Task[Reply | Finding]) -> None:
-        """Count what an answer takes, and forget the oldest ones when it is too much: they are asked for again."""
+    async def _try_old_tls(self, host: str, address: str, port: int) -> bool:
+        try:
+            async with self._attempt(address):
+                return await tls.accepts_old(host, address, port)
+        except NoAnswer:
+            return False
+
+    def _port(self, scheme: str) -> int:
+        return (self._at and self._at.port) or self._ports[scheme]
+
+    async def ask(self, question: Question, *, follow: bool = True, address: str = "") -> Reply:
+        """Return the response to a request, redirects followed, from an address of the host or from its first.
+
+        Raises Problem.
+        """
+        key = (question, follow, address)
+        if key not in self._sent:
+            self._sent[key] = asyncio.create_task(findings(self._ask(*key)))
+            self._sent[key].add_done_callback(partial(self._keep, key))
+        return result_of(await asyncio.shield(self._sent[key]))
+
+    def _keep(self, key: "_Key", task: asyncio.Task[Reply | Finding]) -> None:
+        """Count the size of a response, and forget the oldest ones when there is too much: they are requested again."""
         self._sizes[key] = _size(task)
         self._kept += self._sizes[key]
         while self._kept > _MAX_KEPT:
             key, size = self._sizes.popitem(last=False)
             self._kept -= size
-            del self._asked[key]
+            del self._sent[key]
 
-    async def _ask(self, question: Question, follow: bool) -> Reply:
+    async def _ask(self, question: Question, follow: bool, address: str) -> Reply:
         urls: list[str] = []
+        redirects: list[int] = []
+        host = urlsplit(question.url).hostname
         while True:
             urls.append(question.url)
-            answer = await self._ask_once(question)
+            at = address if urlsplit(question.url).hostname == host else ""
+            answer = await self._ask_once(question, at)
             if not follow or answer.status not in _REDIRECTS or "location" not in answer.headers:
-                return Reply(*answer, tuple(urls))
+                return Reply(*answer, tuple(urls), tuple(redirects))
             question = question._replace(url=redirected(question.url, answer.headers["location"]))
+            redirects.append(answer.status)
             if question.url in urls or len(urls) > MAX_REDIRECTS:
-                raise Problem("it redirects in a loop", "see that the web server passes on Host and X-Forwarded-Proto")
+                raise _loop(urls[-1], question.url)
 
-    async def _ask_once(self, question: Question) -> Answer:
+    async def _ask_once(self, question: Question, address: str) -> Answer:
         url = urlsplit(question.url)
-        origin = f"{url.scheme}://{url.netloc}"
-        # The first question shows whether a host answers: one that hangs costs one timeout, not one for each question.
+        host = url.hostname or ""
+        addresses = [address] if address else await self.reachable(host) or await self.addresses(host)
+        for number, one in enumerate(addresses, 1):
+            try:
+                return await self._first_alone(question, url, one)
+            except NotConnectedError:
+                if number == len(addresses):
+                    raise
+        raise NoAddressError(f"{host} has no address")
+
+    async def _first_alone(self, question: Question, url: SplitResult, address: str) -> Answer:
+        # The first request shows whether a host answers: one that hangs costs one timeout, not one for each request.
+        origin = f"{url.scheme}://{url.netloc} {address}"
         async with self._origins.setdefault(origin, asyncio.Lock()):
             if origin in self._silent:
                 raise Problem(f"{url.hostname} does not answer", verdict=Verdict.FOLLOWS)
             if origin not in self._tried:
                 self._tried.add(origin)
-                return await self._send(question, url, origin)
-        return await self._send(question, url, origin)
+                return await self._send(question, url, address, origin)
+        return await self._send(question, url, address, origin)
 
-    async def _send(self, question: Question, url: SplitResult, origin: str) -> Answer:
-        host = url.hostname or ""
-        address = (self._at.hostname or "") if self._at else (await self._names.addresses(host))[0]
-        where = self._at or url
+    async def _send(self, question: Question, url: SplitResult, address: str, origin: str) -> Answer:
+        scheme = self._at.scheme if self._at else url.scheme
         headers = [
             ("Host", url.netloc),
             ("User-Agent", "bt-autoconfig check"),
-            ("X-Forwarded-Proto", url.scheme),
+            # Only the server itself may be told: a reverse proxy that says nothing must be found out.
+            *([("X-Forwarded-Proto", url.scheme)] if self._at else []),
             ("Accept-Encoding", "identity"),
             ("Connection", "close"),
             *([("Content-Type", "text/xml")] if question.body is not None else []),
+            *question.headers,
         ]
         target = f"{url.path or '/'}{f'?{url.query}' if url.query else ''}"
-        context = self._tls if where.scheme == "https" else None
+        context = self._tls if scheme == "https" else None
+        port = self._port(scheme) if self._at else url.port or self._port(scheme)
         try:
             async with (
                 self._attempt(address),
-                tls.connected(host, address, where.port or _PORTS[where.scheme], context) as (reader, writer),
+                tls.connected(url.hostname or "", address, port, context) as (reader, writer),
             ):
                 return await exchange(reader, writer, target, headers, question.body, question.method)
         except NoAnswer:
@@ -145,7 +231,20 @@ class Web:
             raise
 
     def _attempt(self, address: str) -> AbstractAsyncContextManager[None]:
-        return self._attempts.one(address, "see that the web server there runs, and that firewalls let it be asked")
+        return self._attempts.one(address, "start the web server there, and let firewalls pass requests to it")
+
+
+_Key = tuple[Question, bool, str]
+
+
+def _loop(url: str, target: str) -> Problem:
+    if url == target and url.startswith("https:"):
+        remedy = (
+            "let the reverse proxy set X-Forwarded-Proto to https, and connect from an address in --trusted-proxies: "
+            "the server believes that the request came over http"
+        )
+        return Problem("it redirects to itself, in a loop", remedy)
+    return Problem("it redirects in a loop", "see where the web server redirects each of these URLs")
 
 
 def _size(task: asyncio.Task[Reply | Finding]) -> int:
@@ -175,26 +274,3 @@ def _host(name: str) -> str:
     if ":" in name:
         return f"[{ipaddress.IPv6Address(name)}]"
     return ascii_domain(name)
-
-
-def expect(reply: Reply, wanted: Reply) -> Finding:
-    """Check that an answer is the one that this program would give. Raises Problem."""
-    remedy = "let this server answer here, with this definition; reload it if the definition is newer"
-    media_type, wanted_type = (one.headers.get("content-type", "of no type") for one in (reply, wanted))
-    if reply.status == 401:
-        raise Problem("it asks for a password, and clients then ask their users", remedy)
-    if reply.status != wanted.status:
-        raise Problem(f"it answers {reply.status}", remedy)
-    if media_type.partition(";")[0].strip() != wanted_type.partition(";")[0]:
-        raise Problem(f"its type is {visible(media_type, LONGEST_QUOTE)}, not {wanted_type}", remedy)
-    if (coding := reply.headers.get("content-encoding", "identity")) != "identity":
-        remedy = "let the web server compress only for clients that ask for it by Accept-Encoding"
-        raise Problem(f"it is compressed ({visible(coding, LONGEST_QUOTE)}), which was not asked for", remedy)
-    # What is signed has the document inside it.
-    if reply.body != wanted.body and not (reply.body[:1] == b"\x30" and wanted.body in reply.body):
-        raise Problem("it is another document than the definition renders", remedy)
-    if "no-store" in wanted.headers["cache-control"] and "no-store" not in reply.headers.get("cache-control", ""):
-        remedy = "pass on the header Cache-Control: no-store, so that no cache hands one user's answer to another"
-        raise Problem("nothing keeps caches from keeping it", remedy)
-    after = f", after {len(reply.urls) - 1} redirects" if len(reply.urls) > 1 else ""
-    return right(f"as the definition renders it{after}")

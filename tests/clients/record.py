@@ -1,12 +1,13 @@
 """What is seen in the lab, for the documentation: what real clients asked and made of the answers, and a check."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from autoconfig.operations.report import Finding, Line, Report, Verdict
+from autoconfig.operations.report_table import table
 from tests.clients.tls import Front
 
 _HEAD = """# What real clients do
@@ -39,13 +40,14 @@ class Recorder:
         file.write_text(_HEAD + "\n".join(sections))
 
 
-def picture(lines: Iterable[dict[str, str]], file: Path) -> None:
+def picture(lines: Sequence[dict[str, str]], file: Path) -> None:
     """Draw what a check printed as JSON, as its table looks on a terminal."""
     report = Report()
+    report.domains = sorted({line["domain"] for line in lines if line["domain"]})
     for line in lines:
         finding = Finding(Verdict(line["verdict"]), line["text"], line["remedy"])
         report.lines.append(Line(line["area"], line["subject"], finding))
     console = Console(record=True, width=150, file=io.StringIO(), force_terminal=True)
-    console.print(report.table())
+    console.print(table(report))
     console.print(f"\n{report.summary()}", highlight=False)
     file.write_text(console.export_svg(title="bt-autoconfig check --domain btinternet.com"))

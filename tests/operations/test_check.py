@@ -1,19 +1,20 @@
-"""What the command prints. Whether it finds what is wrong is shown in the lab (tests/clients/test_check.py)."""
+"""What the command prints, and how its options work. What it finds is in test_served_check and test_foreign_check."""
 
 import json
-import subprocess
 
 import pytest
 
-from tests.support import Served, Write, run, serving
+from tests.operations.hosts import Checked
+from tests.operations.hosts import check as run
+from tests.support import Served, Write, serving
 
 
-def check(server: Served, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return run("check", "--url", server.url, "--resolver", "127.0.0.1", "--timeout", "3", *arguments)
+def check(server: Served, *arguments: str) -> Checked:
+    return run("--url", server.url, "--resolver", "127.0.0.1:1", "--timeout", "3", *arguments)
 
 
 def test_the_web_side_is_right_wherever_the_server_is_asked(server: Served) -> None:
-    report = json.loads(check(server, "--json").stdout)
+    report = json.loads(check(server, "--format", "json").stdout)
     verdicts = {line["verdict"] for line in report["lines"] if line["area"] == "HTTPS"}
     assert verdicts == {"right"}
     assert len([line for line in report["lines"] if line["area"] == "HTTPS"]) == 3 * 11
@@ -33,29 +34,58 @@ def test_what_a_definition_does_not_offer_is_not_missed(write: Write) -> None:
 
 def test_what_cannot_be_checked_is_not_called_wrong(server: Served) -> None:
     done = check(server)  # there is no resolver to find the mail servers
-    assert done.returncode == 2
-    assert "unknown" in done.stdout.splitlines()[-1]
-    assert "wrong" not in done.stdout.splitlines()[-1]
+    assert done.status == 2
+    assert done.stdout.splitlines()[-1] == "3 domains: 5 checks that could not be made"
 
 
 def test_the_table_has_areas_signs_and_remedies(server: Served) -> None:
-    printed = " ".join(check(server, "--domain", "talk21.com").stdout.split())
+    printed = " ".join(check(server, "talk21.com").stdout.split())
     assert "✓ autoconfig.talk21.com" in printed
     assert "? imap mail.btinternet.com:993" in printed
-    assert "→ ask another with --resolver, or look after the zone's name servers" in printed
+    assert "→ use another with --resolver, or look after the zone's name servers" in printed
+
+
+def test_only_problems_are_shown_on_request(server: Served) -> None:
+    done = check(server, "talk21.com", "--problems")
+    assert "✓" not in done.stdout
+    assert "? imap mail.btinternet.com:993" in " ".join(done.stdout.split())
+    lines = check(server, "talk21.com", "--problems", "--format", "json").lines
+    assert {line["verdict"] for line in lines} == {"unknown"}
+    page = check(server, "talk21.com", "--problems", "--format", "html").stdout
+    assert "✓" not in page
+    assert "imap mail.btinternet.com:993" in page
+
+
+def test_domains_are_arguments_or_options_each_once_in_any_spelling(server: Served) -> None:
+    done = check(server, "Talk21.com.", "--domain", "talk21.COM", "--domain", "btinternet.com")
+    assert done.stdout.splitlines()[-1].startswith("2 domains:")
+
+
+def test_the_old_option_for_json_still_works(server: Served) -> None:
+    assert check(server, "talk21.com", "--json").lines == check(server, "talk21.com", "--format", "json").lines
+    assert "--json" not in run("--help").stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--domain", "example.org"], "--domain: example.org stands in no definition"),
         (["--resolver", "nonsense"], "--resolver: "),
         (["--url", "nonsense"], "is not the address of a server"),
         (["--timeout", "0"], "0.0 is not in the range"),
+        (["--format", "pdf"], "'pdf' is not one of"),
+        (["fred@talk21.com"], "fred@talk21.com is not a domain name such as example.org; did you mean talk21.com?\n"),
+        (["localhost"], "localhost is not a domain name such as example.org\n"),
+        (["https://example.org/"], "is not a domain name"),
+        (["a b"], "is not a domain name"),
+        (["\x1b[2J.example"], "\\x1b[2J.example is not a domain name"),
+        (
+            ["example.org", "--url", "http://127.0.0.1:1", "--resolver", "127.0.0.1:1", "--timeout", "0.1"],
+            "--url: example.org is in no definition, so nothing says what that server should answer",
+        ),
     ],
 )
-def test_options_that_make_no_sense_are_refused(arguments: list[str], text: str) -> None:
-    done = run("check", *arguments)
-    assert done.returncode in (1, 2)
+def test_arguments_that_make_no_sense_are_refused(arguments: list[str], text: str) -> None:
+    done = run(*arguments)
+    assert done.status in (1, 2)
     assert text in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.stdout == ""

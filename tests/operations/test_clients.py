@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 
 from autoconfig.address import MailAddress
 from autoconfig.definition import EMBEDDED
-from autoconfig.operations.clients import CLIENTS, Account, Client, Endpoint, read
+from autoconfig.operations.clients import CLIENTS, Client, read
+from autoconfig.operations.readers import Account, Endpoint, read_srv
 from autoconfig.protocols.autoconfig import Autoconfig
 from autoconfig.protocols.autodiscover import Autodiscover
 from autoconfig.protocols.pacc import Pacc
-from tests.support import Write, load
+from tests.support import load
 
 FRED = MailAddress("fred", "btinternet.com")
 BY_NAME = {client.name: client for client in CLIENTS}
@@ -20,7 +21,7 @@ BT = Account(
 )
 
 
-@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
+@pytest.mark.parametrize("client", [one for one in CLIENTS if one.look_ups], ids=lambda client: client.name)
 def test_every_client_reads_the_same_account_out_of_every_document_that_it_knows(client: Client) -> None:
     definitions = load(EMBEDDED)
     documents = [
@@ -32,18 +33,98 @@ def test_every_client_reads_the_same_account_out_of_every_document_that_it_knows
     assert accounts == {BT}
 
 
-def test_android_drops_a_file_with_a_server_that_has_no_encryption(write: Write) -> None:
-    plain = Autoconfig(
-        load(
-            write(
-                {
-                    "<socketType>STARTTLS</socketType>\n      <authentication>password-cleartext</authentication>\n      <username>%EMAILLOCALPART%": "<socketType>plain</socketType>\n      <authentication>password-cleartext</authentication>\n      <username>%EMAILLOCALPART%"
-                }
-            )
-        )
-    ).render()
-    assert read(BY_NAME["Thunderbird for Android"], plain, FRED) is None
-    assert read(BY_NAME["Thunderbird"], plain, FRED) is not None
+def android_file(**changes: str) -> bytes:
+    """Return an autoconfig file of an IMAP and an SMTP server; `changes` are the texts of SMTP's elements, or none."""
+    values = {
+        "hostname": "s.example",
+        "port": "465",
+        "socketType": "SSL",
+        "username": "%EMAILADDRESS%",
+        "authentication": "password-cleartext",
+        **changes,
+    }
+    smtp = "".join(f"<{name}>{text}</{name}>" for name, text in values.items() if text)
+    imap = "<hostname>i.example</hostname><port>993</port><socketType>SSL</socketType><username>u</username>"
+    imap += "<authentication>OAuth2</authentication>"
+    servers = f'<incomingServer type="imap">{imap}</incomingServer><outgoingServer type="smtp">{smtp}</outgoingServer>'
+    pop3 = '<incomingServer type="pop3"><socketType>plain</socketType></incomingServer>'
+    provider = f'<emailProvider id="a.example"><domain>%EMAILDOMAIN%</domain>{pop3}{servers}</emailProvider>'
+    return f"<clientConfig>{provider}</clientConfig>".encode()
+
+
+def android(document: bytes) -> Account | None:
+    return read(BY_NAME["Thunderbird for Android"], document, FRED)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"username": ""},
+        {"authentication": "none"},
+        {"authentication": "GSSAPI"},
+        {"authentication": "client-IP-address"},
+        {"authentication": ""},
+        {"socketType": "plain"},
+        {"hostname": ""},
+        {"port": "99999"},
+    ],
+)
+def test_android_drops_a_file_with_an_smtp_server_that_it_cannot_use(changes: dict[str, str]) -> None:
+    """RealAutoconfigParser throws; POP3 sections it does not look at."""
+    assert android(android_file(**changes)) is None
+    assert android(android_file()) is not None
+
+
+def test_android_fills_the_local_part_into_a_hostname() -> None:
+    account = android(android_file(hostname="%EMAILLOCALPART%.s.example"))
+    assert account
+    assert account.outgoing == Endpoint("smtp", "fred.s.example", 465, "SSL", "fred@btinternet.com")
+
+
+@pytest.mark.parametrize(("old", "new"), [('id="a.example"', 'id="a b"'), ("%EMAILDOMAIN%", "a b"), ("imap", "x")])
+def test_android_needs_an_id_a_domain_and_both_servers(old: str, new: str) -> None:
+    assert android(android_file().replace(old.encode(), new.encode())) is None
+
+
+def test_a_file_without_a_provider_is_nothing_to_android() -> None:
+    assert android(b"<clientConfig/>") is None
+
+
+def test_clients_use_the_incoming_username_for_an_outgoing_server_without_one() -> None:
+    account = read(BY_NAME["Thunderbird"], android_file(username=""), FRED)
+    assert account
+    assert account.outgoing
+    assert account.outgoing.username == "u"
+
+
+def test_no_client_reads_a_document_with_a_doctype() -> None:
+    assert read(BY_NAME["Thunderbird"], b"<!DOCTYPE clientConfig>" + android_file(), FRED) is None
+
+
+SRV = {"_imaps._tcp": ("i.example", 993), "_submissions._tcp": ("s.example", 465)}
+
+
+@pytest.mark.parametrize(
+    ("client", "more", "outgoing"),
+    [
+        ("aerc", {}, None),
+        ("aerc", {"_smtps._tcp": ("s.example", 465)}, "smtp s.example:465 SSL"),
+        ("aerc", {"_submission._tcp": ("s.example", 587)}, "smtp s.example:587 STARTTLS"),
+        ("Claws Mail", {"_smtps._tcp": ("s.example", 465)}, None),
+    ],
+)
+def test_clients_that_follow_srv_records_do_not_know_submissions(
+    client: str, more: dict[str, tuple[str, int]], outgoing: str | None
+) -> None:
+    account = read_srv(BY_NAME[client].srv, SRV | more, FRED)
+    assert account
+    assert str(account.incoming) == "imap i.example:993 SSL"
+    assert (str(account.outgoing) if account.outgoing else None) == outgoing
+    assert str(account).endswith(outgoing or "no outgoing server")
+
+
+def test_smtp_alone_is_no_account() -> None:
+    assert read_srv(BY_NAME["aerc"].srv, {"_smtps._tcp": ("s.example", 465)}, FRED) is None
 
 
 def outlook(protocol: str) -> Account | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.operations.hosts import Checked, Talk, check, listening, resolver, web
+from tests.operations.hosts import Checked, Talk, listening, measured_check, resolver, web
 
 MOST_MEGABYTES = 150
 SECONDS = 60
@@ -67,7 +67,7 @@ def survives(checked: Checked) -> None:
 def test_a_web_server_that_floods_or_stalls_costs_little_and_is_told(flood: str, no_names: str) -> None:
     talk, text = FLOODS[flood]
     with listening(talk) as port:
-        checked = check("--url", f"http://127.0.0.1:{port}", "--resolver", no_names, "--timeout", 1, "--json")
+        checked = measured_check("--url", f"http://127.0.0.1:{port}", "--resolver", no_names, "--timeout", 1, "--json")
     survives(checked)
     assert any(text in line["text"] for line in checked.of("HTTPS")), checked.of("HTTPS")
 
@@ -80,7 +80,7 @@ def test_a_flood_through_tls_is_bounded_as_well(tmp_path: Path, no_names: str) -
     with listening(web(OK + b"\r\n", forever=bytes(1 << 16)), context) as port:
         url = f"https://127.0.0.1:{port}"
         arguments = ("--url", url, "--resolver", no_names, "--timeout", 10, "--json")
-        checked = check(*arguments, SSL_CERT_FILE=str(tmp_path / "ca.pem"))
+        checked = measured_check(*arguments, SSL_CERT_FILE=str(tmp_path / "ca.pem"))
     survives(checked)
     assert len([line for line in checked.of("HTTPS") if "trusted, for" in line["text"]]) == 9
     assert any(TOO_LARGE_BODY in line["text"] for line in checked.of("HTTPS"))
@@ -97,7 +97,7 @@ def test_a_hundred_domains_with_the_largest_answers_there_are_take_no_more_memor
     body = b"<clientConfig>" + b" " * (255 * 1024) + b"</clientConfig>"
     with listening(web(OK + b"Content-Length: %d\r\n\r\n" % len(body), body)) as port:
         url = f"http://127.0.0.1:{port}"
-        checked = check(
+        checked = measured_check(
             *("--url", url, "--resolver", no_names, "--timeout", 10, "--json"),
             "--definition",
             definition,
@@ -110,7 +110,7 @@ def test_a_hundred_domains_with_the_largest_answers_there_are_take_no_more_memor
 def test_the_whole_check_ends_in_time_however_many_attempts_there_are(no_names: str) -> None:
     with listening(web(OK + b"\r\n", forever=b"<", pause=0.1)) as port:
         url = f"http://127.0.0.1:{port}"
-        checked = check("--url", url, "--resolver", no_names, "--timeout", 300, "--max-time", 2, "--json")
+        checked = measured_check("--url", url, "--resolver", no_names, "--timeout", 300, "--max-time", 2, "--json")
     assert checked.status != 0
     assert checked.seconds < SECONDS
     late = [line for line in checked.lines if line["text"] == "not finished in time"]
@@ -135,6 +135,6 @@ def test_the_whole_check_ends_in_time_however_many_attempts_there_are(no_names: 
 def test_a_redirect_to_anything_is_a_finding(location: bytes, text: str, no_names: str) -> None:
     answer = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: %s\r\n\r\n" % location
     with listening(web(answer)) as port:
-        checked = check("--url", f"http://127.0.0.1:{port}", "--resolver", no_names, "--timeout", 1, "--json")
+        checked = measured_check("--url", f"http://127.0.0.1:{port}", "--resolver", no_names, "--timeout", 1, "--json")
     survives(checked)
     assert any(text in line["text"] for line in checked.of("HTTPS")), checked.of("HTTPS")

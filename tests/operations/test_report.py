@@ -1,10 +1,10 @@
 import asyncio
-import json
 
 import pytest
 from rich.console import Console
 
 from autoconfig.operations.report import Finding, FollowsError, Line, Problem, Report, Verdict, at_each, right
+from autoconfig.operations.report_table import show
 
 
 async def passes() -> Finding:
@@ -80,14 +80,6 @@ def test_a_check_that_breaks_is_a_line_and_no_end_of_the_others() -> None:
     assert found.exit_status == 2
 
 
-def test_json_has_every_line() -> None:
-    found = json.loads(report(Verdict.RIGHT, Verdict.WRONG).as_json())
-    assert found["exit_status"] == 1
-    assert found["lines"][1] == {
-        "area": "area", "subject": "line 1", "verdict": "wrong", "text": "broken", "remedy": "mend it",
-    }  # fmt: skip
-
-
 def test_on_a_terminal_lines_show_while_they_are_checked() -> None:
     async def run(console: Console) -> None:
         made = Report()
@@ -99,22 +91,20 @@ def test_on_a_terminal_lines_show_while_they_are_checked() -> None:
 
         made.add("area", "slow", waits())
         asyncio.get_running_loop().call_later(0.3, gate.set)
-        await made.show(console)
+        await show(made, console)
 
     console = Console(force_terminal=True, width=80, record=True)
     with console.capture() as capture:
         asyncio.run(run(console))
     shown = capture.get()
     assert "slow" in shown.partition("fine")[0]  # it was there before it was done
-    assert "1 right" in shown
+    assert "0 domains: all is right" in shown
 
 
-def test_a_place_that_cannot_be_reached_from_here_says_nothing_of_it() -> None:
-    """A machine without IPv6 checks what has IPv4 too."""
-
+def test_a_place_that_cannot_be_reached_from_here_is_unknown_and_what_is_wrong_comes_first() -> None:
     async def check(place: str) -> str:
         if place == "2001:db8::1":
-            raise Problem("there is no way from here", verdict=Verdict.UNKNOWN)
+            raise Problem("there is no route from here to 2001:db8::1", "use IPv6", Verdict.UNKNOWN)
         if place == "192.0.2.9":
             raise Problem("refused")
         return place
@@ -122,11 +112,23 @@ def test_a_place_that_cannot_be_reached_from_here_says_nothing_of_it() -> None:
     def at(*places: str) -> list[str]:
         return asyncio.run(at_each(places, check))
 
-    assert at("192.0.2.1", "2001:db8::1") == ["192.0.2.1"]
-    with pytest.raises(Problem, match="no way from here"):
+    assert at("192.0.2.1", "192.0.2.2") == ["192.0.2.1", "192.0.2.2"]
+    with pytest.raises(Problem) as partly:
+        at("192.0.2.1", "2001:db8::1")
+    text = "there is no route from here to 2001:db8::1; all is right at 192.0.2.1"
+    assert partly.value.finding == Finding(Verdict.UNKNOWN, text, "use IPv6")
+    with pytest.raises(Problem, match=r"to 2001:db8::1$"):
         at("2001:db8::1")
     with pytest.raises(Problem, match="refused"):
-        at("192.0.2.1", "192.0.2.9", "2001:db8::1")
+        at("2001:db8::1", "192.0.2.1", "192.0.2.9")
+
+
+def test_an_error_at_a_place_is_not_taken_for_a_finding() -> None:
+    async def breaks(place: str) -> str:
+        raise KeyError(place)
+
+    with pytest.raises(KeyError):
+        asyncio.run(at_each(["192.0.2.1"], breaks))
 
 
 def test_a_line_that_is_not_right_does_not_hold() -> None:

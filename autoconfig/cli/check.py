@@ -1,0 +1,184 @@
+"""`bt-autoconfig check`: what mail clients find for a domain, seen from outside."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from rich.console import Console
+
+from autoconfig.address import ascii_domain
+from autoconfig.cli.options import (
+    SETTINGS,
+    Refusal,
+    configured,
+    explained,
+    option,
+    sources_of,
+    web_address,
+)
+from autoconfig.definition import Definition
+from autoconfig.directory import Directory, Relation
+from autoconfig.operations.attempts import Attempts
+from autoconfig.operations.check import Check
+from autoconfig.operations.domains import Domain, ServedDomain
+from autoconfig.operations.local import Local
+from autoconfig.operations.mx import exchangers
+from autoconfig.operations.names import Names
+from autoconfig.operations.report import Problem, Report
+from autoconfig.operations.report_formats import as_html, as_json, as_prometheus
+from autoconfig.operations.report_table import show
+from autoconfig.operations.web import Web
+from autoconfig.server import application
+from autoconfig.sources import Settings
+
+_WIDTH = 140
+"""Columns of a table that goes to no terminal."""
+_FORMATS = ("text", "json", "prometheus", "html")
+
+
+@dataclass(frozen=True)
+class _Options:
+    """How to check, and how to show what is found."""
+
+    resolver: str | None
+    url: str | None
+    timeout: float
+    max_time: float
+    problems: bool
+    format: str
+
+
+@click.command(context_settings=SETTINGS)
+@click.argument("names", nargs=-1, metavar="[DOMAIN]...")
+@option(
+    "--domain",
+    "domains",
+    multiple=True,
+    metavar="DOMAIN",
+    help="The same as the argument; may be given more than once.",
+)
+@option("--resolver", metavar="IP[:PORT]", help="Use this resolver instead of the system's.")
+@option(
+    "--url",
+    callback=web_address,
+    metavar="URL",
+    help="Ask this server for every host, whatever the DNS says: before you publish it. The DNS is then not checked.",
+)
+@option("--timeout", type=click.FloatRange(0.1, 300), default=10, show_default=True, help="Seconds for each attempt.")
+@option(
+    "--max-time",
+    type=click.FloatRange(1, 86400),
+    default=600,
+    show_default=True,
+    help="Seconds for the whole check; what is not finished then is unknown.",
+)
+@option("--problems", is_flag=True, help="Show only what is wrong, unknown or worth a warning.")
+@option(
+    "--format",
+    "format_",
+    envvar="BT_AUTOCONFIG_CHECK_FORMAT",
+    type=click.Choice(_FORMATS),
+    default="text",
+    show_default=True,
+    help="A table, JSON, metrics for the textfile collector of Prometheus, or one HTML page to send to somebody.",
+)
+@option("--json", "json_", is_flag=True, hidden=True, help="Deprecated: use --format json.")
+@configured
+def check(
+    names: tuple[str, ...],
+    domains: tuple[str, ...],
+    resolver: str | None,
+    url: str | None,
+    timeout: float,
+    max_time: float,
+    problems: bool,
+    format_: str,
+    json_: bool,
+    **where: Any,
+) -> None:
+    """Check from outside what mail clients find: DNS, HTTPS, the mail servers, and each client's account.
+
+    Without DOMAIN, all domains of the definitions are checked. Any other domain may be named too: a customer's, whose
+    mail a provider with a definition hosts, or one that this server has nothing to do with.
+
+    Only requests that need no login are sent. The exit status is 0 if all is right, 1 if something is wrong, and 2 if
+    something could not be checked. The authorities trusted are the system's, or those in SSL_CERT_FILE.
+    """
+    with explained():
+        settings = sources_of(**where).read().load()
+    options = _Options(resolver, url, timeout, max_time, problems, "json" if json_ else format_)
+    sys.exit(asyncio.run(_check(settings, _named([*names, *domains]), options)))
+
+
+def _named(names: Sequence[str]) -> list[str]:
+    """Return domains as lower-case A-labels, each once. Raises Refusal."""
+    found: dict[str, None] = {}
+    for name in names:
+        try:
+            domain = ascii_domain(name.removesuffix("."))
+        except ValueError:
+            domain = ""
+        if "." not in domain:
+            advice = f"; did you mean {name.rpartition('@')[2]}?" if "@" in name else ""
+            raise Refusal(f"{name} is not a domain name such as example.org{advice}")
+        found[domain] = None
+    return list(found)
+
+
+async def _check(settings: Settings, named: Sequence[str], options: _Options) -> int:
+    try:
+        names = Names(options.resolver, options.timeout)
+    except (Problem, ValueError) as error:
+        raise Refusal(f"--resolver: {error}") from error
+    attempts = Attempts(options.timeout)
+    async with Local(application(settings)) as local:
+        web, internet = Web(names, attempts, options.url), Web(names, attempts)
+        found = Check(web, names, attempts, in_dns=options.url is None, max_time=options.max_time, internet=internet)
+        await found.begin(await _domains(settings, named, local, names, options))
+        await _print(found.report, options)
+        return found.report.exit_status
+
+
+async def _domains(
+    settings: Settings, named: Sequence[str], local: Local, names: Names, options: _Options
+) -> list[Domain]:
+    """Return the domains to check, each with the definition that is for it."""
+    directory = settings.directory()
+    found: list[Domain] = []
+    for name in named or [domain for one in settings.definitions for domain in one.domains]:
+        relation, definition = directory.standing(name)
+        if relation is Relation.BY_MX:
+            definition = await _hoster(names, name, directory)
+        if definition:
+            found.append(ServedDomain(definition, name, local, hosted=relation is not Relation.OWN))
+        elif options.url:
+            raise Refusal(f"--url: {name} is in no definition, so nothing says what that server should answer")
+        else:
+            found.append(Domain(name))
+    return found
+
+
+async def _hoster(names: Names, name: str, directory: Directory[Definition]) -> Definition | None:
+    """Return the definition of the provider to which a domain's mail goes, None when it goes elsewhere."""
+    try:
+        best = next(iter(await exchangers(names, name)), None)
+    except Problem:
+        return None
+    return directory.by_exchange(best.host) if best else None
+
+
+async def _print(report: Report, options: _Options) -> None:
+    if options.format == "text":
+        console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
+        await show(report, console, problems=options.problems)
+        return
+    await report.finish()
+    if options.format == "json":
+        click.echo(as_json(report, problems=options.problems))
+    elif options.format == "prometheus":
+        click.echo(as_prometheus(report), nl=False)
+    else:
+        click.echo(as_html(report, problems=options.problems))

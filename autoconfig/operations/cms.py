@@ -1,0 +1,187 @@
+"""Signatures of profiles: CMS SignedData (RFC 5652), as far as Apple's devices and this server use it."""
+
+import datetime
+from typing import NamedTuple
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.hashes import Hash
+
+from autoconfig.operations import tls
+from autoconfig.operations.report import Finding, Problem
+
+_SEQUENCE, _SET, _OCTETS = 0x30, 0x31, 0x04
+_TAGGED = 0xA0
+_SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
+_MESSAGE_DIGEST = bytes.fromhex("2a864886f70d010904")
+_HASHES = {
+    bytes.fromhex("608648016503040201"): hashes.SHA256(),
+    bytes.fromhex("608648016503040202"): hashes.SHA384(),
+    bytes.fromhex("608648016503040203"): hashes.SHA512(),
+}
+_LONGEST_CHAIN = 10
+_REMEDY = "sign with --sign-cert, --sign-key and --sign-chain; nothing on the way may change the response"
+
+
+class _Element(NamedTuple):
+    """A value in DER: its tag, its content, and all of its bytes."""
+
+    tag: int
+    content: bytes
+    whole: bytes
+
+
+class _BrokenError(Exception):
+    """Bytes that are not what they should be."""
+
+
+def is_signed(document: bytes) -> bool:
+    """Tell whether a document is within a signature: XML does not begin as DER does."""
+    return document[:1] == bytes([_SEQUENCE])
+
+
+def check(document: bytes) -> tuple[Finding, bytes]:
+    """Check the signature of a document; return what is found, and the document within.
+
+    Devices show it as verified if the signature is right, and the signer's chain leads to a root that they trust. The
+    roots here are those that TLS trusts. Raises Problem.
+    """
+    try:
+        content, signer, others = _verified(document)
+    except (_BrokenError, ValueError, LookupError, InvalidSignature, UnsupportedAlgorithm) as error:
+        raise Problem("its signature is not valid: devices refuse it", _REMEDY) from error
+    chain = _chain(signer, others)
+    days = min((one.not_valid_after_utc - datetime.datetime.now(datetime.UTC)).days for one in chain)
+    if days < 0:
+        raise Problem("the certificate of its signature has expired", "renew the signing certificate, and reload")
+    return tls.unless_soon(days, f"signed by {_name(signer)}, for {days} more days"), content
+
+
+def _verified(document: bytes) -> tuple[bytes, x509.Certificate, list[x509.Certificate]]:
+    """Return the content, the signer's certificate and the others, when the signature is right."""
+    identifier, wrapped = _children(_only(_elements(document), _SEQUENCE), 2)
+    if identifier.content != _SIGNED_DATA:
+        raise _BrokenError
+    parts = _elements(_only(_elements(wrapped.content), _SEQUENCE).content)
+    if len(parts) < 5 or parts[3].tag != _TAGGED or parts[-1].tag != _SET:
+        raise _BrokenError
+    content = _only(_elements(_children(parts[2], 2)[1].content), _OCTETS).content
+    certificates = [x509.load_der_x509_certificate(one.whole) for one in _elements(parts[3].content)]
+    signers = _elements(parts[-1].content)
+    fields = _elements(_only(signers, _SEQUENCE).content)
+    issuer, serial = _children(fields[1], 2)
+    signer = next(
+        (
+            one
+            for one in certificates
+            if one.issuer.public_bytes() == issuer.whole and one.serial_number == int.from_bytes(serial.content)
+        ),
+        None,
+    )
+    algorithm = _HASHES.get(_elements(fields[2].content)[0].content)
+    if signer is None or algorithm is None:
+        raise _BrokenError
+    signed = content
+    if fields[3].tag == _TAGGED:
+        digest = Hash(algorithm)
+        digest.update(content)
+        if _attribute(fields[3], _MESSAGE_DIGEST) != digest.finalize():
+            raise _BrokenError
+        signed = bytes([_SET]) + fields[3].whole[1:]  # section 5.4: the attributes are signed as a SET
+    signature = [one.content for one in fields if one.tag == _OCTETS][-1]
+    key = signer.public_key()
+    if isinstance(key, rsa.RSAPublicKey):
+        key.verify(signature, signed, padding.PKCS1v15(), algorithm)
+    elif isinstance(key, ec.EllipticCurvePublicKey):
+        key.verify(signature, signed, ec.ECDSA(algorithm))
+    else:
+        raise _BrokenError
+    return content, signer, [one for one in certificates if one is not signer]
+
+
+def _attribute(attributes: _Element, identifier: bytes) -> bytes:
+    for one in _elements(attributes.content):
+        name, values = _children(one, 2)
+        if name.content == identifier:
+            return _only(_elements(values.content), _OCTETS).content
+    raise _BrokenError
+
+
+def _chain(signer: x509.Certificate, others: list[x509.Certificate]) -> list[x509.Certificate]:
+    """Return the signer's certificate and those that lead from it to a trusted root. Raises Problem."""
+    roots = _trusted_roots()
+    chain = [signer]
+    while len(chain) < _LONGEST_CHAIN:
+        if any(_issued(root, chain[-1]) for root in roots.get(chain[-1].issuer.public_bytes(), ())):
+            return chain
+        issuer = next((one for one in others if one not in chain and _issued(one, chain[-1])), None)
+        if issuer is None:
+            break
+        chain.append(issuer)
+    missing = chain[-1].issuer.rfc4514_string()
+    if chain[-1].issuer == chain[-1].subject:
+        raise Problem(
+            f"the root of its signature is not trusted: {missing}", "sign with a certificate that devices trust"
+        )
+    raise Problem(
+        f"the chain of its signature is not complete: the certificate of {missing} is missing, or not trusted",
+        "name the certificates between it and a root with --sign-chain",
+    )
+
+
+def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _trusted_roots() -> dict[bytes, list[x509.Certificate]]:
+    """Return the roots that TLS trusts, by their subject."""
+    found: dict[bytes, list[x509.Certificate]] = {}
+    for encoded in tls.context().get_ca_certs(binary_form=True):
+        root = x509.load_der_x509_certificate(encoded)
+        found.setdefault(root.subject.public_bytes(), []).append(root)
+    return found
+
+
+def _name(certificate: x509.Certificate) -> str:
+    names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return str(names[0].value) if names else certificate.subject.rfc4514_string()
+
+
+def _elements(encoded: bytes) -> list[_Element]:
+    """Return the values that some bytes consist of."""
+    found: list[_Element] = []
+    place = 0
+    while place < len(encoded):
+        start, tag = place, encoded[place]
+        length = encoded[place + 1] if place + 1 < len(encoded) else 0x80
+        place += 2
+        if length >= 0x80:
+            size = length - 0x80
+            if not 1 <= size <= 4:  # indefinite lengths are not DER
+                raise _BrokenError
+            length = int.from_bytes(encoded[place : place + size])
+            place += size
+        if place + length > len(encoded):
+            raise _BrokenError
+        found.append(_Element(tag, encoded[place : place + length], encoded[start : place + length]))
+        place += length
+    return found
+
+
+def _only(elements: list[_Element], tag: int) -> _Element:
+    if len(elements) != 1 or elements[0].tag != tag:
+        raise _BrokenError
+    return elements[0]
+
+
+def _children(element: _Element, number: int) -> list[_Element]:
+    found = _elements(element.content)
+    if len(found) != number:
+        raise _BrokenError
+    return found

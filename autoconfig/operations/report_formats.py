@@ -1,0 +1,79 @@
+"""A finished report for other programs and other people: JSON, Prometheus, HTML."""
+
+import datetime
+import json
+
+from lxml import etree
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+from autoconfig.operations.report import Report, Verdict
+from autoconfig.operations.report_table import shown
+from autoconfig.templates import Template
+
+_LEVELS = {Verdict.RIGHT: 0, Verdict.FOLLOWS: 0, Verdict.WARNING: 1, Verdict.UNKNOWN: 2, Verdict.WRONG: 3}
+"""The value of each check's gauge; what could not be tried because of another line is that line's to report."""
+
+
+def as_json(report: Report, *, problems: bool = False) -> str:
+    """Return a report as JSON."""
+    lines = [
+        {
+            "domain": line.domain,
+            "area": line.area,
+            "subject": line.subject,
+            "verdict": line.finding.verdict.value,
+            "text": line.finding.text,
+            "remedy": line.finding.remedy,
+        }
+        for line in shown(report, problems=problems)
+        if line.finding
+    ]
+    return json.dumps({"exit_status": report.exit_status, "summary": report.summary(), "lines": lines}, indent=2)
+
+
+def as_prometheus(report: Report) -> str:
+    """Return a report in the text format of Prometheus, for node_exporter's textfile collector.
+
+    There is a gauge for each check, and one for each kind of problem. No label has a text that a server sent, an email
+    address or an IP address.
+    """
+    registry = CollectorRegistry()
+    status = Gauge(
+        "bt_autoconfig_check_status",
+        "Result of a check: 0 right, 1 warning, 2 could not be checked, 3 wrong.",
+        ("domain", "area", "check"),
+        registry=registry,
+    )
+    worst: dict[tuple[str, str, str], int] = {}
+    for line in report.lines:
+        if line.finding:
+            key = (line.domain, line.area, line.subject)
+            worst[key] = max(worst.get(key, 0), _LEVELS[line.finding.verdict])
+    for key, level in worst.items():
+        status.labels(*key).set(level)
+    problems = Gauge(
+        "bt_autoconfig_check_problems", "Number of checks with this result.", ("verdict",), registry=registry
+    )
+    for verdict in (Verdict.WRONG, Verdict.WARNING, Verdict.UNKNOWN):
+        problems.labels(verdict.value).set(report.count(verdict))
+    Gauge("bt_autoconfig_check_domains", "Number of domains checked.", registry=registry).set(len(report.domains))
+    Gauge("bt_autoconfig_check_timestamp_seconds", "When the check ended.", registry=registry).set_to_current_time()
+    return generate_latest(registry).decode()
+
+
+def as_html(report: Report, *, problems: bool = False) -> str:
+    """Return a report as one HTML page that needs no other file and no script."""
+    now = datetime.datetime.now(datetime.UTC)
+    root = etree.Element("report", summary=report.summary(), time=f"{now:%Y-%m-%d %H:%M} UTC")
+    for domain in report.domains:
+        etree.SubElement(root, "domain", name=domain)
+    area: etree._Element | None = None
+    for line in shown(report, problems=problems):
+        if line.finding:
+            if area is None or area.get("name") != line.area:
+                area = etree.SubElement(root, "area", name=line.area)
+            element = etree.SubElement(area, "line", verdict=line.finding.verdict.value, subject=line.subject)
+            etree.SubElement(element, "found").text = line.finding.text
+            if line.finding.remedy:
+                etree.SubElement(element, "remedy").text = line.finding.remedy
+    return Template.named("check.xsl").page(root).decode()
