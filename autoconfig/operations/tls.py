@@ -15,7 +15,10 @@ from autoconfig.operations.report import Finding, Problem, Verdict, right
 # OpenSSL's X509_V_ERR_… (x509_vfy.h)
 _EXPIRED, _SELF_SIGNED, _SELF_SIGNED_IN_CHAIN, _NO_ISSUER, _NO_ISSUER_HERE, _WRONG_NAME = 10, 18, 19, 20, 21, 62
 
-_NO_ROUTE = {errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EACCES, errno.EPERM}
+_NO_ROUTE = {
+    *(errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL),
+    *(errno.EAFNOSUPPORT, errno.EACCES, errno.EPERM),
+}
 """It is this machine that cannot, most often for want of IPv6: that says nothing about the server."""
 
 _DAY = 24 * 60 * 60

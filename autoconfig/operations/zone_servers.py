@@ -76,6 +76,7 @@ class ZoneServers:
                 if isinstance(one, NS)
             ]
             if hosts:
+                hosts.sort()
                 found = await asyncio.gather(*(self._addresses(host) for host in hosts))
                 # One address of each server first, then the others.
                 rounds = [[one[number] for one in found if len(one) > number] for number in range(_MAX_SERVERS)]

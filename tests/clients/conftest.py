@@ -123,7 +123,7 @@ def right_zones() -> dict[str, str]:
         domain: dns.records("@", "web", mx=MAIL_HOST) + dns.published(domain, f"web.{domain}") for domain in DOMAINS
     }
     zones["btinternet.com"] = dns.records("mail") + zones["btinternet.com"]
-    return zones | {"customer.example": dns.records(mx=MAIL_HOST)}
+    return zones | {"customer.example": dns.records(mx=MAIL_HOST), "bt.com": dns.records("www")}
 
 
 def publish(lab: Network, *hosts: str, **others: str) -> None:

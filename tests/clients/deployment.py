@@ -15,7 +15,9 @@ from tests.clients.tls import Authority
 from tests.support import COMMAND
 
 DOMAIN = "btinternet.com"
-HOSTS = [*(f"{prefix}{DOMAIN}" for prefix in CLIENT_HOSTS), f"web.{DOMAIN}"]
+PAGES = "www.bt.com"
+"""Where BT's help and webmail are."""
+HOSTS = [*(f"{prefix}{DOMAIN}" for prefix in CLIENT_HOSTS), f"web.{DOMAIN}", PAGES]
 CLOSED, SILENT = "192.0.2.2", "192.0.2.3"
 """Addresses where nothing listens, and where connections are taken but nothing is ever said."""
 _LISTEN = "import socket, time; taken = socket.create_server(('{}', 443), backlog=9); time.sleep(600)"
@@ -39,7 +41,7 @@ class Deployment:
         self.lab, self.authority = lab, authority
         self.zones = right_zones()
         self.certificates = {host: authority.issue(host) for host in HOSTS}
-        self.directives: dict[str, str] = {}
+        self.directives = {f"https://{PAGES}": "respond 200"}
         self.mail: dict[str, object] = {}
         self.definition: Path | None = None
         self.starttls = False
@@ -92,7 +94,7 @@ class Deployment:
             f"SSL_CERT_FILE={self.authority.certificate}",
             COMMAND,
         ]
-        command += ["check", "--json", "--domain", DOMAIN, "--timeout", str(timeout), *definition, *options]
+        command += ["check", "--format", "json", "--domain", DOMAIN, "--timeout", str(timeout), *definition, *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
         assert done.stderr == ""
         report = json.loads(done.stdout)

@@ -82,6 +82,8 @@ smtpd_sasl_auth_enable = {sasl}
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = private/auth
 smtpd_tls_security_level = {submission_tls}
+smtpd_tls_protocols = {tls_versions}
+smtpd_tls_mandatory_protocols = {tls_versions}
 smtpd_tls_auth_only = yes
 smtpd_tls_cert_file = {submission_certificate}
 smtpd_tls_key_file = {submission_key}
@@ -145,6 +147,7 @@ class MailServers:
             "submission_certificate": chain,
             "submission_key": key,
             "submission_tls": "encrypt",
+            "tls_versions": ">=TLSv1.2",
             "sasl": "yes",
             "imap_tls": "required",
             "imap": 143 if starttls else 0,

@@ -1,9 +1,323 @@
 """The check of a provider's own domain: all right, and with one thing broken at a time."""
 
-from tests.operations.world import World
+import datetime
+from collections.abc import Callable
+
+import dns.rcode
+import pytest
+import trustme
+
+from autoconfig.operations.report import Verdict
+from tests.operations.world import DEFINITION, DOMAIN, FIRST, SECOND, Request, Response, World
+from tests.signatories import SigningAuthority
+
+AUTOCONFIG, AUTODISCOVER = f"autoconfig.{DOMAIN}", f"autodiscover.{DOMAIN}"
+FILE = f"https://{AUTOCONFIG}/mail/config-v1.1.xml"
+POST = f"https://{AUTODISCOVER}/autodiscover/autodiscover.xml (POST)"
+REDIRECT = f"http://{AUTODISCOVER}/autodiscover/autodiscover.xml"
+PROFILE = f"https://{AUTOCONFIG}/email.mobileconfig"
+PACC = {f"PACC clients, {DOMAIN}": "can use nothing of what the definition says"}
+"""The example's ports are not those that PACC assumes."""
+PAST = datetime.datetime(2025, 1, 1)
+UNROUTED = "ff02::1"
+"""No machine has a route for TCP to a multicast address."""
+CLIENTS = ["Thunderbird", "Thunderbird for Android", "Outlook, classic", "Delta Chat", "Evolution", "KMail", "aerc"]
+
+
+def respond(
+    status: int, host: str = AUTOCONFIG, path: str = "/", scheme: str = "https", location: str = "", body: bytes = b""
+) -> Callable[[Request], Response | None]:
+    """Return what answers requests for a host and a path."""
+
+    def answer(request: Request) -> Response | None:
+        if request.scheme == scheme and request.host == host and request.path.startswith(path):
+            headers = {"Content-Type": "text/xml"} | ({"Location": location} if location else {})
+            return status, headers, body
+        return None
+
+    return answer
 
 
 def test_a_provider_that_does_everything_right_is_all_right(world: World) -> None:
     found = world.check()
-    assert found.bad == {"PACC clients, example.com": "can use nothing of what the definition says"}
+    assert found.bad == PACC
     assert found.report.exit_status == 0
+    clients = {
+        line.subject: line.finding.text for line in found.report.lines if line.area == "clients" and line.finding
+    }
+    account = f"imap mail.{DOMAIN}:{world.ports['imap']} SSL, smtp mail.{DOMAIN}:{world.ports['smtp']} SSL, by "
+    assert [name for name in CLIENTS if clients[f"{name}, {DOMAIN}"].startswith(account)] == CLIENTS
+    assert clients[f"Claws Mail, {DOMAIN}"].startswith(
+        f"imap mail.{DOMAIN}:{world.ports['imap']} SSL, no outgoing server"
+    )
+    assert found.text(f"name servers of {DOMAIN}") == f"ns1.{DOMAIN} ({FIRST}) and ns2.{DOMAIN} ({SECOND}) agree"
+    assert found.text(POST) == "as the definition renders it"
+
+
+def test_outlook_is_checked_by_a_post_and_nothing_else_posts(world: World) -> None:
+    world.check()
+    posts = {(one.host, one.path.lower()) for one in world.requests if one.method == "POST"}
+    assert posts == {(DOMAIN, "/autodiscover/autodiscover.xml"), (AUTODISCOVER, "/autodiscover/autodiscover.xml")}
+    assert {one.headers["content-type"] for one in world.requests if one.method == "POST"} == {"text/xml"}
+
+
+def test_a_server_that_answers_outlooks_get_alone_is_wrong(world: World) -> None:
+    def answer(request: Request) -> Response | None:
+        return (405, {}, b"") if request.method == "POST" else None
+
+    world.respond.append(answer)
+    found = world.check()
+    assert found.bad == PACC | {POST: "it answers 405"}
+    assert found.text(f"Outlook, classic, {DOMAIN}") == f"not tried: see {POST}"
+
+
+def test_the_server_is_not_told_the_scheme_that_its_proxy_must_tell_it(world: World) -> None:
+    world.check()
+    assert not [one for one in world.requests if "x-forwarded-proto" in one.headers]
+    world.requests.clear()
+    found = world.check(in_dns=False)
+    assert {one.headers["x-forwarded-proto"] for one in world.requests} == {"http", "https"}
+    assert found.bad == PACC
+    assert not [line for line in found.report.lines if line.area == "DNS"]
+    assert found.text(AUTOCONFIG) == "requested at --url, without TLS"
+    assert found.text(f"Claws Mail, {DOMAIN}") == "follows DNS records alone, which are not checked"
+
+
+# A fault, the line that must be wrong (or else), what it says, and a word of its remedy.
+
+ALIAS = {(AUTOCONFIG, "CNAME"): [f"gone.{DOMAIN}."]}
+
+
+def records(changes: dict[tuple[str, str], list[str]], *removed: tuple[str, str]) -> Callable[[World], None]:
+    def break_(world: World) -> None:
+        for key in removed:
+            del world.records[key]
+        world.records |= changes
+
+    return break_
+
+
+def answers(*responds: Callable[[Request], Response | None]) -> Callable[[World], None]:
+    return lambda world: world.respond.extend(responds)
+
+
+def certificate(host: str, make: Callable[[World], trustme.LeafCert]) -> Callable[[World], None]:
+    def break_(world: World) -> None:
+        world.issued[host] = make(world)
+
+    return break_
+
+
+def mail(type_: str, **lines: bytes) -> Callable[[World], None]:
+    def break_(world: World) -> None:
+        world.mail[type_] = {name: [line] for name, line in lines.items()}
+
+    return break_
+
+
+def alert(number: int) -> Callable[[World], None]:
+    def break_(world: World) -> None:
+        world.alerts["127.0.0.4"] = number
+        world.records[AUTOCONFIG, "A"] = ["127.0.0.4"]
+
+    return break_
+
+
+def handshakes(number: int) -> Callable[[World], None]:
+    def break_(world: World) -> None:
+        world.refuse_handshakes[AUTOCONFIG] = number
+
+    return break_
+
+
+def attribute(name: str, value: object) -> Callable[[World], None]:
+    return lambda world: getattr(world, name).update(value)
+
+
+def second_server(world: World) -> None:
+    world.second_records = world.records | {(AUTOCONFIG, "A"): [SECOND]}
+
+
+FAULTS: dict[str, tuple[Callable[[World], None], str, str, str]] = {
+    # DNS
+    "a dangling alias": (records(ALIAS, (AUTOCONFIG, "A")), AUTOCONFIG, f"{AUTOCONFIG} is an alias of gone.{DOMAIN}, which has no address", f"publish an address for gone.{DOMAIN}"),
+    "no host": (records({}, (AUTOCONFIG, "A")), AUTOCONFIG, f"{AUTOCONFIG} has no address", "publish an A, AAAA or CNAME"),
+    "no SRV record": (records({}, (f"_autodiscover._tcp.{DOMAIN}", "SRV")), f"_autodiscover._tcp.{DOMAIN}", "there is no SRV record", "publish"),
+    "an SRV record elsewhere": (records({(f"_imaps._tcp.{DOMAIN}", "SRV"): ["0 1 993 old.example.com."]}), f"_imaps._tcp.{DOMAIN}", "it says 0 1 993 old.example.com.", "publish"),
+    "name servers that disagree": (second_server, f"name servers of {DOMAIN}", f"ns1.{DOMAIN} ({FIRST}) and ns2.{DOMAIN} ({SECOND}) have different records for {AUTOCONFIG} A", "transfer the zone"),
+    "a name server without authority": (attribute("lame", {SECOND}), f"name servers of {DOMAIN}", f"ns2.{DOMAIN} ({SECOND}) does not serve {DOMAIN}: it answers REFUSED", "remove it from the NS"),
+    "CAA records that forbid the authority": (records({(DOMAIN, "CAA"): ['0 issue "digicert.com"', '0 iodef "mailto:a@b"']}), f"CAA records of {DOMAIN}", f"only digicert.com may issue certificates, says {DOMAIN}, and Let's Encrypt issued this one", f'publish `{DOMAIN}. CAA 0 issue "letsencrypt.org"`'),
+    "CAA records that forbid all": (records({(AUTOCONFIG, "CAA"): ['0 issue ";"']}), f"CAA records of {DOMAIN}", f"no authority may issue certificates, says {AUTOCONFIG}", "letsencrypt.org"),
+    "a broken DNSSEC chain": (attribute("rcodes", {AUTOCONFIG: dns.rcode.SERVFAIL}), AUTOCONFIG, f"DNSSEC validation of {AUTOCONFIG} fails", "correct the zone's signatures"),
+    # HTTPS
+    "a stale second address": (records({(AUTOCONFIG, "A"): [FIRST, "127.0.0.3"]}), AUTOCONFIG, "127.0.0.3 port {https}: connection refused", "start the server"),
+    "an expired certificate": (certificate(AUTOCONFIG, lambda world: world.authority.issue_cert(AUTOCONFIG, not_after=PAST)), AUTOCONFIG, "the certificate has expired", "renew it"),
+    "another's certificate": (certificate(AUTOCONFIG, lambda world: world.authority.issue_cert("a.example")), AUTOCONFIG, f"the certificate is not for {AUTOCONFIG}", f"get one that names {AUTOCONFIG}"),
+    "an unknown authority": (certificate(AUTOCONFIG, lambda _: trustme.CA().issue_cert(AUTOCONFIG)), AUTOCONFIG, "the certificate's issuer is not known", "whole chain"),
+    "no certificate": (alert(80), AUTOCONFIG, f"TLS fails: the server has no certificate for {AUTOCONFIG} (tlsv1 alert internal error)", "give the server a certificate for"),
+    "TLS 1.1 alone": (alert(70), AUTOCONFIG, "it offers nothing newer than TLS 1.1", "allow TLS 1.2 and 1.3"),
+    "an upstream that is down": (answers(respond(502, path="/mail/")), FILE, "it answers 502: the reverse proxy gets no response", "start bt-autoconfig"),
+    "an upstream that is away": (answers(respond(503, path="/mail/")), FILE, "it answers 503: the reverse proxy gets no response", "start bt-autoconfig"),
+    "an upstream that is late": (answers(respond(504, path="/mail/")), FILE, "it answers 504: the reverse proxy gets no response", "start bt-autoconfig"),
+    "a 404": (answers(respond(404, path="/mail/")), FILE, "it answers 404", "let this server respond here"),
+    "a password": (answers(respond(401, path="/mail/")), FILE, "it asks for a password", "let this server respond here"),
+    "another file": (answers(respond(200, path="/mail/", body=b"<clientConfig/>")), FILE, "it is another document", "let this server respond here"),
+    "a POST redirected by 308": (answers(respond(308, AUTODISCOVER, "/autodiscover/autodiscover.xml", location=f"https://{DOMAIN}/autodiscover/autodiscover.xml")), POST, "it redirects with 308; Outlook follows only 301 and 302", "redirect with 302"),
+    "a loop": (answers(respond(302, AUTODISCOVER, "/autodiscover/autodiscover.xml", location=f"https://{AUTODISCOVER}/autodiscover/autodiscover.xml")), POST, "it redirects to itself, in a loop", "X-Forwarded-Proto"),
+    "a loop of two": (answers(respond(302, path="/mail/", location="https://autoconfig.example.com/b"), respond(302, path="/b", location=FILE)), FILE, "it redirects in a loop", "see where"),
+    "a redirect of http by 308": (answers(respond(308, AUTODISCOVER, scheme="http", location=f"https://{AUTODISCOVER}/autodiscover/autodiscover.xml")), REDIRECT, "it redirects with 308; Outlook follows only 301 and 302", "302"),
+    "a redirect of http by 307": (answers(respond(307, AUTODISCOVER, scheme="http", location=f"https://{AUTODISCOVER}/autodiscover/autodiscover.xml")), REDIRECT, "it redirects with 307", "302"),
+    "http without an upstream": (answers(respond(502, AUTODISCOVER, scheme="http")), REDIRECT, "it answers 502: the reverse proxy", "start bt-autoconfig"),
+    "http redirected elsewhere": (answers(respond(302, AUTODISCOVER, scheme="http", location="https://www.example.com/")), REDIRECT, "it answers 302 https://www.example.com/", "302"),
+    "nothing over http": (answers(respond(404, scheme="http")), f"http://{AUTOCONFIG}/mail/config-v1.1.xml", "it answers 404", "let this server"),
+    "a web site that asks for passwords": (answers(respond(401, DOMAIN, "/autodiscover/")), f"https://{DOMAIN}", "asks for a password", "404"),
+    # Mail servers
+    "no login at the IMAP server": (mail("imap", CAPABILITY=b"* CAPABILITY IMAP4rev1 LOGINDISABLED\r\nc OK\r\n"), "imap mail.example.com:{imap}", "it takes no login here (LOGINDISABLED)", "allow logins after TLS"),
+    "no password at the SMTP server": (mail("smtp", EHLO=b"250 AUTH GSSAPI\r\n"), "smtp mail.example.com:{smtp}", "password-cleartext is promised and not offered", "after TLS"),
+    "a mail server that does not greet": (mail("imap", greeting=b"* BYE busy\r\n"), "imap mail.example.com:{imap}", "it does not greet as imap does", "see what listens"),
+    "TLS that fails for another reason": (alert(10), AUTOCONFIG, "TLS fails: sslv3 alert unexpected message", "offer TLS 1.2 or 1.3 here"),
+    "a connection that is closed": (handshakes(99), AUTOCONFIG, "it closes the connection while TLS begins", "log"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_the_one_line_that_is_wrong_and_its_remedy_fits(world: World, fault: str) -> None:
+    break_, subject, text, remedy = FAULTS[fault]
+    break_(world)
+    found = world.check()
+    subject, text = (one.format_map(world.ports) if "{" in one else one for one in (subject, text))
+    wrong = {one: said for one, said in found.bad.items() if one not in PACC}
+    assert list(wrong) == [subject], wrong
+    assert text in wrong[subject]
+    assert remedy in found.remedy(subject)
+    assert found.report.exit_status == 1
+
+
+WARNINGS: dict[str, tuple[Callable[[World], None], str, str]] = {
+    "a name server that is silent": (attribute("silent", {SECOND}), f"name servers of {DOMAIN}", f"ns2.{DOMAIN} ({SECOND}) does not answer"),
+    "TLS 1.1 on the web": (attribute("old_tls", {"web"}), AUTOCONFIG, f"{FIRST}: it also accepts TLS 1.1 or older"),
+    "TLS 1.1 at the IMAP server": (attribute("old_tls", {"imap"}), "imap mail.example.com:{imap}", f"{FIRST}: it also accepts TLS 1.1 or older"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", WARNINGS)
+def test_what_works_and_should_be_known_is_a_warning(world: World, fault: str) -> None:
+    break_, subject, text = WARNINGS[fault]
+    break_(world)
+    found = world.check(timeout=1 if "silent" in fault else 10)
+    subject = subject.format_map(world.ports)
+    assert found.bad[subject].startswith(text)
+    assert found.line(subject).finding.verdict is Verdict.WARNING  # type: ignore[union-attr]
+    assert found.report.exit_status == 0
+
+
+def test_a_resolver_that_tells_why_is_quoted(world: World) -> None:
+    world.rcodes[AUTOCONFIG], world.told[AUTOCONFIG] = dns.rcode.SERVFAIL, "signature \x1b[2Jexpired"
+    text = f"DNSSEC validation of {AUTOCONFIG} fails (signature \\x1b[2Jexpired)"
+    assert world.check().text(AUTOCONFIG) == text
+
+
+def test_a_resolver_that_fails_with_checking_disabled_too_is_unknown(world: World) -> None:
+    world.rcodes[AUTOCONFIG] = dns.rcode.REFUSED
+    world.unchecked_fails = True
+    found = world.check()
+    assert found.text(AUTOCONFIG) == f"the resolver fails for {AUTOCONFIG} A"
+    assert found.report.exit_status == 2
+
+
+def test_a_handshake_that_fails_while_a_certificate_is_issued_is_tried_again(world: World) -> None:
+    world.refuse_handshakes[AUTOCONFIG] = 1
+    assert world.check().bad == PACC
+
+
+def test_an_address_without_a_route_is_unknown_and_the_others_are_checked(world: World) -> None:
+    world.records[AUTOCONFIG, "AAAA"] = [UNROUTED]
+    found = world.check()
+    assert found.report.exit_status == 2
+    unknown = found.of(Verdict.UNKNOWN)
+    assert unknown == {AUTOCONFIG: f"there is no route from here to {UNROUTED}; all is right at {FIRST}"}
+    assert found.text(FILE) == f"as the definition renders it at {FIRST}; not tried elsewhere: see {AUTOCONFIG}"
+    assert found.line(FILE).finding.verdict is Verdict.FOLLOWS  # type: ignore[union-attr]
+    assert found.text(f"Thunderbird, {DOMAIN}").endswith(FILE)
+
+
+def test_a_fault_at_the_addresses_that_can_be_reached_is_still_found(world: World) -> None:
+    world.records[AUTOCONFIG, "AAAA"] = [UNROUTED]
+    world.respond.append(respond(404, path="/mail/"))
+    assert world.check().bad[FILE] == "it answers 404"
+
+
+def test_hosts_without_any_reachable_address_are_unknown_and_nothing_else_is_tried(world: World) -> None:
+    for host in (AUTOCONFIG, AUTODISCOVER, DOMAIN):
+        del world.records[host, "A"]
+        world.records[host, "AAAA"] = [UNROUTED]
+    found = world.check()
+    assert found.report.exit_status == 2
+    assert found.text(FILE) == f"not tried: see {AUTOCONFIG}"
+
+
+def test_documents_come_from_every_address_of_a_host(world: World) -> None:
+    """A second web server that has an old document is found, although clients reach the first first."""
+    world.records[AUTOCONFIG, "A"] = [FIRST, SECOND]
+
+    def stale(request: Request) -> Response | None:
+        old = request.address == SECOND and request.scheme == "https" and request.path.startswith("/mail/")
+        return (200, {"Content-Type": "text/xml"}, b"<clientConfig/>") if old else None
+
+    world.respond.append(stale)
+    assert world.check().bad == PACC | {FILE: "it is another document than the definition renders"}
+
+
+def test_a_proxy_that_drops_the_host_is_named_with_its_remedy(world: World) -> None:
+    """The server then answers for its first definition, and does not redirect Outlook."""
+    world.definition_text = DEFINITION.replace("mail.example.com", "mail.%EMAILDOMAIN%").replace(
+        "<domain>example.com", "<domain>first.example</domain><domain>example.com"
+    )
+    world.through = {"host": "127.0.0.1"}
+    found = world.check()
+    assert found.bad[FILE] == "it answers as if for another host"
+    assert "proxy_set_header Host $host" in found.remedy(FILE)
+    assert found.bad[REDIRECT] == "it answers 200 with settings, not with a redirect"
+    assert "proxy_set_header Host $host" in found.remedy(REDIRECT)
+
+
+def test_a_proxy_that_does_not_say_that_requests_came_over_https_is_named_with_its_remedy(world: World) -> None:
+    world.through = {"scheme": "http"}
+    found = world.check()
+    assert found.bad[POST] == "it redirects to itself, in a loop"
+    assert "X-Forwarded-Proto" in found.remedy(POST)
+
+
+def test_a_signature_is_verified_with_its_chain(world: World, signing_authority: SigningAuthority) -> None:
+    world.trust(signing_authority.root)
+    for kind in ("rsa", "ec"):
+        world.signer = signing_authority.signatory(kind=kind).signer()
+        found = world.check()
+        assert found.bad == PACC
+        assert found.text(PROFILE).startswith("as the definition renders it; signed by BT Mail, for 36")
+
+
+def test_a_signing_certificate_that_soon_ends_is_a_warning(world: World, signing_authority: SigningAuthority) -> None:
+    world.trust(signing_authority.root)
+    world.signer = signing_authority.signatory(days=5).signer()
+    found = world.check()
+    assert found.bad == PACC | {PROFILE: "as the definition renders it; signed by BT Mail, for 5 more days"}
+    assert found.remedy(PROFILE) == "renew the certificate now"
+    assert found.report.exit_status == 0
+
+
+def test_a_signature_whose_root_is_not_trusted_is_wrong(world: World, signing_authority: SigningAuthority) -> None:
+    world.signer = signing_authority.signatory().signer()
+    assert "the chain of its signature is not complete" in world.check().bad[PROFILE]
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda body: body[:-1] + bytes([body[-1] ^ 1]), lambda body: body[:-9], lambda _: b"0\x80"]
+)
+def test_a_signature_that_does_not_fit_is_wrong(
+    world: World, signing_authority: SigningAuthority, spoil: Callable[[bytes], bytes]
+) -> None:
+    world.trust(signing_authority.root)
+    world.signer = signing_authority.signatory().signer()
+    world.spoil = spoil
+    assert world.check().bad == PACC | {PROFILE: "its signature is not valid: devices refuse it"}

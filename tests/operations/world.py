@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from autoconfig.operations.names import Names
 from autoconfig.operations.report import Line, Report, Verdict
 from autoconfig.operations.web import Web
 from autoconfig.server import application
+from autoconfig.signing import Signer
 from autoconfig.sources import Settings
 
 DOMAIN = "example.com"
@@ -90,6 +92,16 @@ class World:
     """Lines that mail servers answer with, by type and command, if not as usual."""
     requests: list[Request] = field(default_factory=list)
     ports: dict[str, int] = field(default_factory=dict)
+    alerts: dict[str, int] = field(default_factory=dict)
+    """Addresses of web servers that refuse every handshake with a TLS alert (RFC 8446, section 6.2)."""
+    _published: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    through: dict[str, str] = field(default_factory=dict)
+    """What a reverse proxy passes on instead of the request's own `host` and `scheme`."""
+    signer: Signer | None = None
+    spoil: Callable[[bytes], bytes] | None = None
+    """What happens to signed documents on the way."""
+    unchecked_fails: bool = False
+    """Whether the resolver's errors have nothing to do with DNSSEC."""
     authority: trustme.CA = field(default_factory=lambda: trustme.CA(organization_name="Let's Encrypt"))
 
     def certificate(self, host: str) -> trustme.LeafCert:
@@ -115,11 +127,8 @@ class World:
     def _publish(self, definition: Definition) -> None:
         """Publish the records of mail servers and services, but those that a test has changed."""
         for record in Publication(definition, "host.invalid").records(DOMAIN):
-            key = f"{record.name}.{DOMAIN}", record.type
-            if record.type == "SRV" and record.name != "_autodiscover._tcp":
-                self.records.setdefault(key, [record.data])
-            elif record.type == "TXT":
-                self.records.setdefault(key, [record.zone_data])
+            if record.type in ("SRV", "TXT") and record.name != "_autodiscover._tcp":
+                self._published[f"{record.name}.{DOMAIN}", record.type] = [record.zone_data]
 
     def check(self, *domains: str, **options: Any) -> "Checked":
         """Check some domains, of the definition's own, its customers' and others."""
@@ -138,7 +147,8 @@ class World:
             await self._start(stack)
             definition = load(Path("provider.xml"), self._definition())
             self._publish(definition)
-            local = await stack.enter_async_context(Local(application(Settings((definition,)))))
+            unsigned = application(Settings((definition,))) if self.signer else self._application
+            local = await stack.enter_async_context(Local(unsigned))
             names = Names(f"{FIRST}:{self.ports['dns']}", timeout, authority_port=self.ports["dns"])
             attempts = Attempts(timeout)
             at = None if in_dns else f"http://{FIRST}:{self.ports['http']}"
@@ -168,11 +178,16 @@ class World:
             self.ports[f"{type_}-starttls"] = await self._listen(
                 stack, (FIRST,), self._mail(type_, self._tls(type_)), False, type_
             )
+        for address, alert in self.alerts.items():
+            server = await asyncio.start_server(partial(_refuse, alert), address, self.ports["https"])
+            stack.callback(server.close)
+            server = await asyncio.start_server(self._web("http"), address, self.ports["http"])
+            stack.callback(server.close)
         # The ports are known now, so the program serves the definition as it is checked.
         definition = load(Path("provider.xml"), self._definition())
-        self._app = await stack.enter_async_context(
-            httpx.AsyncClient(transport=httpx.ASGITransport(application(Settings((definition,)))))
-        )
+        self._application = application(Settings((definition,), self.signer))
+        transport = httpx.ASGITransport(self._application)
+        self._app = await stack.enter_async_context(httpx.AsyncClient(transport=transport))
 
     async def _listen(self, stack: AsyncExitStack, addresses: tuple[str, ...], talk: Any, tls: bool, name: str) -> int:
         port = 0
@@ -251,16 +266,16 @@ class World:
         if not recursive and address in self.lame:
             response.set_rcode(dns.rcode.REFUSED)
             return response.to_wire()
-        if recursive and name in self.rcodes and not query.flags & dns.flags.CD:
+        if recursive and name in self.rcodes and (self.unchecked_fails or not query.flags & dns.flags.CD):
             response.set_rcode(self.rcodes[name])
             if name in self.told:
                 response.use_edns(options=[dns.edns.EDEOption(dns.edns.EDECode.DNSSEC_BOGUS, self.told[name])])
             return response.to_wire()
-        records = self.records
+        records = self._published | self.records
         if not recursive:
             response.flags |= dns.flags.AA
             if address == SECOND and self.second_records is not None:
-                records = self.second_records
+                records = self._published | self.second_records
         self._fill(response, records, question.name, question.rdtype)
         return response.to_wire(max_size=65535)
 
@@ -315,18 +330,24 @@ class World:
         return talk
 
     async def _answer(self, request: Request) -> Response:
+        """Return what the program answers, as behind a reverse proxy, if no other response is wanted."""
         for respond in self.respond:
             if found := respond(request):
                 return found
-        return await self.pass_on(request)
+        host = self.through.get("host", request.host)
+        scheme = request.headers.get("x-forwarded-proto", self.through.get("scheme", request.scheme))
+        url, headers = f"{scheme}://{host}{request.target}", {"Host": host}
+        found_here = await self._app.request(request.method, url, content=request.body or None, headers=headers)
+        kept = {name.title(): value for name, value in found_here.headers.items() if name != "content-length"}
+        content = found_here.content
+        if self.spoil and content[:1] == b"0":
+            content = self.spoil(content)
+        return found_here.status_code, kept, content
 
-    async def pass_on(self, request: Request, host: str = "", scheme: str = "") -> Response:
-        """Return what the program answers, as behind a reverse proxy that passes on host and scheme."""
-        url = f"{scheme or request.scheme}://{host or request.host}{request.target}"
-        headers = {"Host": host or request.host}
-        found = await self._app.request(request.method, url, content=request.body or None, headers=headers)
-        kept = {name.title(): value for name, value in found.headers.items() if name != "content-length"}
-        return found.status_code, kept, found.content
+    def trust(self, certificate: Path) -> None:
+        """Trust another authority too."""
+        with (self.folder / "ca.pem").open("ab") as file:
+            file.write(certificate.read_bytes())
 
     # Mail servers
 
@@ -372,6 +393,15 @@ _USUAL = {
 }
 
 
+async def _refuse(alert: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer a ClientHello with an alert; asyncio's own TLS closes the connection without one."""
+    await reader.read(4096)
+    writer.write(bytes([0x15, 3, 3, 0, 2, 2, alert]))
+    await writer.drain()
+    await reader.read()
+    writer.close()
+
+
 def _server_context(old: bool, only_old: bool) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if old:
@@ -392,8 +422,8 @@ class Checked:
 
     def line(self, subject: str, area: str = "") -> Line:
         found = [one for one in self.report.lines if one.subject == subject and area in ("", one.area)]
-        assert len(found) >= 1, [one.subject for one in self.report.lines]
-        return found[0]
+        assert found, [one.subject for one in self.report.lines]
+        return next((one for one in found if one.finding and one.finding.verdict is not Verdict.RIGHT), found[0])
 
     def of(self, *verdicts: Verdict) -> dict[str, str]:
         return {
