@@ -8,7 +8,7 @@ SERVING := $(VENV)/.serving
 READY := $(VENV)/.ready
 JOBS ?= 4
 
-.PHONY: help serve test coverage mutants test-clients test-web test-deploy stress reference screenshot record-clients bench lint format lock clean docs dist deb sbom test-packaging
+.PHONY: help serve test coverage mutants test-clients test-web test-deploy stress reference screenshot check-picture record-clients bench lint format lock clean docs dist deb sbom test-packaging
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -61,6 +61,10 @@ mutants: $(READY) ## Change the code in a hundred places, and show which changes
 stress: $(READY) ## Load through Caddy while workers die, files change and hostile clients hold on (root, Debian; minutes)
 	tests/clients/install
 	$(BIN)/python -m tests.stress $(STRESS)
+
+check-picture: $(READY) ## Draw docs/check.svg from a check in the lab (root, Debian)
+	tests/clients/install
+	RECORD_CHECK=docs/check.svg $(BIN)/pytest tests/clients/test_check.py -k "certificate and another and name"
 
 record-clients: $(READY) ## Write docs/clients.md from runs of the real clients
 	tests/clients/install

@@ -92,9 +92,10 @@ def test_colours_on_a_terminal_are_the_reports_own() -> None:
     script = (
         "import asyncio, sys; from rich.console import Console\n"
         "from autoconfig.operations.report import Report, Problem\n"
+        "from autoconfig.operations.report_table import show\n"
         "async def fails(): raise Problem(sys.argv[1], sys.argv[1])\n"
         "async def run():\n report = Report(); report.add('area', sys.argv[1], fails())\n"
-        " await report.show(Console(force_terminal=True, width=500))\n"
+        " await show(report, Console(force_terminal=True, width=500))\n"
         "asyncio.run(run())"
     )
     done = subprocess.run([sys.executable, "-c", script, EVIL], capture_output=True, text=True, check=True)

@@ -1,5 +1,7 @@
 """Whether a response is the one that the definition gives, and if not, what in front of the server spoils it."""
 
+from collections.abc import Collection
+
 from autoconfig.operations import cms
 from autoconfig.operations.report import Finding, Problem, right
 from autoconfig.operations.web import LONGEST_QUOTE, Reply
@@ -77,11 +79,11 @@ def expect_upstream(reply: Reply) -> None:
         raise Problem(f"it answers {reply.status}: the reverse proxy gets no response from the server", remedy)
 
 
-def expect_redirect(reply: Reply, target: str) -> Finding:
+def expect_redirect(reply: Reply, targets: Collection[str]) -> Finding:
     """Check the response to Outlook's request over http: a redirect to where it can post. Raises Problem."""
     expect_upstream(reply)
     location = visible(reply.headers.get("location", ""), LONGEST_QUOTE)
-    if reply.status in OUTLOOK_FOLLOWS and location == target:
+    if reply.status in OUTLOOK_FOLLOWS and location in targets:
         return right(f"redirects to {location}")
     remedy = "answer http on this host with a redirect (302) to the same URL over https, from this server or another"
     if reply.status == 200 and b"responseschema" in reply.body:

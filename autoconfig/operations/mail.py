@@ -98,7 +98,8 @@ class _Dialogue:
             await self.writer.start_tls(context, server_hostname=host)
 
 
-_GREETING = {"imap": (r"\* (OK|PREAUTH)", r"\*"), "pop3": (r"\+OK", r"[+-]"), "smtp": (r"220", r"\d{3} ")}
+_GREETING = {"imap": (r"\* (OK|PREAUTH)", ""), "pop3": (r"\+OK", ""), "smtp": (r"220", r"\d{3} |(?!\d{3}-)")}
+"""What a good greeting is like, and the last line of any: whatever else listens there may say anything."""
 _CAPABILITIES = {
     "imap": ("c CAPABILITY", r"c OK", r"c "),
     "pop3": ("CAPA", r"(\.$|-ERR)", r"(\.$|-ERR)"),  # CAPA is optional (RFC 2449)

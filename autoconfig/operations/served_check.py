@@ -201,8 +201,11 @@ class ServedCheck:
         """Outlook sends a GET over http too, to be redirected to where it can post."""
         host = f"autodiscover.{self._domain.name}"
         await self._host_must_hold(host)
-        reply = await self._run.web.ask(Question(f"http://{host}{autodiscover.PATH}"), follow=False)
-        return expect_redirect(reply, self._domain.url("autodiscover.", autodiscover.PATH))
+        question = Question(f"http://{host}{autodiscover.PATH}")
+        reply = await self._run.web.ask(question, follow=False)
+        # Hosted domains may have no certificate: their customers are led to the provider's own host.
+        wanted = (await self._domain.local.ask(question)).headers.get("location", "")
+        return expect_redirect(reply, {self._domain.url("autodiscover.", autodiscover.PATH), wanted})
 
     async def _by_srv(self) -> Finding:
         """Outlook's last lookup: the host in the SRV record needs a certificate too, and answers like the others."""

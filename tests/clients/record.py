@@ -50,4 +50,4 @@ def picture(lines: Sequence[dict[str, str]], file: Path) -> None:
     console = Console(record=True, width=150, file=io.StringIO(), force_terminal=True)
     console.print(table(report))
     console.print(f"\n{report.summary()}", highlight=False)
-    file.write_text(console.export_svg(title="bt-autoconfig check --domain btinternet.com"))
+    file.write_text(console.export_svg(title="bt-autoconfig check btinternet.com"))

@@ -168,6 +168,7 @@ FAULTS: dict[str, tuple[Callable[[Deployment], None], str, str]] = {
     "a mail server with a self-signed certificate": (submission(lambda ca: ca.self_signed(MAIL_HOST)), SMTP, "the certificate is self-signed"),
     "a mail server with another's certificate": (submission(lambda ca: ca.issue("smtp.example")), SMTP, f"the certificate is not for {MAIL_HOST}"),
     "no log-in at the submission server": (broken(mail={"sasl": "no"}), SMTP, "password-cleartext is promised and not offered"),
+    "a help page that is not there": (broken(site=("https://www.bt.com", "respond /help/* 404\n  respond 200")), "page https://www.bt.com/help/email", "it answers 404"),
     "STARTTLS where TLS was promised": (broken(mail={"submission": "465 inet n - n - - smtpd"}), SMTP, "TLS fails"),
 }  # fmt: skip
 
@@ -184,8 +185,8 @@ def test_a_fault_is_the_one_line_that_is_wrong(deployment: Deployment, fault: st
     assert wrong == subject
     assert text in found
     assert [line["remedy"] for line in verdict.lines if line["verdict"] == "wrong"] != [""]
-    if fault == "a certificate for another name" and os.environ.get("RECORD_CLIENTS"):
-        picture(verdict.lines, Path(__file__).parents[2] / "docs" / "check.svg")
+    if fault == "a certificate for another name" and (file := os.environ.get("RECORD_CHECK")):
+        picture(verdict.lines, Path(file))
 
 
 STARTTLS = """<clientConfig version="1.1"><emailProvider id="btinternet.com"><domain>btinternet.com</domain>

@@ -95,6 +95,10 @@ class World:
     alerts: dict[str, int] = field(default_factory=dict)
     """Addresses of web servers that refuse every handshake with a TLS alert (RFC 8446, section 6.2)."""
     _published: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    publish_services: bool = True
+    """Whether the records of mail servers are published too."""
+    wildcard: str = ""
+    """The address of every name that has none."""
     through: dict[str, str] = field(default_factory=dict)
     """What a reverse proxy passes on instead of the request's own `host` and `scheme`."""
     signer: Signer | None = None
@@ -126,7 +130,7 @@ class World:
 
     def _publish(self, definition: Definition) -> None:
         """Publish the records of mail servers and services, but those that a test has changed."""
-        for record in Publication(definition, "host.invalid").records(DOMAIN):
+        for record in () if not self.publish_services else Publication(definition, "host.invalid").records(DOMAIN):
             if record.type in ("SRV", "TXT") and record.name != "_autodiscover._tcp":
                 self._published[f"{record.name}.{DOMAIN}", record.type] = [record.zone_data]
 
@@ -286,7 +290,9 @@ class World:
             self._fill(response, records, dns.name.from_text(alias[0]), type_)
         elif found := records.get((key, dns.rdatatype.to_text(type_))):
             response.answer.append(dns.rrset.from_text(name, 60, dns.rdataclass.IN, type_, *found))
-        elif not any(one == key or one.endswith(f".{key}") for one, _ in records):
+        elif self.wildcard and type_ == dns.rdatatype.A:
+            response.answer.append(dns.rrset.from_text(name, 60, dns.rdataclass.IN, type_, self.wildcard))
+        elif not self.wildcard and not any(one == key or one.endswith(f".{key}") for one, _ in records):
             response.set_rcode(dns.rcode.NXDOMAIN)
 
     # The web
