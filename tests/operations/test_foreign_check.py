@@ -104,7 +104,7 @@ def test_a_client_that_gets_another_username_is_wrong(world: World) -> None:
     assert text.endswith("with the username the part before @; Thunderbird sets up another username, the whole address")
 
 
-NOT_FOUND = (404, {}, b"")
+NOT_FOUND: Response = (404, {}, b"")
 FAULTS: dict[str, tuple[Callable[[World], object], str, str]] = {
     "no Autodiscover": (lambda world: world.respond.append(lambda one: NOT_FOUND if "autodiscover" in one.path else None), f"Outlook, classic, {DOMAIN}", "finds nothing; its users must type in the servers"),
     "a password": (lambda world: world.respond.append(respond(401, path="/mail/")), FILE, "it asks for a password"),
