@@ -8,7 +8,7 @@ import click
 import pytest
 
 from autoconfig import files, parsing, requests, signing, workers
-from autoconfig.cli.operations import check
+from autoconfig.cli.check import check
 from autoconfig.cli.serve import serve
 from autoconfig.connection_pool import Limits
 from autoconfig.operations import http
