@@ -7,16 +7,14 @@ have a million of them: they are kept as text, some 30 bytes each.
 import codecs
 import re
 from array import array
-from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
-from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple, Self
-from zlib import crc32
 
 from autoconfig.address import ascii_domain
 from autoconfig.definition import Definition, DefinitionError
+from autoconfig.domain_set import DomainSet
 from autoconfig.files import FileError, expand, read_file
 from autoconfig.grammar import quote
 
@@ -34,43 +32,6 @@ _PLAIN_LINE = re.compile(rb"((?:[a-z0-9]++(?:-++[a-z0-9]++)*+\.){1,3}[a-z]{2,63}
 _MAX_PLAIN = 64
 """What nearly all lines are, and bytes up to which no label in them is too long. The general way finds the same."""
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-
-
-class DomainSet(Collection[str]):
-    """Domain names, each once, in no particular order and in little memory.
-
-    They are sorted by a checksum, so finding one takes a bisection of numbers and one comparison.
-    """
-
-    def __init__(self, names: Iterable[str] = ()) -> None:
-        """Take names that are lower-case A-labels."""
-        ordered = sorted(set(names), key=_checksum)
-        self._text = "\n".join([*ordered, ""]).encode("ascii")
-        self._starts = array("I", accumulate((len(name) + 1 for name in ordered), initial=0))
-        self._checksums = array("I", map(_checksum, ordered))
-
-    def __len__(self) -> int:
-        return len(self._checksums)
-
-    def __iter__(self) -> Iterator[str]:
-        return (line[:-1].decode("ascii") for line in BytesIO(self._text))
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self.place(name) is not None
-
-    def place(self, name: str) -> int | None:
-        """Return the number of a name in the order of iteration, None when it is not here."""
-        checksum, wanted = _checksum(name), f"{name}\n".encode()
-        place = bisect_left(self._checksums, checksum)
-        while place < len(self._checksums) and self._checksums[place] == checksum:
-            if self._text[self._starts[place] : self._starts[place + 1]] == wanted:
-                return place
-            place += 1
-        return None
-
-
-def _checksum(name: str) -> int:
-    return crc32(name.encode())
 
 
 class ListSource(NamedTuple):

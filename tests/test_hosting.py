@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from autoconfig.address import MailAddress, ascii_domain
 from autoconfig.definition import DefinitionError
 from autoconfig.directory import Directory, NotServedError, Relation
-from autoconfig.hosting import MAX_LIST, DomainSet, HostedList, ListSource, assign, read_list, read_lists
+from autoconfig.hosting import MAX_LIST, HostedList, ListSource, assign, read_list, read_lists
 from autoconfig.sources import Settings, Sources
 from tests.support import Write
 
@@ -274,23 +274,6 @@ def test_a_hosted_domains_home_is_its_providers_own(directory: Directory[str]) -
 
 
 names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?(\.[a-z]{2,4}){1,2}", fullmatch=True)
-
-
-@given(st.sets(names), st.sets(names))
-def test_a_domain_set_is_a_set_that_survives_the_way_to_a_worker(inside: set[str], others: set[str]) -> None:
-    found: DomainSet = pickle.loads(pickle.dumps(DomainSet(inside)))
-    assert (set(found), len(found)) == (inside, len(inside))
-    assert all((name in found) == (name in inside) for name in others | inside)
-    assert [found.place(name) for name in found] == list(range(len(inside)))
-
-
-def test_names_with_the_same_checksum_are_kept_apart() -> None:
-    colliding = {"plumless.example", "buckeroo.example"}  # their CRC-32 is the same
-    assert all({*DomainSet([one])} == {one} and len(colliding & {*DomainSet([one])}) == 1 for one in colliding)
-    for one in colliding:
-        (other,) = colliding - {one}
-        assert other not in DomainSet([one])
-    assert set(DomainSet(colliding)) == colliding
 
 
 @given(st.text(alphabet=st.sampled_from("ab-._xnA1 #\t"), max_size=20) | names)
