@@ -1,4 +1,5 @@
 import pickle
+from zlib import crc32
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,9 +18,9 @@ def test_a_domain_set_is_a_set_that_survives_the_way_to_a_worker(inside: set[str
 
 
 def test_names_with_the_same_checksum_are_kept_apart() -> None:
-    colliding = {"plumless.example", "buckeroo.example"}  # their CRC-32 is the same
-    assert all({*DomainSet([one])} == {one} and len(colliding & {*DomainSet([one])}) == 1 for one in colliding)
-    for one in colliding:
-        (other,) = colliding - {one}
-        assert other not in DomainSet([one])
-    assert set(DomainSet(colliding)) == colliding
+    first, second = "plumless.example", "buckeroo.example"
+    assert crc32(first.encode()) == crc32(second.encode())
+    assert first in DomainSet([first])
+    assert second not in DomainSet([first])
+    assert set(DomainSet([first, second])) == {first, second}
+    assert {first, second} <= set(filter(DomainSet([first, second]).__contains__, [first, second]))
