@@ -114,7 +114,10 @@ def serving(
                 yield served
         finally:
             process.terminate()
-            process.wait(timeout=PATIENCE)
+            try:
+                process.wait(timeout=PATIENCE)
+            finally:
+                process.kill()
 
 
 def becomes(served: Served, wanted: str, ask: Callable[[Served], str], seconds: float = PATIENCE) -> bool:
