@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from autoconfig.operations import tls
 from autoconfig.operations.attempts import Attempts
@@ -12,10 +11,10 @@ from autoconfig.operations.discovery.claims import Ports, ServiceClaim, Source
 from autoconfig.operations.discovery.settle import Mail, Server
 from autoconfig.operations.discovery.sources import Found as Answered
 from autoconfig.operations.discovery.sources import Sources
-from autoconfig.operations.discovery.verify import VerifiedService, Verifier
+from autoconfig.operations.discovery.verify import VerifiedService, Verifier, attempted
 from autoconfig.operations.mx import Exchanger, exchangers, registrable_domain
 from autoconfig.operations.names import Names
-from autoconfig.operations.report import Finding, Problem, findings
+from autoconfig.operations.report import Finding, Problem
 from autoconfig.operations.web import Web
 
 _SOURCES_SHARE = 0.4
@@ -118,7 +117,7 @@ class Discovery:
         sources = [source for source, _ in answered if source]
         found.exchanger = next(iter(self._sources.exchangers), None)
         settling = Mail(self._verifier, found.date)
-        pages = asyncio.create_task(self._within(deadline, self._others(found, sources)))
+        pages = asyncio.create_task(self._within(deadline, found, sources))
         try:
             settled = await settling.settle(sources, deadline)
             await pages
@@ -134,11 +133,11 @@ class Discovery:
         self._done += 1
         self._progress(f"meeting mail servers: {self._done} of {self._verifier.attempts} attempts")
 
-    async def _within(self, deadline: float, work: Coroutine[Any, Any, None]) -> None:
+    async def _within(self, deadline: float, found: Found, sources: Sequence[Source]) -> None:
         """Do what there is time for."""
         try:
             async with asyncio.timeout_at(deadline):
-                await work
+                await self._others(found, sources)
         except TimeoutError:
             pass
 
@@ -148,7 +147,7 @@ class Discovery:
 
     async def _services(self, found: Found, sources: Sequence[Source]) -> None:
         claims = [(source, one) for source in sources for one in source.services][:_MOST_SERVICES]
-        asked = await asyncio.gather(*(findings(self._service(found, *one)) for one in claims))
+        asked = await asyncio.gather(*(attempted(self._service, found, *one) for one in claims))
         for (source, claim), service in zip(claims, asked, strict=True):
             if isinstance(service, Service):
                 if all(one.verified.type != claim.type for one in found.services):
@@ -172,13 +171,13 @@ class Discovery:
             found.help_page = found.help_page or await self._page(found, source, source.help_page)
             found.webmail = found.webmail or await self._page(found, source, source.webmail)
             if source.issuer and not found.issuer:
-                found.issuer = await self._kept(found, source, source.issuer, self._verifier.issuer(source.issuer))
+                found.issuer = await self._kept(found, source, source.issuer, self._verifier.issuer)
 
     async def _page(self, found: Found, source: Source, url: str) -> Text | None:
-        return await self._kept(found, source, url, self._verifier.page(url)) if url else None
+        return await self._kept(found, source, url, self._verifier.page) if url else None
 
-    async def _kept(self, found: Found, source: Source, url: str, asked: Coroutine[Any, Any, str]) -> Text | None:
-        evidence = await findings(asked)
+    async def _kept(self, found: Found, source: Source, url: str, ask: Callable[[str], Awaitable[str]]) -> Text | None:
+        evidence = await attempted(ask, url)
         if isinstance(evidence, Finding):
             found.remarks.append(f"{source.name}: {evidence.text}")
             return None

@@ -4,8 +4,9 @@ import asyncio
 import json
 import re
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
 
 from cryptography import x509
 
@@ -15,7 +16,7 @@ from autoconfig.operations.attempts import Attempts
 from autoconfig.operations.discovery.claims import Claim, Ports, ServiceClaim, Source, filled, host_of, url_of
 from autoconfig.operations.mail import MailServer, Met
 from autoconfig.operations.names import Names
-from autoconfig.operations.report import Finding, Problem, findings, result_of
+from autoconfig.operations.report import Finding, Problem, result_of
 from autoconfig.operations.tls import connected
 from autoconfig.operations.web import Question, Reply, Web
 
@@ -28,6 +29,21 @@ _PROPFIND = b'<?xml version="1.0"?><propfind xmlns="DAV:"><prop><current-user-pr
 _CHALLENGE = re.compile(r"(?:^|,)\s*(Basic|Digest|Bearer|Negotiate|NTLM)\b(?!\s*=)", re.IGNORECASE)
 _HTTP_METHODS = {"basic": "Basic", "digest": "Digest", "bearer": "OAuth2", "negotiate": "GSSAPI", "ntlm": "NTLM"}
 _NOWHERE = "/.well-known/bt-autoconfig-nothing-is-here"
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def attempted(attempt: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T | Finding:
+    """Return what an attempt returns, or what its Problem has found.
+
+    The attempt begins here: a coroutine that is made before and given up in time would never be awaited.
+    """
+    try:
+        return await attempt(*args, **kwargs)
+    except Problem as problem:
+        return problem.finding
 
 
 @dataclass(frozen=True)
@@ -86,7 +102,7 @@ class Verifier:
             for (type_, host, port, socket_type), task in self._met.items()
             if socket_type == "SSL" and "the certificate is not for" in problem(task)
         ][:_MOST_CERTIFICATES]
-        found = await asyncio.gather(*(findings(self._named(host, port)) for _, host, port in wrong))
+        found = await asyncio.gather(*(attempted(self._named, host, port) for _, host, port in wrong))
         claims = (
             Claim(type_, name, port, "SSL")
             for (type_, _, port), names in zip(wrong, found, strict=True)
@@ -112,13 +128,13 @@ class Verifier:
     def _begin(self, type_: str, host: str, port: int, socket_type: str) -> asyncio.Task[Verified | Finding]:
         key = (type_, host, port, socket_type)
         if key not in self._met:
-            self._met[key] = asyncio.create_task(findings(self._meet(MailServer(type_, host, port, socket_type, ()))))
+            self._met[key] = asyncio.create_task(attempted(self._meet, MailServer(type_, host, port, socket_type, ())))
             self._met[key].add_done_callback(lambda _: self._done())
         return self._met[key]
 
     async def _meet(self, server: MailServer) -> Verified:
         addresses = (await self._names.addresses(server.host))[:_MOST_ADDRESSES]
-        found = await asyncio.gather(*(findings(self._meet_at(server, address)) for address in addresses))
+        found = await asyncio.gather(*(attempted(self._meet_at, server, address) for address in addresses))
         met = [(address, one) for address, one in zip(addresses, found, strict=True) if isinstance(one, Met)]
         if not met:
             result_of(found[0])
