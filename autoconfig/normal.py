@@ -5,6 +5,7 @@ Clients take these files, so they are no errors. What is changed, added or left 
 
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from itertools import chain
 
 from lxml import etree
 
@@ -243,10 +244,11 @@ def _unknown(authentication: etree._Element, known: Iterable[str]) -> Remark:
 
 def _provider(provider: etree._Element) -> Iterator[Remark]:
     yield from _domains(provider)
-    for name in provider.findall("displayShortName"):
-        if not name.text:
-            provider.remove(name)
-            yield Remark(line_of(name), "displayShortName is empty; it is left out")
+    names = (provider.findall(path) for path in ("displayName", "displayShortName", "documentation/descr"))
+    for name in chain.from_iterable(names):
+        if not (name.text or "").strip() and (parent := name.getparent()) is not None:
+            parent.remove(name)
+            yield Remark(line_of(name), f"{name.tag!s} is empty; it is left out")
     for port in provider.iterfind("*/port"):
         digits = (port.text or "").removeprefix("+").lstrip("0")
         if digits.isascii() and digits.isdigit():

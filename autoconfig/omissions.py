@@ -29,7 +29,7 @@ def put_in_place(root: etree._Element, children: Mapping[str, Sequence[str]]) ->
     `children` has the names of what belongs in each.
     """
     provider = root.find("emailProvider")
-    if provider is None or len(root.findall("emailProvider")) > 1:
+    if provider is None:
         return
     for here, there in ((root, provider), (provider, root)):
         names = {name.lower() for name in children[str(there.tag)]} - {"emailprovider"}
@@ -41,13 +41,7 @@ def put_in_place(root: etree._Element, children: Mapping[str, Sequence[str]]) ->
 
 
 def leave_out(root: etree._Element, sections: Sequence[str]) -> Iterator[Remark]:
-    """Leave out what is said twice, and links that are none. `sections` are the names of elements with a server."""
-    once = _ONCE | dict.fromkeys(sections, _ONCE_IN_A_SECTION)
-    for element in list(root.iter(*once)):
-        tags = [child.tag for child in element]
-        for name in once[str(element.tag)]:
-            if tags.count(name) > 1:
-                yield from _all_but_one(element, name)
+    """Leave out links that are none, and what is said twice. `sections` are the names of elements with a server."""
     for page in root.findall("webMail"):
         if page.find("loginPage") is None:
             root.remove(page)
@@ -56,6 +50,12 @@ def leave_out(root: etree._Element, sections: Sequence[str]) -> Iterator[Remark]
         for holder in (root, *root.iterfind("emailProvider")):
             for element in holder.findall(path):
                 yield from _link(element, next(element.iterancestors(whole), element))
+    once = _ONCE | dict.fromkeys(sections, _ONCE_IN_A_SECTION)
+    for element in list(root.iter(*once)):
+        tags = [child.tag for child in element]
+        for name in once[str(element.tag)]:
+            if tags.count(name) > 1:
+                yield from _all_but_one(element, name)
 
 
 def identify(provider: etree._Element) -> Iterator[Remark]:

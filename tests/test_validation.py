@@ -11,6 +11,7 @@ from tests.support import Write, run
 CALENDAR = '<calendar type="caldav"><url>{}</url><authentication>basic</authentication></calendar></clientConfig>'
 NO_MAIL = "there is no incomingServer of a type that clients know, so there is no mail to set up; add one"
 WEB_MAIL = '<webMail><loginPage url="{}"/></webMail></clientConfig>'
+OAUTH2 = "<oAuth2><issuer>https://login.example.com</issuer></oAuth2>"
 HELP = '<documentation url="{}"/></emailProvider>'
 SERVER = """<incomingServer type="imap"><hostname>imap.example.com</hostname><port>143</port>
 <socketType>STARTTLS</socketType><authentication>OAuth2</authentication></incomingServer></emailProvider>"""
@@ -168,6 +169,10 @@ WARNINGS = {
         {"</clientConfig>": SERVER.replace("emailProvider", "clientConfig").replace("imap.", "imap2.")},
         "29: incomingServer belongs in emailProvider, not in clientConfig; it is read as that",
     ),
+    "help without a description": (
+        {"</emailProvider>": '<documentation url="https://x.example/"><descr lang="en"> </descr></documentation></emailProvider>'},
+        "28: descr is empty; it is left out",
+    ),
     "two names": (
         {"</displayName>": "</displayName><displayName>Other</displayName>"},
         "6: displayName: there is another on line 6, which is used; remove one",
@@ -175,6 +180,22 @@ WARNINGS = {
     "two ports": (
         {">143</port>": ">143</port>\n<port>993</port>"},
         "10: port: there is another on line 9, which is used; remove one",
+    ),
+    "two OAuth2 sections": (
+        {"</clientConfig>": f"{OAUTH2}{OAUTH2}</clientConfig>"},
+        "29: oAuth2: there is another on line 29, which is used; remove one",
+    ),
+    "two issuers": (
+        {"</clientConfig>": OAUTH2.replace("</oAuth2>", "<issuer>y</issuer></oAuth2></clientConfig>")},
+        "29: issuer: there is another on line 29, which is used; remove one",
+    ),
+    "a webmail page after one that is none": (
+        {"</clientConfig>": "<webMail/>" + WEB_MAIL.format("https://mail.example.com/")},
+        "29: webMail has no loginPage; it is left out; add one",
+    ),
+    "two webmail pages": (
+        {"</clientConfig>": '<webMail><loginPage url="https://a.example/"/></webMail>' + WEB_MAIL.format("https://b.example/")},
+        "29: webMail: there is another on line 29, which is used; remove one",
     ),
     "a socketType of tomorrow beside one of today": (
         {"<socketType>plain": "<socketType>QUIC</socketType>\n<socketType>plain"},
@@ -360,3 +381,13 @@ def test_every_section_that_is_served_is_in_the_summary(write: Write) -> None:
         "  graph https://graph.example.com/, in autoconfig only",
         "  xmpptcp chat.example.com, in autoconfig only",
     ]
+
+
+def test_a_provider_with_an_empty_name_has_its_id_for_a_name(write: Write) -> None:
+    file = write({"<displayName>Example Mail<": "<displayName><"})
+    provider = load(file)
+    assert provider.display_name == "example.com"
+    assert provider.warnings == (
+        f"{file}:3: emailProvider has no displayName; users see example.com instead",
+        f"{file}:6: displayName is empty; it is left out",
+    )
