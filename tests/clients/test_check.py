@@ -140,7 +140,12 @@ FAULTS: dict[str, tuple[Callable[[Deployment], None], str, str]] = {
     "POP3 offered without TLS": (broken(zone=(f"{line_of('_pop3._tcp', 'SRV')} 0 0 0 .", "_pop3._tcp SRV 0 1 110 mail.btinternet.com.")), "_pop3._tcp.btinternet.com", "it says 0 1 110"),
     "no PACC digest": (broken(zone=(line_of("_ua-auto-config", "TXT"), "; ")), "_ua-auto-config.btinternet.com", "there is no TXT record"),
     "a stale PACC digest": (broken(zone=("a=sha256; d=", "a=sha256; d=AAAA")), "_ua-auto-config.btinternet.com", "the digest is not that of the definition"),
+    "CAA records that forbid everyone": (broken(zone=("@ A 192.0.2.1\n", '@ A 192.0.2.1\n@ CAA 0 issue ";"\n')), "CAA records of btinternet.com", "no authority may issue certificates"),
     # HTTPS
+    "an upstream that is down": (broken(site=("https://autoconfig.btinternet.com", "respond /mail/* 502")), AUTOCONFIG, "it answers 502: the reverse proxy gets no response"),
+    "a proxy that does not say https": (broken(site=("https://autodiscover.btinternet.com", "reverse_proxy /autodiscover/autodiscover.xml 127.0.0.1:8000 {\n    header_up X-Forwarded-Proto http\n  }")), "https://autodiscover.btinternet.com/autodiscover/autodiscover.xml (POST)", "it redirects to itself, in a loop"),
+    "a proxy that drops Host": (broken(site=("http://autodiscover.btinternet.com", "reverse_proxy /autodiscover/* 127.0.0.1:8000 {\n    header_up Host 127.0.0.1\n  }")), "http://autodiscover.btinternet.com/autodiscover/autodiscover.xml", "it answers 200 with settings"),
+    "Outlook redirected by 308": (broken(site=("http://autodiscover.btinternet.com", "redir https://{host}{uri} 308")), "http://autodiscover.btinternet.com/autodiscover/autodiscover.xml", "it redirects with 308"),
     "an address where nothing listens": (broken(zone=(f"{line_of('ua-auto-config', 'CNAME')} {TARGET}", f"ua-auto-config A {CLOSED}")), "ua-auto-config.btinternet.com", f"{CLOSED} port 443: connection refused"),
     "a second, stale address": (broken(zone=(f"{line_of('ua-auto-config', 'CNAME')} {TARGET}", f"ua-auto-config A 192.0.2.1\nua-auto-config A {CLOSED}")), "ua-auto-config.btinternet.com", f"{CLOSED} port 443: connection refused"),
     "a host that hangs": (broken(zone=(f"{line_of('ua-auto-config', 'CNAME')} {TARGET}", f"ua-auto-config A {SILENT}")), "ua-auto-config.btinternet.com", f"{SILENT} does not answer within 3 seconds"),

@@ -12,7 +12,7 @@ LONG = ".".join(["a" * 63] * 3 + ["b" * 50])
 
 def checked(records: Records) -> Checked:
     with resolver(records) as address:
-        done = check("--resolver", address, "--domain", DOMAIN, "--timeout", 2, "--json")
+        done = check("--resolver", address, "--domain", DOMAIN, "--timeout", 10, "--json")
     assert "Traceback" not in done.stderr
     assert "check itself failed" not in done.stdout
     return done

@@ -204,7 +204,7 @@ WARNINGS: dict[str, tuple[Callable[[World], None], str, str]] = {
 def test_what_works_and_should_be_known_is_a_warning(world: World, fault: str) -> None:
     break_, subject, text = WARNINGS[fault]
     break_(world)
-    found = world.check(timeout=1 if "silent" in fault else 10)
+    found = world.check(timeout=5 if "silent" in fault else 10)
     subject = subject.format_map(world.ports)
     assert found.bad[subject].startswith(text)
     assert found.line(subject).finding.verdict is Verdict.WARNING  # type: ignore[union-attr]

@@ -183,9 +183,9 @@ class World:
                 stack, (FIRST,), self._mail(type_, self._tls(type_)), False, type_
             )
         for address, alert in self.alerts.items():
-            server = await asyncio.start_server(partial(_refuse, alert), address, self.ports["https"])
+            server = await asyncio.start_server(_safely(partial(_refuse, alert)), address, self.ports["https"])
             stack.callback(server.close)
-            server = await asyncio.start_server(self._web("http"), address, self.ports["http"])
+            server = await asyncio.start_server(_safely(self._web("http")), address, self.ports["http"])
             stack.callback(server.close)
         # The ports are known now, so the program serves the definition as it is checked.
         definition = load(Path("provider.xml"), self._definition())
@@ -196,17 +196,12 @@ class World:
     async def _listen(self, stack: AsyncExitStack, addresses: tuple[str, ...], talk: Any, tls: bool, name: str) -> int:
         port = 0
 
-        async def safely(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError):
-                await talk(reader, writer)
-            writer.transport.abort()
-
         while True:
             servers: list[asyncio.Server] = []
             try:
                 for address in addresses:
                     context = self._tls(name) if tls else None
-                    servers.append(await asyncio.start_server(safely, address, port, ssl=context))
+                    servers.append(await asyncio.start_server(_safely(talk), address, port, ssl=context))
                     port = servers[0].sockets[0].getsockname()[1]
             except OSError:
                 for server in servers:
@@ -405,7 +400,19 @@ async def _refuse(alert: int, reader: asyncio.StreamReader, writer: asyncio.Stre
     writer.write(bytes([0x15, 3, 3, 0, 2, 2, alert]))
     await writer.drain()
     await reader.read()
-    writer.close()
+
+
+def _safely(talk: Any) -> Any:
+    """Return a server's side of connections that ends with them, however they end."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError):
+                await talk(reader, writer)
+        finally:
+            writer.transport.abort()
+
+    return handle
 
 
 def _server_context(old: bool, only_old: bool) -> ssl.SSLContext:

@@ -1,0 +1,123 @@
+"""The check of what a definition names by URL: services, pages for people, the OAuth2 issuer."""
+
+import json
+
+import pytest
+
+from autoconfig.operations.report import Verdict
+from tests.operations.world import DEFINITION, DOMAIN, FIRST, Checked, Request, Response, World
+
+DAV, LOGIN = f"dav.{DOMAIN}", f"login.{DOMAIN}"
+SERVICE = """<{section} type="{type}"><url>{url}</url>
+<authentication system="http">Basic</authentication><username>%EMAILADDRESS%</username></{section}>"""
+METADATA = {"issuer": f"https://{LOGIN}", "authorization_endpoint": "a", "token_endpoint": "b"}
+
+
+def checked(world: World, more: str, status: int = 200, body: bytes = b"", **headers: str) -> Checked:
+    """Check a provider whose definition has `more`; each host but the usual ones answers so."""
+    world.definition_text = DEFINITION.replace("</clientConfig>", f"{more}</clientConfig>")
+    for host in (DAV, LOGIN):
+        world.records[host, "A"] = [FIRST]
+
+    def answer(request: Request) -> Response | None:
+        if request.host not in (DAV, LOGIN):
+            return None
+        return status, {name.replace("_", "-"): value for name, value in headers.items()}, body
+
+    world.respond.append(answer)
+    return world.check()
+
+
+def service(type_: str, path: str = "/") -> tuple[str, str]:
+    """Return a section of a definition, and the subject of its line."""
+    section = {"caldav": "calendar", "carddav": "addressbook"}.get(type_, "incomingServer")
+    url = f"https://{DAV}{path}"
+    text = SERVICE.format(section=section, type=type_, url=url)
+    return text, f"{type_} {url}"
+
+
+@pytest.mark.parametrize("type_", ["caldav", "carddav"])
+def test_a_service_that_asks_for_the_login_that_is_promised_is_right(world: World, type_: str) -> None:
+    text, subject = service(type_)
+    found = checked(world, text, 401, WWW_Authenticate='Basic realm="x"')
+    assert found.text(subject) == "it asks for a login"
+    (request,) = [one for one in world.requests if one.host == DAV]
+    assert (request.method, request.headers["depth"]) == ("PROPFIND", "0")
+    assert "authorization" not in request.headers
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "text"),
+    [
+        (401, {"WWW_Authenticate": "Negotiate"}, "it asks for a login, but not by Basic"),
+        (404, {}, "it answers 404, not as caldav does"),
+        (200, {}, "it answers 200, not as caldav does"),
+        (502, {}, "it answers 502: the reverse proxy gets no response from the server"),
+    ],
+)
+def test_a_service_that_does_not_answer_as_promised_is_wrong(
+    world: World, status: int, headers: dict[str, str], text: str
+) -> None:
+    section, subject = service("caldav")
+    found = checked(world, section, status, **headers)
+    assert found.of(Verdict.WRONG)[subject] == text
+    assert found.remedy(subject)
+
+
+@pytest.mark.parametrize(("status", "headers"), [(207, {}), (200, {"DAV": "1, calendar-access"})])
+def test_a_service_that_greets_without_a_login_is_right(world: World, status: int, headers: dict[str, str]) -> None:
+    section, subject = service("caldav")
+    assert checked(world, section, status, **headers).text(subject) == "it answers as caldav does"
+
+
+def test_a_service_whose_requests_go_over_http_is_wrong(world: World) -> None:
+    section, subject = service("caldav")
+
+    def answer(request: Request) -> Response | None:
+        if request.host != DAV or request.scheme == "http":
+            return None
+        return 302, {"Location": f"http://{DAV}/x"}, b""
+
+    world.respond.append(answer)
+    found = checked(world, section, 401, WWW_Authenticate="Basic")
+    assert found.of(Verdict.WRONG)[subject] == "requests to it go over http"
+
+
+def test_a_service_whose_certificate_is_for_another_name_is_wrong(world: World) -> None:
+    section, subject = service("carddav")
+    world.issued[DAV] = world.authority.issue_cert("a.example")
+    assert checked(world, section).of(Verdict.WRONG)[subject] == f"the certificate is not for {DAV}"
+
+
+PAGE = f'<webMail><loginPage url="https://{LOGIN}/mail"/></webMail>'
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"), [(200, Verdict.RIGHT), (404, Verdict.WRONG), (403, Verdict.WARNING), (503, Verdict.WRONG)]
+)
+def test_pages_for_people_must_be_there(world: World, status: int, verdict: Verdict) -> None:
+    found = checked(world, PAGE, status)
+    finding = found.line(f"page https://{LOGIN}/mail").finding
+    assert finding
+    assert finding.verdict is verdict
+    assert finding.text.startswith(f"it answers {status}")
+
+
+OAUTH2 = f"""<oAuth2><issuer>{LOGIN}</issuer><scope>mail</scope><authURL>https://{LOGIN}/a</authURL>
+<tokenURL>https://{LOGIN}/t</tokenURL></oAuth2>"""
+
+
+@pytest.mark.parametrize(
+    ("metadata", "text"),
+    [
+        (METADATA, "its metadata names it"),
+        (METADATA | {"issuer": "https://other.example"}, "its metadata is that of the issuer https://other.example"),
+        ({"issuer": f"https://{LOGIN}/"}, "its metadata has no authorization_endpoint and no token_endpoint"),
+        ([], "it has no metadata (RFC 8414)"),
+        ({}, "its metadata is that of the issuer of no name"),
+    ],
+)
+def test_the_metadata_of_the_issuer_must_be_its_own(world: World, metadata: object, text: str) -> None:
+    found = checked(world, OAUTH2, 200, json.dumps(metadata).encode())
+    assert found.text(f"OAuth2 issuer {LOGIN}") == text
+    assert (text in found.of(Verdict.WRONG).values()) is (metadata != METADATA)
