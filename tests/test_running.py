@@ -13,6 +13,7 @@ import pytest
 from autoconfig.metrics import State
 from autoconfig.reloading import Reloader
 from autoconfig.sources import Contents, Settings, Sources
+from tests.signatories import SigningAuthority
 from tests.support import COMMAND, PATIENCE, WITHOUT_OVERRIDE, Served, Write, becomes, serving, wait_until
 
 PATH = "/mail/config-v1.1.xml"
@@ -224,3 +225,25 @@ def test_an_error_that_no_one_has_thought_of_is_reported_and_the_next_reload_wor
     requests.put(None)
     assert applied.get(timeout=PATIENCE).definitions[0].domains[0] == "example.com"
     assert wait_until(lambda: not state.failed)
+
+
+def test_an_error_is_reported_with_its_lines_and_the_certificates_that_end_soon_with_the_reload(
+    signing_authority: SigningAuthority, write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = signing_authority.signatory(days=5)
+    requests: SimpleQueue[None] = SimpleQueue()
+    applied: SimpleQueue[Settings] = SimpleQueue()
+    state = State()
+    sources = Sources((write({">143<": ">99999<", ">plain<": ">none<"}),), one.certificate, one.key, one.chain)
+    Reloader(requests, sources, applied.put, state).start()
+    requests.put(None)
+    assert wait_until(lambda: state.failed)
+    assert [record.getMessage().rpartition(":")[2] for record in caplog.records if record.levelname == "ERROR"] == [
+        " port 99999 is out of range; use 1-65535",
+        " socketType none is not SSL, STARTTLS or plain",
+    ]
+    write()
+    requests.put(None)
+    applied.get(timeout=PATIENCE)
+    assert wait_until(lambda: f"{one.certificate}: the signing certificate" in caplog.text)
+    assert not state.failed
