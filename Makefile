@@ -1,4 +1,4 @@
-# Two commands do all the set-up: `make serve` and `make test`. `make help` lists the rest.
+# `make serve` and `make test` set up everything that they need. `make help` lists all targets.
 
 PYTHON ?= python3
 VENV := .venv
@@ -18,13 +18,13 @@ serve: $(SERVING) ## Serve the BT settings on http://127.0.0.1:8000
 
 test: $(READY) ## Run the tests, in parallel and in random order (docs/testing.md)
 	$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal
-	@echo 'Real clients, browsers and deployments have their own tests: make test-clients test-web test-deploy'
+	@echo 'To test with real clients, a browser and containers: make test-clients test-web test-deploy'
 
-test-clients: $(READY) ## Install the real clients (root, Debian) and run only their tests, none skipped
+test-clients: $(READY) ## Install real clients and run only their tests, without skips (root, Debian)
 	tests/clients/install
 	REQUIRE_CLIENTS=1 $(BIN)/pytest tests/clients
 
-test-web: $(READY) ## Install Chromium and axe-core (root, Debian, npm) and run only the setup page's tests, none skipped
+test-web: $(READY) ## Install Chromium and axe-core and run only the setup page's tests, without skips (root, Debian, npm)
 	tests/web/install
 	REQUIRE_WEB=1 $(BIN)/pytest tests/web
 
@@ -33,11 +33,11 @@ lint: $(READY) ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(READY) ## Let ruff mend style
+format: $(READY) ## Fix the style with ruff
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: ## Pin the dependencies anew (needs uv)
+lock: ## Update the pinned dependencies (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
 	    pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
@@ -45,20 +45,20 @@ lock: ## Pin the dependencies anew (needs uv)
 	for group in build docs release; do uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
 	    --group $$group -o requirements-$$group.lock; done
 
-bench: $(READY) ## Measure beside the bare HTTP server, nginx and a peer; docs/performance.md tells how to read it
+bench: $(READY) ## Compare the speed with a bare HTTP server, nginx and a peer (docs/performance.md)
 	tests/benchmark/install .venv-bench
 	$(BIN)/python -m tests.benchmark $(BENCH)
 
-coverage: $(READY) ## Run the tests and require that they reach every line and every branch
+coverage: $(READY) ## Run the tests and require full line and branch coverage
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest --numprocesses $(JOBS) --dist worksteal
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-mutants: $(READY) ## Change the code in a hundred places, and show which changes no test notices; docs/testing.md tells more
+mutants: $(READY) ## Change the code in a hundred places and list the changes that no test detects (docs/testing.md)
 	$(BIN)/python -m tests.mutants $(MUTANTS)
 
-stress: $(READY) ## Load through Caddy while workers die, files change and hostile clients hold on (root, Debian; minutes)
+stress: $(READY) ## Send load through Caddy while workers die, files change and clients attack (root, Debian; minutes)
 	tests/clients/install
 	$(BIN)/python -m tests.stress $(STRESS)
 
@@ -70,14 +70,14 @@ record-clients: $(READY) ## Write docs/clients.md from runs of the real clients
 	tests/clients/install
 	REQUIRE_CLIENTS=1 RECORD_CLIENTS=docs/clients.md $(BIN)/pytest tests/clients
 
-test-deploy: $(READY) ## Build and start the container image (root, Debian), with all other tests of deploy/
+test-deploy: $(READY) ## Run only the tests of deploy/, with containers, without skips (root, Debian)
 	tests/deploy/install
 	REQUIRE_DEPLOY=1 $(BIN)/pytest tests/deploy
 
-reference: $(READY) ## Write docs/reference.md, the commands and environment variables, from the code
+reference: $(READY) ## Write docs/reference.md (commands and environment variables) from the code
 	$(BIN)/python -m tests.reference docs/reference.md
 
-test-packaging: $(READY) ## Build sdist, wheel and documentation, and test them
+test-packaging: $(READY) ## Build the sdist, the wheel and the documentation, and test them
 	REQUIRE_PACKAGING=1 $(BIN)/pytest tests/packaging
 
 screenshot: $(READY) ## Take the screenshots of the setup page for the README and docs
@@ -87,7 +87,7 @@ screenshot: $(READY) ## Take the screenshots of the setup page for the README an
 docs: .venv-docs/.ready ## Build the documentation as a site, in dist/site
 	.venv-docs/bin/mkdocs build --quiet
 
-dist: .venv-release/.ready ## Build sdist and wheel in dist/, the same bytes each time, and check them
+dist: .venv-release/.ready ## Build sdist and wheel reproducibly in dist/, and check them
 	rm -rf dist/*.whl dist/*.tar.gz
 	.venv-release/bin/python -m build --quiet --no-isolation --outdir dist
 	.venv-release/bin/twine check --strict dist/*.whl dist/*.tar.gz
@@ -95,7 +95,7 @@ dist: .venv-release/.ready ## Build sdist and wheel in dist/, the same bytes eac
 deb: dist ## Build a package for Debian 12 in dist/ (needs dpkg)
 	deploy/debian/build dist/*.whl dist
 
-sbom: .venv-release/.ready ## List what the server consists of, in dist/sbom.json (CycloneDX)
+sbom: .venv-release/.ready ## Write the bill of materials, dist/sbom.json (CycloneDX)
 	mkdir -p dist
 	.venv-release/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --mc-type application \
 	    --output-file dist/sbom.json requirements.lock
@@ -105,10 +105,10 @@ sbom: .venv-release/.ready ## List what the server consists of, in dist/sbom.jso
 	.venv-$*/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-clean: ## Remove what the other targets made
+clean: ## Remove everything that the other targets created
 	rm -rf $(VENV) .venv-bench .venv-docs .venv-release bench.json tests/web/node_modules dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-# The environment is made again only when what goes into it changes.
+# The environment is rebuilt only when its inputs change.
 $(SERVING): requirements.lock requirements-build.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo "$(PYTHON) is `$(PYTHON) --version`; Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
@@ -118,7 +118,7 @@ $(SERVING): requirements.lock requirements-build.lock pyproject.toml
 	PYTHONPATH=$(VENV)/build $(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# What tests, linters and builds need comes on top.
+# The dependencies of tests, linters and builds, installed into the same environment
 $(READY): $(SERVING) requirements-dev.lock
 	$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@

@@ -1,4 +1,4 @@
-"""What the tests of deploy/ need: a container image, and a network for the reverse proxies."""
+"""Fixtures of the tests of deploy/, and the checks for the programs that they need."""
 
 import os
 import shutil
@@ -14,11 +14,14 @@ from tests.support import LeftOut
 
 
 def missing(**packages: str) -> str:
-    """Say what this machine lacks of some programs, by the Debian packages that have them, and how to get it."""
-    lacking = sorted({package for program, package in packages.items() if not shutil.which(program)})
-    if lacking:
-        return f"not installed: {', '.join(lacking)}; `make test-deploy` installs them (root, Debian)"
-    return "they need root: sudo make test-deploy" if os.geteuid() else ""
+    """Return which of some programs are missing, as Debian packages, and how to install them; empty if none is.
+
+    `packages` gives the Debian package of each program.
+    """
+    absent = sorted({package for program, package in packages.items() if not shutil.which(program)})
+    if absent:
+        return f"not installed: {', '.join(absent)}; `make test-deploy` installs them (root, Debian)"
+    return "root is required: sudo make test-deploy" if os.geteuid() else ""
 
 
 CONTAINERS = missing(
@@ -31,7 +34,7 @@ CONTAINERS = missing(
     }
 )
 PROXIES = missing(caddy="caddy", curl="curl", ip="iproute2", jq="jq", knotd="knot", nginx="nginx-light")
-KUBECTL = "" if shutil.which("kubectl") and shutil.which("jq") else "it needs kubectl 1.27 or newer, and jq"
+KUBECTL = "" if shutil.which("kubectl") and shutil.which("jq") else "kubectl 1.27 or newer, or jq, is not installed"
 
 _LEFT_OUT = (
     LeftOut("the container image", CONTAINERS or "it takes minutes; `make test-deploy` builds it", "REQUIRE_DEPLOY", "test_container.py"),
@@ -61,7 +64,7 @@ def _complete() -> None:
 
 @pytest.fixture(scope="package")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A machine with a Docker engine that has all images."""
+    """A machine with a Docker engine and all images."""
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
     caddy = compose["services"]["caddy"]["image"]
     folder = tmp_path_factory.mktemp("machine")

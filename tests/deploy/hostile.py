@@ -1,4 +1,4 @@
-"""What a client can send to a reverse proxy: an email address in every place of a request, and paths in every spelling."""
+"""Hostile requests to a reverse proxy: an email address in every part of a request, and paths in every spelling."""
 
 import base64
 from collections.abc import Iterator
@@ -100,7 +100,7 @@ BYTES = (
 
 
 def requests() -> list[str]:
-    """Return requests that have an address in every place where one can be, well-formed or not."""
+    """Return requests with an address in every possible part, well-formed or not."""
     return [
         *(request(f"{method} {target} HTTP/1.1") for target in TARGETS for method in ("GET", "POST")),
         *(request(f"GET {FILE} HTTP/1.1", HOST, header) for header in HEADERS),
@@ -115,7 +115,7 @@ def requests() -> list[str]:
 
 
 def exchanges() -> list[dict[str, Any]]:
-    """Return all of that over https and http, and what goes wrong below HTTP."""
+    """Return exchanges with these requests over https and http, and failures below HTTP."""
     sent = [exchange(data, tls=tls, timeout=4) for data in requests() for tls in ("any", "")]
     good = request(f"GET {FILE} HTTP/1.1")
     sent += [
@@ -140,7 +140,7 @@ def exchanges() -> list[dict[str, Any]]:
 
 
 def spelled(path: str) -> Iterator[str]:
-    """Yield spellings of a path that some program might take for the path itself."""
+    """Yield spellings that a program might treat as the path itself."""
     cases = [path, path.upper(), path.title(), path.swapcase(), path.capitalize()]
     encoded = [path[:n] + f"%{ord(path[n]):02{kind}}" + path[n + 1 :] for n in range(1, len(path)) for kind in "xX"]
     whole = "/" + "".join(f"%{ord(letter):02x}" for letter in path[1:])

@@ -1,7 +1,6 @@
 """Container images, built by buildah from the files of deploy/.
 
-Where no registry of images can be reached, a Debian made by debootstrap stands in for the base images, and Debian's Caddy
-for Caddy's own image.
+The tests need no image registry: debootstrap makes the base image, and Debian's Caddy replaces Caddy's own image.
 """
 
 import os
@@ -14,13 +13,13 @@ PROJECT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"BUILDAH_ISOLATION": "chroot"}
 BASE = "localhost/bt-autoconfig-test-base"
 IMAGE = "bt-autoconfig:1.0.0"
-"""What deploy/compose.yaml calls it."""
+"""The name in deploy/compose.yaml."""
 NEXT_IMAGE = "bt-autoconfig:next"
 _CADDY_SETTINGS = ("--env=XDG_DATA_HOME=/data", "--env=XDG_CONFIG_HOME=/config", "--workingdir=/srv")
 
 
 def buildah(*arguments: str | Path, timeout: float = 900) -> str:
-    """Run buildah and return what it prints."""
+    """Run buildah and return its output. Fails if buildah does."""
     command = ["buildah", *arguments]
     done = subprocess.run(
         command, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=timeout, cwd=PROJECT
@@ -30,7 +29,7 @@ def buildah(*arguments: str | Path, timeout: float = 900) -> str:
 
 
 def _base(folder: Path) -> None:
-    """Make the base image, which later runs on this machine use again."""
+    """Make the base image, unless an earlier run on this machine has made it."""
     if buildah("images", "--quiet", "--filter", f"reference={BASE}"):
         return
     include = "--include=ca-certificates,dbus,libcap2-bin,python3,python3-venv,systemd"
@@ -44,7 +43,7 @@ def _base(folder: Path) -> None:
 
 
 def _caddy(name: str) -> None:
-    """Build a stand-in with the paths, the command and the capability of Caddy's own image."""
+    """Build an image with the paths, the command and the capability of Caddy's own image."""
     container = buildah("from", BASE)
     buildah("copy", container, "/usr/bin/caddy", "/usr/bin/caddy")
     prepare = "mkdir -p /config/caddy /data/caddy /etc/caddy /srv && chmod 1777 /config/caddy /data/caddy"
@@ -61,9 +60,9 @@ def _caddy(name: str) -> None:
 
 @contextmanager
 def images(folder: Path, caddy: str) -> Iterator[None]:
-    """Build the server's image, a next version of it, and `caddy`."""
+    """Build the server's image, its next version and the image `caddy`; remove them afterwards."""
     _base(folder / "base")
-    # The build fetches packages the way that this machine does.
+    # The build needs this machine's settings for the package index.
     volumes = [f"--volume={path}:{path}:ro" for path in ("/etc/ssl/certs", "/etc/pip.conf") if Path(path).exists()]
     secrets = [f"--env={name}" for name in ("PIP_CERT", "PIP_INDEX_URL", "HTTPS_PROXY") if name in os.environ]
     buildah("build", "--format=docker", "--network=host", f"--build-arg=BASE={BASE}", *volumes, *secrets,
@@ -81,7 +80,7 @@ def images(folder: Path, caddy: str) -> Iterator[None]:
 
 
 def save(name: str, folder: Path) -> Path:
-    """Save an image as a file for `docker load`."""
+    """Save an image as a file for `docker load`, and return the file."""
     file = folder / f"{name.replace('/', '_').replace(':', '_')}.tar"
     if not file.exists():
         buildah("push", name, f"docker-archive:{file}:{name}")

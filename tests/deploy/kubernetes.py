@@ -1,4 +1,4 @@
-"""The manifests of deploy/kubernetes as kubectl builds them, and how gateways match paths."""
+"""Read the manifests that kubectl builds from deploy/kubernetes, and match paths as gateways do."""
 
 import shutil
 import subprocess
@@ -14,7 +14,7 @@ Manifest = dict[str, Any]
 
 
 def build(folder: Path) -> list[Manifest]:
-    """Return what `kubectl apply -k` would apply."""
+    """Return the manifests that `kubectl apply -k` would apply. Fails on errors and warnings."""
     done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""  # nothing deprecated
@@ -22,7 +22,7 @@ def build(folder: Path) -> list[Manifest]:
 
 
 def overlay(folder: Path, replacements: dict[str, str]) -> Path:
-    """Copy deploy/kubernetes, edit the example as an operator would, and return the example's copy."""
+    """Copy deploy/kubernetes, edit the example as an operator would, and return the copied example."""
     copy = folder / "kubernetes"
     shutil.copytree(KUBERNETES, copy)
     file = copy / "example" / "kustomization.yaml"
@@ -48,7 +48,7 @@ def environment(container: Manifest) -> dict[str, str]:
 
 
 class Paths:
-    """The paths that a route or an Ingress passes on: those that are named, and those below named prefixes."""
+    """The paths that a route or an Ingress passes on: exact ones, and those below prefixes."""
 
     def __init__(self, exact: set[str], prefixes: set[str]) -> None:
         self._exact, self._prefixes = exact, prefixes
@@ -74,7 +74,7 @@ class Paths:
         )
 
     def match(self, path: str) -> bool:
-        """Tell whether a path is passed on. Prefixes match whole elements; letter case matters."""
+        """Return whether a path is passed on. Prefixes match whole elements. Matching is case-sensitive."""
         if path in self._exact:
             return True
         elements = path.split("/")

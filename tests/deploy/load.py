@@ -1,4 +1,4 @@
-"""Requests a page again and again until a file appears, run as `python load.py HOST CA STOP`; prints every result as JSON."""
+"""Request a page repeatedly until the file STOP exists, and print every result as JSON: `python load.py HOST CA STOP`."""
 
 import http.client
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def request(host: str, context: ssl.SSLContext, method: str) -> str:
-    """Make a request on a connection of its own; return the status, or the error."""
+    """Send a request on a new connection; return the status, or the name of the error."""
     connection = http.client.HTTPSConnection(host, timeout=30, context=context)
     try:
         body = "emailaddress=fred%40example.com" if method == "POST" else None

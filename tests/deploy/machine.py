@@ -1,6 +1,6 @@
-"""An operator's machine for the tests: a network, private /etc and /var, and a Docker engine of its own.
+"""An operator's machine for the tests, with its own network, /etc, /var and Docker engine.
 
-What it does not have is the internet: images are built beforehand by buildah, with Debian's packages for base images.
+It has no internet access: buildah builds the images beforehand.
 """
 
 import os
@@ -18,7 +18,7 @@ PROJECT = Path(__file__).parents[2]
 DOCUMENT = PROJECT / "docs" / "deploy.md"
 
 _DOCKER = """#!/bin/sh
-# Debian has Compose as a program of its own, and images come from buildah.
+# In Debian, Compose is a separate program. buildah has already built the images.
 case "$*" in
   *" build") exit 0 ;;
   compose\\ *) shift; exec docker-compose "$@" ;;
@@ -28,7 +28,7 @@ esac
 
 
 def steps() -> dict[str, str]:
-    """Return the commands of docs/deploy.md by the names of their steps."""
+    """Return the commands of each named step in docs/deploy.md."""
     found = re.findall(r"<!-- step: ([\w -]+) -->\n```sh\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
     assert len(dict(found)) == len(found)
     return dict(found)
@@ -62,29 +62,32 @@ class Machine:
                 shutil.copy(PROJECT / name, target)
 
     def install(self, program: str, script: str) -> None:
-        """Put a program before those of the machine."""
+        """Install a script that takes precedence over the machine's program of that name."""
         file = self._programs / program
         file.write_text(script)
         file.chmod(0o755)
 
     def command(self, *command: str | Path) -> list[str | Path]:
-        """Return a command that runs on this machine, in the clone."""
+        """Return the command that runs another command on this machine, in the clone."""
         enter: list[str | Path] = ["nsenter", f"--target={self._keeper}", "--mount", "--net"]
         return [*enter, "sh", "-c", 'cd "$0" && exec "$@"', self.clone, *command]
 
     def run(self, *command: str | Path, timeout: float = 120, output: str = "stdout") -> str:
-        """Run a command on this machine, and return what it prints to stdout, or to stderr."""
+        """Run a command on this machine, and return its stdout, or with `output="stderr"` its stderr.
+
+        Fails if the command does, or after `timeout` seconds.
+        """
         done = subprocess.run(self.command(*command), env=self.environment, capture_output=True, text=True,
                               check=False, timeout=timeout)  # fmt: skip
         assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
         return done.stdout if output == "stdout" else done.stderr
 
     def follow(self, step: str, output: str = "stdout") -> str:
-        """Run the commands of a step of docs/deploy.md, and return what they print."""
+        """Run the commands of a step in docs/deploy.md, and return their output."""
         return self.run("sh", "-euc", steps()[step], output=output)
 
     def write(self, path: str, text: str) -> None:
-        """Write a file of this machine, for example in /etc."""
+        """Write a file on this machine, for example in /etc."""
         subprocess.run(self.command("tee", path), input=text, text=True, check=True, capture_output=True)
 
     def start_docker(self) -> None:
@@ -117,7 +120,7 @@ class Machine:
 
 @contextmanager
 def machine(folder: Path) -> Iterator[Machine]:
-    """Make a machine, and remove it with all that runs on it."""
+    """Make a machine; afterwards, remove it and everything that runs on it."""
     with network() as lab:
         overlays = ""
         for name in ("etc", "var"):

@@ -1,6 +1,6 @@
-"""The reverse proxies of deploy/ in a network of the tests: Debian's Caddy and nginx, with the shipped configuration.
+"""Debian's Caddy and nginx with the configuration in deploy/, in a network of the tests.
 
-Only what needs the internet or an operator's own values is replaced: certificates, log folders, long timeouts.
+The tests replace only certificates, log folders and long timeouts.
 """
 
 import json
@@ -15,14 +15,14 @@ from tests.clients.tls import Authority
 DEPLOY = Path(__file__).parents[2] / "deploy"
 HOST = "autoconfig.btinternet.com"
 SETUP_HOST = "setup.example.com"
-"""The host of --public-url, as deploy/nginx/bt-autoconfig.conf has it."""
+"""The host of --public-url in deploy/nginx/bt-autoconfig.conf."""
 ADDRESS_6 = "2001:db8::1"
 CLIENT, CLIENT_6 = "192.0.2.77", "2001:db8::77"
-"""The addresses of the client, which no log may have."""
+"""The client's addresses, which no log may contain."""
 
 
 def replaced(text: str, replacements: dict[str, str]) -> str:
-    """Return a file's text with an operator's changes, each of which must have something to change."""
+    """Return a file's text with an operator's changes. Fails if the text to replace is missing."""
     for old, new in replacements.items():
         assert old in text, old
         text = text.replace(old, new)
@@ -30,14 +30,14 @@ def replaced(text: str, replacements: dict[str, str]) -> str:
 
 
 def add_addresses(lab: Network) -> None:
-    """Give the network IPv6, and addresses for a client."""
+    """Add IPv6 and a client's addresses to the network."""
     for address in (f"{ADDRESS_6}/64", f"{CLIENT_6}/64"):
         subprocess.run(["ip", "-n", lab.name, "address", "add", address, "dev", "inner", "nodad"], check=True)
     subprocess.run(["ip", "-n", lab.name, "address", "add", f"{CLIENT}/24", "dev", "inner"], check=True)
 
 
 def start_caddy(lab: Network, replacements: dict[str, str] | None = None) -> None:
-    """Start Caddy with deploy/Caddyfile; its own authority stands in for Let's Encrypt."""
+    """Start Caddy with deploy/Caddyfile, and with its local authority instead of Let's Encrypt."""
     configuration = lab.folder / "Caddyfile"
     changes = {"admin off": "admin off\n\tlocal_certs\n\tskip_install_trust"} | (replacements or {})
     configuration.write_text(replaced((DEPLOY / "Caddyfile").read_text(), changes))
@@ -50,9 +50,9 @@ def start_caddy(lab: Network, replacements: dict[str, str] | None = None) -> Non
 def install_nginx(
     lab: Network, certificates: dict[str, tuple[Path, Path]], replacements: dict[str, str] | None = None
 ) -> Path:
-    """Install deploy/nginx beside Debian's nginx.conf, and return that file's copy.
+    """Install deploy/nginx with a copy of Debian's nginx.conf, and return the copy.
 
-    `certificates` are those of the names of a lineage in /etc/letsencrypt/live.
+    `certificates` gives the chain and key for each folder in /etc/letsencrypt/live.
     """
     folder = lab.folder / "nginx"
     for name in ("sites-enabled", "snippets", "log", "conf.d"):
@@ -94,11 +94,11 @@ def certificates(authority: Authority) -> dict[str, tuple[Path, Path]]:
 
 
 def request(line: str, host: str = HOST, *headers: str, body: str = "") -> str:
-    """Return a request's bytes as text; the proxy is asked to close the connection after it."""
-    head = [line, f"Host: {host}", "Connection: close", *headers]
+    """Return a request as text, with one character for each byte. It tells the proxy to close the connection."""
+    lines = [line, f"Host: {host}", "Connection: close", *headers]
     if body:
-        head.append(f"Content-Length: {len(body)}")
-    return "\r\n".join(head) + "\r\n\r\n" + body
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join(lines) + "\r\n\r\n" + body
 
 
 def exchange(
@@ -111,7 +111,7 @@ def exchange(
     timeout: float = 20,
     abort: bool = False,
 ) -> dict[str, Any]:
-    """Describe an exchange for `send`; `tls` is a kind that sender.py knows, or empty for plain TCP."""
+    """Describe an exchange for `send`. `tls` is a kind that sender.py supports, or empty for plain TCP."""
     return {
         "data": data, "tls": tls, "sni": sni, "port": port or (443 if tls else 80), "timeout": timeout, "abort": abort,
         "address": ADDRESS_6 if ipv6 else ADDRESS, "source": CLIENT_6 if ipv6 else CLIENT,
@@ -119,19 +119,19 @@ def exchange(
 
 
 def send(lab: Network, exchanges: list[dict[str, Any]]) -> list[str]:
-    """Send all of it from the client's addresses, and return what came back for each."""
+    """Send the exchanges from the client's addresses, and return their responses."""
     script = Path(__file__).with_name("sender.py")
     results: list[str] = json.loads(lab.run([sys.executable, script], stdin=json.dumps(exchanges)))
     return results
 
 
 def status(response: str) -> str:
-    """Return the status of a response, or what came instead of one."""
+    """Return the status of a response, or the first characters of anything else."""
     return response.split(" ", 2)[1] if response.startswith("HTTP/") else response[:100]
 
 
 def start_upstream(lab: Network) -> Path:
-    """Start the server that fails on request; return the file that has what it received."""
+    """Start the server that fails on request, and return the file in which it records the requests."""
     record = lab.folder / "received"
     record.touch()
     lab.start("upstream", [sys.executable, Path(__file__).with_name("upstream.py"), "8000", record])
@@ -140,5 +140,5 @@ def start_upstream(lab: Network) -> Path:
 
 
 def received(record: Path) -> list[str]:
-    """Return the requests that the upstream has received."""
+    """Return the requests that the upstream has recorded."""
     return [json.loads(line) for line in record.read_text().splitlines()]

@@ -1,7 +1,7 @@
-"""Sends bytes to a reverse proxy from another address: JSON on stdin and stdout, one exchange for each.
+"""Send bytes to a reverse proxy from another address. Run it in the network of the tests.
 
-Run in the lab's network. proxies.exchange describes an exchange; the result is what came back, with an error or a
-timeout in angle brackets.
+Reads a JSON list of exchanges (see proxies.exchange) from stdin, and writes the list of responses to stdout. An error or
+a timeout is in angle brackets.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from typing import Any
 
 
 def context(kind: str) -> ssl.SSLContext:
-    """Return a client's TLS context: `any` accepts every certificate, `strict` none, `old` knows only TLS 1.0."""
+    """Return a client's TLS context: `any` accepts every certificate, `strict` none, `old` supports only TLS 1.0."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if kind != "strict":
         made.check_hostname = False
@@ -36,7 +36,7 @@ def client_hello(sni: str) -> bytes:
 
 
 def broken(hello: bytes, kind: str) -> bytes:
-    """Break a ClientHello: nginx takes these errors for critical ones."""
+    """Break a ClientHello. nginx logs these errors as critical."""
     if kind == "broken key":  # An X25519 key share of zeros (RFC 7748, section 6.1)
         start = hello.index(b"\x00\x1d\x00\x20") + 4
         return hello[:start] + bytes(32) + hello[start + 32 :]
@@ -44,21 +44,23 @@ def broken(hello: bytes, kind: str) -> bytes:
     return hello[:start] + b"\xff\xff" + hello[start + 2 :]
 
 
-def exchange(one: dict[str, Any]) -> str:
-    """Send what there is to send, and return what comes back until the peer closes or says nothing any more."""
-    data = one["data"].encode("latin-1")
+def exchange(described: dict[str, Any]) -> str:
+    """Send the data, and return what the peer sends until it closes the connection or the timeout expires."""
+    data = described["data"].encode("latin-1")
     received = b""
     try:
         connection = socket.create_connection(
-            (one["address"], one["port"]), timeout=one["timeout"], source_address=(one["source"], 0)
+            (described["address"], described["port"]),
+            timeout=described["timeout"],
+            source_address=(described["source"], 0),
         )
         with connection:
-            if one["tls"].startswith("broken"):
-                data = broken(client_hello(one["sni"]), one["tls"])
-            elif one["tls"]:
-                connection = context(one["tls"]).wrap_socket(connection, server_hostname=one["sni"] or None)
+            if described["tls"].startswith("broken"):
+                data = broken(client_hello(described["sni"]), described["tls"])
+            elif described["tls"]:
+                connection = context(described["tls"]).wrap_socket(connection, server_hostname=described["sni"] or None)
             connection.sendall(data)
-            if one["abort"]:
+            if described["abort"]:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 return "<aborted>"
             while piece := connection.recv(65536):

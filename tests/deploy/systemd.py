@@ -1,4 +1,4 @@
-"""A machine with systemd: a container whose first process it is."""
+"""A container that runs systemd."""
 
 import subprocess
 import time
@@ -16,16 +16,16 @@ class Systemd:
                    "--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw", f"--volume={machine.clone}:/srv"]  # fmt: skip
         self.name = machine.run("docker", "run", "--detach", *options, image).strip()
         self.until("systemctl is-system-running", lambda state: state.strip() in ("running", "degraded"))
-        # Docker's namespaces leave systemd no user namespaces of its own.
+        # In a Docker container, systemd cannot create user namespaces.
         self.run("mkdir -p /etc/systemd/system/bt-autoconfig.service.d")
         self.run("printf '[Service]\\nPrivateUsers=no\\n' > /etc/systemd/system/bt-autoconfig.service.d/docker.conf")
 
     def run(self, command: str) -> str:
-        """Run a shell's commands in the container."""
+        """Run shell commands in the container, and return their output."""
         return self.machine.run("docker", "exec", self.name, "sh", "-euc", command)
 
     def until(self, command: str, expected: Callable[[str], bool]) -> None:
-        """Wait until what a command prints is as expected."""
+        """Wait until the output of a command is as expected. Fails with the journal after 30 seconds."""
         deadline = time.monotonic() + 30
         while True:
             done = subprocess.run(self.machine.command("docker", "exec", self.name, "sh", "-uc", command),
@@ -36,11 +36,11 @@ class Systemd:
             time.sleep(0.2)
 
     def get(self, path: str) -> str:
-        """Request a path of the server."""
+        """Return the body of the server's response for a path."""
         script = f"import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8000{path}').read())"
         return self.run(f'python3 -c "{script}"')
 
     def remove(self) -> None:
-        """Print the journal, which pytest shows with a failure, and remove the container."""
+        """Print the journal, which pytest shows if a test fails, and remove the container."""
         print(self.run("journalctl --no-pager -n 200"))  # noqa: T201
         self.machine.run("docker", "rm", "--force", self.name)

@@ -1,4 +1,4 @@
-"""Attacks through the shipped reverse proxies, and directly behind them, while a thousand clients set themselves up."""
+"""Attacks on the server, directly and through the shipped reverse proxies, while a thousand clients set themselves up."""
 
 import asyncio
 import json
@@ -18,9 +18,7 @@ CLIENTS = 1000
 
 
 @pytest.mark.parametrize("proxy", ["caddy", "nginx"])
-def test_a_thousand_clients_behind_a_proxy_get_their_own_responses_while_attackers_do_what_they_can(
-    proxy: str, tmp_path: Path
-) -> None:
+def test_a_thousand_clients_get_their_own_responses_through_a_proxy_during_attacks(proxy: str, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     with network() as lab:
         lab.start("server", [COMMAND, "serve", "--workers", "2"])
@@ -36,9 +34,9 @@ def test_a_thousand_clients_behind_a_proxy_get_their_own_responses_while_attacke
 
 
 def main() -> None:
-    """Attack in the network, and print what the clients got."""
+    """Attack from within the network, and print the clients' results as JSON."""
     tls = ssl.create_default_context()
-    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE  # the proxy's certificate is another test's business
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE  # other tests check the proxy's certificate
     targets = [Target(8000), Target(443, HOST, tls, None, ADDRESS)]
     results, attacks = asyncio.run(besiege(f"https://{ADDRESS}", HOST, CLIENTS, targets, tls))
     good = results.good.total()

@@ -22,7 +22,7 @@ def manifests() -> list[Manifest]:
 
 
 class Pod:
-    """A container with the environment, volumes, user and limits of the Deployment, and with its probes."""
+    """A container with the environment, volumes, user, limits and probes of the Deployment."""
 
     def __init__(self, machine: Machine, manifests: list[Manifest]) -> None:
         self._machine = machine
@@ -41,7 +41,7 @@ class Pod:
         self.address = machine.run("docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", self.name).strip()
 
     def mount(self, data: dict[str, str]) -> None:
-        """Lay files out as the kubelet does for a ConfigMap: links to a folder that is a link itself."""
+        """Write files as the kubelet does for a ConfigMap: as links into a folder that is itself a link."""
         shutil.rmtree(self._definitions, ignore_errors=True)
         version = self._definitions / "..2026_11_24"
         version.mkdir(parents=True)
@@ -51,25 +51,25 @@ class Pod:
             (self._definitions / name).symlink_to(Path("..data", name))
 
     def get(self, path: str, port: str = "http") -> str:
-        """Request a path at a port of the container by its name; return the status, 000 if there is no response."""
+        """Request a path at a named port of the container; return the status, or 000 if there is no response."""
         number = next(one["containerPort"] for one in self.container["ports"] if one["name"] == port)
         command = f"curl --silent --output /dev/null --write-out '%{{http_code}}' 'http://{self.address}:{number}{path}' || true"
         return self._machine.run("sh", "-c", command).strip()
 
     def probe(self, name: str) -> str:
-        """Do what a probe does."""
+        """Send a probe's request, and return the status."""
         check = self.container[name]["httpGet"]
         return self.get(check["path"], check["port"])
 
     def wait(self, probe: str, status: str) -> None:
-        """Wait until a probe gets a status."""
+        """Wait until a probe gets a status. Fails with the logs after 30 seconds."""
         deadline = time.monotonic() + 30
         while self.probe(probe) != status:
             assert time.monotonic() < deadline, self.logs()
             time.sleep(0.1)
 
     def logs(self) -> str:
-        """Return what the container has printed."""
+        """Return the container's output."""
         return self._machine.run("sh", "-c", f"docker logs {self.name} 2>&1")
 
 
@@ -81,7 +81,7 @@ def pod(engine: Machine, manifests: list[Manifest]) -> Iterator[Pod]:
     engine.run("docker", "rm", "--force", made.name)
 
 
-def test_the_image_says_who_runs_it_and_how_to_see_that_it_is_well(engine: Machine) -> None:
+def test_the_image_sets_its_user_and_health_check_and_has_no_pip(engine: Machine) -> None:
     (settings,) = json.loads(engine.run("docker", "image", "inspect", IMAGE))
     assert settings["Config"]["User"] == "65532:65532"
     assert "/healthz" in " ".join(settings["Config"]["Healthcheck"]["Test"])
@@ -100,16 +100,14 @@ def test_the_pod_serves_the_definitions_of_the_config_map_and_is_ready(pod: Pod)
     assert pod.get("/v1.1/btinternet.com") == "404"
 
 
-def test_the_pod_has_its_metrics_at_the_port_that_prometheus_is_told(pod: Pod, manifests: list[Manifest]) -> None:
+def test_the_pod_serves_metrics_at_the_annotated_port(pod: Pod, manifests: list[Manifest]) -> None:
     (deployment,) = of_kind(manifests, "Deployment")
     annotations = deployment["spec"]["template"]["metadata"]["annotations"]
     assert annotations["prometheus.io/port"] == "9000"
     assert pod.get("/metrics", "metrics") == "200"
 
 
-def test_a_pod_that_ends_is_not_ready_but_serves_until_the_gateway_knows(
-    engine: Machine, manifests: list[Manifest]
-) -> None:
+def test_a_pod_that_shuts_down_is_not_ready_but_still_serves(engine: Machine, manifests: list[Manifest]) -> None:
     ending = Pod(engine, manifests)
     try:
         ending.wait("startupProbe", "200")

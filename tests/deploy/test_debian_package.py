@@ -1,4 +1,4 @@
-"""The Debian package, installed on a Debian 12 that has nothing but systemd and Python."""
+"""The Debian package, installed on a Debian 12 with only systemd and Python."""
 
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from tests.deploy.machine import PROJECT, Machine
 from tests.deploy.systemd import Systemd
 
 pytestmark = pytest.mark.timeout(900)
-"""The first test builds the package, and images."""
+"""The first test builds the package and the images."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_the_command_works_from_any_folder(debian: Systemd) -> None:
     assert "autoconfig" in debian.run("cd / && bt-autoconfig dns --host setup.example.com")
 
 
-def test_more_workers_can_be_set_in_the_environment_file(debian: Systemd) -> None:
+def test_the_environment_file_sets_the_number_of_workers(debian: Systemd) -> None:
     debian.run("echo BT_AUTOCONFIG_WORKERS=2 >> /etc/bt-autoconfig/environment && systemctl restart bt-autoconfig")
     debian.until("systemctl show --property=TasksCurrent --value bt-autoconfig", lambda tasks: int(tasks) >= 3)
     assert "mail.btinternet.com" in debian.get("/mail/config-v1.1.xml")
@@ -52,7 +52,7 @@ def test_a_changed_definition_survives_an_upgrade(debian: Systemd) -> None:
     assert "mail2.btinternet.com" in debian.get("/mail/config-v1.1.xml")
 
 
-def test_purging_it_leaves_nothing(debian: Systemd) -> None:
+def test_a_purge_removes_every_file(debian: Systemd) -> None:
     debian.run("rm -r /etc/systemd/system/bt-autoconfig.service.d")
     debian.run("dpkg --purge bt-autoconfig")
     left = debian.run("find / -xdev -path /srv -prune -o -path /proc -prune -o -name '*bt-autoconfig*' -print")

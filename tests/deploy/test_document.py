@@ -1,4 +1,4 @@
-"""The commands of docs/deploy.md for Caddy and nginx without containers, on a machine with Debian's packages."""
+"""The commands in docs/deploy.md for Caddy and nginx without containers, with Debian's packages."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,14 +13,14 @@ from tests.support import COMMAND
 
 DOMAINS = [f"d{number}.example" for number in range(40)]
 SYSTEMCTL = """#!/bin/sh
-# There is no systemd on this machine.
+# This machine has no systemd.
 case "$*" in
   "restart caddy") exec setsid caddy run --config /etc/caddy/Caddyfile --adapter caddyfile > {log} 2>&1 < /dev/zero & ;;
   "reload nginx") nginx ;;
 esac
 """
 CERTBOT = """#!/bin/sh
-# The certificate of the first name, or of --cert-name, from the tests' own authority.
+# Install the tests' own certificate for the first name, or for --cert-name.
 while [ "$1" != --cert-name ] && [ "$1" != -d ]; do shift; done
 mkdir -p /etc/letsencrypt/live && cp -r "{certificates}/$2" /etc/letsencrypt/live/
 """
@@ -28,7 +28,7 @@ mkdir -p /etc/letsencrypt/live && cp -r "{certificates}/$2" /etc/letsencrypt/liv
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Iterator[Machine]:
-    """A machine with the server, and with names for it."""
+    """A machine with the server and its DNS records."""
     with machine(tmp_path) as made:
         add_addresses(made.lab)
         text = (PROJECT / "tests" / "example.xml").read_text()
@@ -50,7 +50,7 @@ def installed(tmp_path: Path) -> Iterator[Machine]:
 
 
 def statuses(machine: Machine, *hosts: str) -> list[str]:
-    """Request a file from some hosts over https, by IPv4 and IPv6."""
+    """Request an autoconfig file from some hosts over https, by IPv4 and IPv6; return the statuses."""
     sent = [
         exchange(request("GET /mail/config-v1.1.xml HTTP/1.1", host), sni=host, ipv6=ipv6)
         for host in hosts
@@ -59,7 +59,7 @@ def statuses(machine: Machine, *hosts: str) -> list[str]:
     return [status(response) for response in send(machine.lab, sent)]
 
 
-def test_caddy_has_a_certificate_for_every_name_after_each_was_requested_once(installed: Machine) -> None:
+def test_caddy_has_a_certificate_for_every_name_after_one_request_for_each(installed: Machine) -> None:
     caddyfile = installed.clone / "deploy" / "Caddyfile"
     caddyfile.write_text(
         caddyfile.read_text().replace("admin off", "admin off\n\tlocal_certs\n\tskip_install_trust", 1)
@@ -107,6 +107,6 @@ def test_nginx_serves_the_names_of_its_certificates_and_closes_other_connections
     assert response.endswith("proof")
 
 
-def test_the_document_has_a_test_for_every_step() -> None:
+def test_every_step_in_the_document_has_a_test() -> None:
     tests = "".join(file.read_text() for file in Path(__file__).parent.glob("test_*.py"))
     assert [step for step in steps() if f'"{step}"' not in tests] == []

@@ -1,4 +1,4 @@
-"""What `bt-autoconfig export` writes, served by nginx and Caddy with the configurations that it writes too."""
+"""The files of `bt-autoconfig export`, served by nginx and Caddy with the exported configurations."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ HEADERS = {
     "content-type", "cache-control", "content-security-policy", "x-content-type-options", "access-control-allow-origin", "vary",
     "content-language", "referrer-policy", "content-disposition",
 }  # fmt: skip
-"""All that the server sends but the entity tag, the length and the date."""
+"""The headers to compare: all except the entity tag, the length and the date."""
 CUSTOMER = "customer.example"
 
 
@@ -36,12 +36,12 @@ class Response(NamedTuple):
         assert len(names) == len(set(names)), head
         return cls(status(text), {name.lower(): value for name, value in fields}, body)
 
-    def matters(self) -> tuple[str, dict[str, str], str]:
+    def compared(self) -> tuple[str, dict[str, str], str]:
         return self.status, {name: value for name, value in self.headers.items() if name in HEADERS}, self.body
 
 
 class Exported(NamedTuple):
-    """An export that nginx or Caddy serves, beside the server itself."""
+    """An export that nginx or Caddy serves, and the server itself in the same network."""
 
     lab: Network
     folder: Path
@@ -64,7 +64,7 @@ class Exported(NamedTuple):
         ]
         return [Response.read(text) for text in send(self.lab, sent)]
 
-    def of_the_server(self, places: list[tuple[str, str]]) -> list[Response]:
+    def get_from_server(self, places: list[tuple[str, str]]) -> list[Response]:
         sent = [
             exchange(request(f"GET {path} HTTP/1.1", host, "X-Forwarded-Proto: https"), tls="", port=8000)
             for host, path in places
@@ -98,7 +98,7 @@ def caddy(lab: Network, folder: Path, hosts: list[str]) -> None:
 
 @pytest.fixture(scope="module", params=[nginx, caddy])
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
-    """Three definitions: BT's, one whose settings depend on the domain, and one that hosts domains."""
+    """An export of three definitions: BT's, one whose settings depend on the domain, and one that hosts domains."""
     write = Write(tmp_path_factory.mktemp("definitions"))
     hosting = {
         "example.com": "hoster.example",
@@ -125,7 +125,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         yield Exported(lab, folder, manifest)
 
 
-def test_every_response_is_the_servers_own(exported: Exported) -> None:
+def test_every_response_equals_the_servers(exported: Exported) -> None:
     places = exported.places()
     hosts = {host for host, _ in places}
     domains = (
@@ -138,9 +138,9 @@ def test_every_response_is_the_servers_own(exported: Exported) -> None:
         "mx.example",
     )
     assert {f"autoconfig.{domain}" for domain in domains} | set(domains) <= hosts
-    static, served = exported.get(places), exported.of_the_server(places)
+    static, served = exported.get(places), exported.get_from_server(places)
     for place, one, another in zip(places, static, served, strict=True):
-        assert one.matters() == another.matters(), place
+        assert one.compared() == another.compared(), place
         assert one.status == "200"
     by_host = {
         host: response.body
@@ -150,7 +150,7 @@ def test_every_response_is_the_servers_own(exported: Exported) -> None:
     assert "imap.second.example" in by_host["autoconfig.second.example"]
 
 
-def test_a_page_with_a_code_to_scan_is_at_one_host_and_the_others_redirect_there(exported: Exported) -> None:
+def test_a_page_with_a_qr_code_is_at_one_host_and_the_others_redirect_to_it(exported: Exported) -> None:
     redirects = exported.redirects()
     assert ("autoconfig.talk21.com", "/setup/iphone/", "https://autoconfig.btinternet.com/setup/iphone/") in redirects
     responses = exported.get([(host, path) for host, path, _ in redirects])
@@ -162,7 +162,7 @@ def test_a_page_with_a_code_to_scan_is_at_one_host_and_the_others_redirect_there
         assert (location.removeprefix("https://").removesuffix(path), path) in places
 
 
-def test_what_is_not_exported_gets_404(exported: Exported) -> None:
+def test_paths_that_are_not_exported_get_404(exported: Exported) -> None:
     host = "autoconfig.btinternet.com"
     file = f"/{host}/mail/config-v1.1.xml"
     paths = ["/manifest.json", "/nginx-http.conf", "/Caddyfile", file, "/anything", "/mail", "/mail/", "/setup", "/readyz",
@@ -171,13 +171,13 @@ def test_what_is_not_exported_gets_404(exported: Exported) -> None:
     assert [path for path, one in zip(paths, responses, strict=True) if one.status != "404"] == []
 
 
-def test_a_hosted_domain_is_in_no_file(exported: Exported) -> None:
+def test_no_file_contains_a_hosted_domain(exported: Exported) -> None:
     files = [file for file in exported.folder.rglob("*") if file.is_file()]
     assert len(files) > 100
     assert [file for file in files if CUSTOMER.encode() in file.read_bytes() or CUSTOMER in str(file)] == []
 
 
-def test_autoconfig_files_are_served_over_http_too_and_pages_and_profiles_over_https_alone(exported: Exported) -> None:
+def test_autoconfig_files_are_served_over_http_too_but_pages_and_profiles_only_over_https(exported: Exported) -> None:
     host = "autoconfig.btinternet.com"
     file, *others = exported.get(
         [(host, path) for path in ("/mail/config-v1.1.xml", "/", "/email.mobileconfig", "/cy/setup/iphone/")], tls=""
@@ -188,7 +188,7 @@ def test_autoconfig_files_are_served_over_http_too_and_pages_and_profiles_over_h
     ]  # fmt: skip
 
 
-def test_a_form_is_not_answered_as_if_it_were_a_page(exported: Exported) -> None:
+def test_a_post_gets_405(exported: Exported) -> None:
     (response,) = exported.get([("autoconfig.btinternet.com", "/")], method="POST")
     assert response.status == "405"
 
@@ -201,7 +201,7 @@ def test_a_file_is_the_same_with_a_query_and_over_ipv6(exported: Exported) -> No
     plain, *others = exported.get([("autoconfig.talk21.com", "/mail/config-v1.1.xml")]) + exported.get(
         places, ipv6=True
     )
-    assert [one.matters() for one in others] == [plain.matters()] * 2
+    assert [one.compared() for one in others] == [plain.compared()] * 2
 
 
 def test_no_log_has_an_address(exported: Exported) -> None:

@@ -1,4 +1,4 @@
-"""The files of deploy/ are what the programs that read them want, and fit the server."""
+"""The files of deploy/ suit the programs that read them, and the server."""
 
 import json
 import os
@@ -21,7 +21,7 @@ UNITS = [DEPLOY / "bt-autoconfig.service", DEPLOY / "bt-autoconfig.socket"]
 
 
 def environment_variables() -> set[str]:
-    """Return all that `serve` understands."""
+    """Return the environment variables of `serve`."""
     help_ = subprocess.run([COMMAND, "serve", "--help"], capture_output=True, text=True, check=True).stdout
     return set(re.findall(r"BT_AUTOCONFIG_[A-Z_]+", help_))
 
@@ -31,9 +31,9 @@ def environment_variables() -> set[str]:
     [path for path in sorted(DEPLOY.rglob("*")) if path.is_file()],
     ids=lambda path: str(path.relative_to(DEPLOY)),
 )
-def test_every_option_that_is_set_is_one_of_the_servers(file: Path) -> None:
-    here_alone = {"BT_AUTOCONFIG_SERVER"}  # where Caddy finds the server
-    assert set(re.findall(r"BT_AUTOCONFIG_[A-Z_]+", file.read_text())) <= environment_variables() | here_alone
+def test_every_environment_variable_is_one_of_the_servers(file: Path) -> None:
+    caddys = {"BT_AUTOCONFIG_SERVER"}
+    assert set(re.findall(r"BT_AUTOCONFIG_[A-Z_]+", file.read_text())) <= environment_variables() | caddys
 
 
 # systemd
@@ -45,7 +45,7 @@ needs_systemd = pytest.mark.skipif(
 
 
 def unit(folder: Path) -> list[Path]:
-    """Return copies of the units that start this checkout's command."""
+    """Return copies of the units that start the command of this checkout."""
     copies = []
     example = DEPLOY / "kubernetes" / "example" / "definitions"
     for file in UNITS:
@@ -57,14 +57,14 @@ def unit(folder: Path) -> list[Path]:
 
 
 @needs_systemd
-def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     done = subprocess.run(["systemd-analyze", "verify", *unit(tmp_path)], capture_output=True, text=True, check=False)
     complaints = [line for line in done.stderr.splitlines() if "bt-autoconfig" in line]
     assert complaints == []
 
 
 @needs_systemd
-def test_systemd_calls_the_service_hardened() -> None:
+def test_systemd_rates_the_service_as_hardened() -> None:
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=20", UNITS[0]],
         capture_output=True,
@@ -75,7 +75,7 @@ def test_systemd_calls_the_service_hardened() -> None:
 
 
 @needs_systemd
-def test_the_service_is_started_by_its_socket_and_answers(tmp_path: Path) -> None:
+def test_the_socket_starts_the_service(tmp_path: Path) -> None:
     service = unit(tmp_path)[0].read_text()
     (command,) = re.findall("^ExecStart=(.*)$", service, re.MULTILINE)
     settings = dict(line.split("=", 1) for line in re.findall("^Environment=(.*)$", service, re.MULTILINE))
@@ -103,7 +103,7 @@ def test_the_service_is_started_by_its_socket_and_answers(tmp_path: Path) -> Non
 # Prometheus
 
 
-def test_the_dashboard_shows_figures_that_the_server_has(signing: tuple[str, ...]) -> None:
+def test_the_server_has_every_metric_of_the_dashboard(signing: tuple[str, ...]) -> None:
     dashboard = (DEPLOY / "grafana.json").read_text()
     shown = set(re.findall(r"bt_autoconfig_[a-z_]+", dashboard))
     assert len(json.loads(dashboard)["panels"]) == 8
@@ -137,7 +137,7 @@ def test_one_line_admits_a_prometheus_on_another_machine() -> None:
     assert "IPAddressDeny=any" in UNITS[0].read_text()
 
 
-def test_compose_trusts_the_network_that_its_own_proxy_is_in() -> None:
+def test_compose_trusts_only_the_network_of_its_own_proxy() -> None:
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
     server, caddy = compose["services"]["bt-autoconfig"], compose["services"]["caddy"]
     (network,) = compose["networks"]["web"]["ipam"]["config"]

@@ -16,14 +16,12 @@ from tests.deploy.kubernetes import KUBERNETES, Manifest, Paths, build, environm
 from tests.support import COMMAND
 
 GATEWAY = {"../gateway # or ../ingress": "../gateway"}
-_ENVOY = (
-    "components:\n  - ../envoy-gateway # remove it for other gateways, and see that they do not log query strings\n"
-)
+_ENVOY = "components:\n  - ../envoy-gateway # for other gateways, remove this line and make sure that they do not log query strings\n"
 INGRESS = {"../gateway # or ../ingress": "../ingress", _ENVOY: ""}
 SIGNING = {"# - ../signing": "  - ../signing"}
 LOOKUPS = {"# - ../lookups": "  - ../lookups"}
 OWN_KINDS = {"Certificate", "EnvoyProxy", "Gateway", "HTTPRoute", "Middleware"}
-"""Kinds that are no part of Kubernetes itself."""
+"""Kinds that are not part of Kubernetes itself."""
 INTERNAL = ("/metrics", "/tls/ask", "/readyz")
 HTTP = [
     "/mail/config-v1.1.xml", "/.well-known/autoconfig/mail/config-v1.1.xml", "/.well-known/mail-v1.xml", "/v1.1/example.com",
@@ -35,7 +33,7 @@ HTTPS = [
     *(path.path.replace("{domain}", "example.com").replace("{address}", "fred@example.com") for one in PROTOCOLS for path in one.paths),
     "/Autodiscover/Autodiscover.json",
 ]  # fmt: skip
-"""Every path that the server has for clients, and an Autodiscover path as some clients spell it."""
+"""Every path that the server has for clients, and another spelling of an Autodiscover path."""
 
 
 @pytest.fixture(
@@ -87,14 +85,14 @@ def test_the_definitions_of_the_example_are_valid(example: list[Manifest]) -> No
     subprocess.run([COMMAND, "validate", KUBERNETES / "example" / "definitions"], check=True, capture_output=True)
 
 
-def test_the_image_is_named_in_the_example_alone(example: list[Manifest]) -> None:
+def test_only_the_example_names_the_image(example: list[Manifest]) -> None:
     (container,) = pod_of(example)["containers"]
     assert container["image"] == "registry.example.com/bt-autoconfig:1.0.0"
     elsewhere = [file for file in KUBERNETES.rglob("*.yaml") if "registry." in file.read_text()]
     assert elsewhere == [KUBERNETES / "example" / "kustomization.yaml"]
 
 
-def test_the_autoscaler_alone_sets_the_number_of_replicas(example: list[Manifest]) -> None:
+def test_only_the_autoscaler_sets_the_number_of_replicas(example: list[Manifest]) -> None:
     (deployment,) = of_kind(example, "Deployment")
     (autoscaler,) = of_kind(example, "HorizontalPodAutoscaler")
     (budget,) = of_kind(example, "PodDisruptionBudget")
@@ -107,7 +105,7 @@ def test_the_autoscaler_alone_sets_the_number_of_replicas(example: list[Manifest
     )
 
 
-def test_the_server_connects_to_nothing_but_with_lookups_to_the_dns(tmp_path: Path) -> None:
+def test_the_server_may_connect_to_nothing_or_with_lookups_to_dns_alone(tmp_path: Path) -> None:
     for replacements, allowed in ((GATEWAY, []), (GATEWAY | LOOKUPS, [("UDP", 53), ("TCP", 53)])):
         policies = of_kind(build(overlay(tmp_path / str(len(allowed)), replacements)), "NetworkPolicy")
         labels = of_kind(build(KUBERNETES / "example"), "Deployment")[0]["spec"]["template"]["metadata"]["labels"]
@@ -131,7 +129,7 @@ def test_pods_run_without_root_on_a_read_only_file_system(manifests: list[Manife
     assert all(mount.get("readOnly") for name, mount in mounts.items() if name != "tmp")
 
 
-def test_a_pod_has_time_for_the_drain_and_the_requests_in_flight(example: list[Manifest]) -> None:
+def test_the_grace_period_of_a_pod_covers_the_drain_and_the_requests_in_flight(example: list[Manifest]) -> None:
     pod = pod_of(example)
     grace_time = 20  # the server's default
     assert (
@@ -158,7 +156,7 @@ def test_the_certificate_has_every_hostname_that_clients_request(example: list[M
 
 
 def paths(manifests: list[Manifest]) -> tuple[Paths, Paths]:
-    """Return what is passed on over https, and over http."""
+    """Return the paths that are passed on over https, and those over http."""
     by_name = {one["metadata"]["name"]: one for one in manifests if one["kind"] in ("HTTPRoute", "Ingress")}
     read = Paths.of_route if "bt-autoconfig-redirect" not in by_name else Paths.of_ingress
     return read(by_name["bt-autoconfig-https"]), read(by_name["bt-autoconfig-http"])
@@ -177,12 +175,12 @@ def test_the_page_and_profiles_are_not_passed_on_over_http(manifests: list[Manif
 
 
 def test_internal_endpoints_are_out_of_reach_in_every_spelling(manifests: list[Manifest]) -> None:
-    """Whether the gateway matches and passes on the path as it came, normalised, or decoded and normalised."""
+    """This covers gateways that use the path as received, normalised, or decoded and normalised."""
     spellings = [
-        (target, posixpath.normpath(unquote(came)), posixpath.normpath(came), came)
+        (target, posixpath.normpath(unquote(sent)), posixpath.normpath(sent), sent)
         for path in INTERNAL
         for target in spelled(path)
-        for came in [target.partition("?")[0].partition("#")[0].removeprefix("http://autoconfig.btinternet.com")]
+        for sent in [target.partition("?")[0].partition("#")[0].removeprefix("http://autoconfig.btinternet.com")]
     ]
     reached = [
         target
@@ -215,7 +213,7 @@ def test_envoy_gateway_writes_no_access_log(example: list[Manifest]) -> None:
     assert proxy["spec"]["telemetry"]["accessLog"] == {"disable": True}
 
 
-def test_references_lead_to_what_there_is(manifests: list[Manifest]) -> None:
+def test_every_reference_resolves(manifests: list[Manifest]) -> None:
     services = {one["metadata"]["name"]: one["spec"]["ports"] for one in of_kind(manifests, "Service")}
     for route in of_kind(manifests, "HTTPRoute"):
         (gateway,) = of_kind(manifests, "Gateway")

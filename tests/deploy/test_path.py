@@ -1,4 +1,4 @@
-"""The whole path of docs/deploy.md: its commands, with Docker, from an empty machine to signed profiles and an upgrade."""
+"""The commands for containers in docs/deploy.md, from an empty machine to signed profiles and an upgrade."""
 
 import json
 import subprocess
@@ -20,13 +20,13 @@ pytestmark = pytest.mark.timeout(900)
 SETUP = "setup.example.com"
 ADDRESS = "fred.bloggs@example.com"
 CUSTOMER, LISTED, FOREIGN = "customer.example", "listed.example", "foreign.example"
-"""Domains of others: one whose mail goes to the provider, one that is only in a list, and one that is neither."""
+"""Other domains: one with an MX record of the provider, one that is only in a list, and one with neither."""
 OWN = {"<domain>example.net</domain>": '<domain purpose="mx">example.net</domain>'}
-"""The example provider takes the mail of other domains too."""
+"""Changes that make the example a provider that hosts domains."""
 
 
 class Deployment:
-    """What docs/deploy.md has started, and requests from outside."""
+    """The deployment, and requests from outside."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -39,11 +39,11 @@ class Deployment:
         )
 
     def logs(self) -> str:
-        """Return what all containers have printed."""
+        """Return the output of all containers."""
         return self.machine.run("docker-compose", "-f", "deploy/compose.yaml", "logs", "--no-color")
 
     def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for something to become true."""
+        """Wait until a condition is true. Fails with the logs after 30 seconds."""
         deadline = time.monotonic() + 30
         while not condition():
             assert time.monotonic() < deadline, self.logs()[-5000:]
@@ -51,7 +51,7 @@ class Deployment:
 
     @contextmanager
     def requests(self) -> Iterator[list[str]]:
-        """Request the page without pause; the list has the results afterwards."""
+        """Request the page continuously. The list contains the results afterwards."""
         stop, results = self.machine.folder / "stop", list[str]()
         stop.unlink(missing_ok=True)
         script = Path(__file__).with_name("load.py")
@@ -78,11 +78,11 @@ class Deployment:
 
 
 def zones(records: str) -> dict[str, str]:
-    """Return the records that the dns command prints, by domain, with those that the machine's owner adds."""
+    """Return the records that the dns command prints, by domain, and those that the operator adds."""
     found = {}
     for zone in records.split("$ORIGIN ")[1:]:
         domain, _, rest = zone.partition(".\n")
-        # The lab's name server does not follow a CNAME into another zone, as a resolver does.
+        # The test network's name server, unlike a resolver, does not follow a CNAME into another zone.
         rest = rest.replace(f"CNAME {SETUP}.", "A 192.0.2.1")
         found[domain] = f"{rest}\n@ A 192.0.2.1\nsetup A 192.0.2.1\n"
     return found | {
@@ -97,9 +97,9 @@ def zones(records: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def deployment(engine: Machine) -> Iterator[Deployment]:
-    """Two definitions, Caddy, and the DNS records that the server asks for."""
+    """The server with two definitions, Caddy, and their DNS records."""
     caddyfile = engine.clone / "deploy" / "Caddyfile"
-    # Caddy's own authority stands in for Let's Encrypt.
+    # Caddy's local authority replaces Let's Encrypt.
     caddyfile.write_text(
         caddyfile.read_text().replace("admin off", "admin off\n\tlocal_certs\n\tskip_install_trust", 1)
     )
@@ -149,10 +149,10 @@ def test_each_definition_is_served_at_its_own_names_with_certificates(deployment
     assert json.loads(pacc)["info"]["provider"]["name"] == "BT Mail"
 
 
-def test_a_hosted_domain_has_settings_and_certificates_at_its_own_names_and_at_the_hosters(
+def test_a_hosted_domain_has_settings_at_its_own_names_and_at_the_providers(
     deployment: Deployment,
 ) -> None:
-    """Its MX says so; there is no list yet."""
+    """The server recognises it by its MX record; there is no list yet."""
     for host in ("autoconfig.example.net", f"autoconfig.{CUSTOMER}"):
         assert "imap.example.com" in deployment.get(
             f"https://{host}/mail/config-v1.1.xml?emailaddress=owner@{CUSTOMER}"
@@ -164,7 +164,7 @@ def test_a_hosted_domain_has_settings_and_certificates_at_its_own_names_and_at_t
             deployment.get(f"https://autoconfig.example.net/mail/config-v1.1.xml?emailaddress=owner@{domain}")
 
 
-def test_the_page_is_redirected_to_https_at_the_public_url_and_links_to_it(deployment: Deployment) -> None:
+def test_the_page_is_redirected_to_https_and_links_to_https_only(deployment: Deployment) -> None:
     page = deployment.get(f"http://{SETUP}/en/setup/iphone/", "--location", "--data", f"emailaddress={ADDRESS}")
     assert f"https://{SETUP}/email.mobileconfig" in page or "https://autoconfig.example.com/email.mobileconfig" in page
     assert f"http://{SETUP}" not in page
@@ -208,12 +208,12 @@ def test_profiles_are_signed_with_a_mounted_certificate(deployment: Deployment, 
     assert ADDRESS.encode() in done.stdout
 
 
-def test_profiles_are_signed_with_the_certificate_that_caddy_has(deployment: Deployment, tmp_path: Path) -> None:
+def test_profiles_are_signed_with_caddys_certificate(deployment: Deployment, tmp_path: Path) -> None:
     test_profiles_are_signed_with_a_mounted_certificate(deployment, tmp_path)
     deployment.machine.follow("containers sign with caddy")
     signed, signer = deployment.machine.folder / "signed.mobileconfig", deployment.machine.folder / "signer.pem"
 
-    def by_caddy() -> bool:
+    def signed_by_caddy() -> bool:
         deployment.get(f"https://{SETUP}/email.mobileconfig?emailaddress={ADDRESS}", "--output", str(signed))
         verify: list[str | Path] = [
             "openssl",
@@ -231,10 +231,10 @@ def test_profiles_are_signed_with_the_certificate_that_caddy_has(deployment: Dep
         names: list[str | Path] = ["openssl", "x509", "-in", signer, "-noout", "-ext", "subjectAltName"]
         return SETUP in subprocess.run(names, capture_output=True, check=True, text=True).stdout
 
-    deployment.until(by_caddy)
+    deployment.until(signed_by_caddy)
 
 
-def test_a_list_says_which_domains_are_hosted(deployment: Deployment) -> None:
+def test_only_listed_domains_are_hosted(deployment: Deployment) -> None:
     (deployment.machine.clone / "customers.txt").write_text(f"{LISTED}\n")
     deployment.machine.follow("containers hosted")
 
@@ -257,7 +257,7 @@ def running(machine: Machine) -> list[str]:
 
 def test_an_upgrade_to_another_image_loses_no_request(deployment: Deployment) -> None:
     machine = deployment.machine
-    # What git pull and docker compose build do: there is another image of the same name.
+    # Like git pull and docker compose build, this gives the name to another image.
     machine.install("git", "#!/bin/sh\nexec docker tag bt-autoconfig:next bt-autoconfig:1.0.0\n")
     (before,) = running(machine)
     with deployment.requests() as results:
@@ -284,7 +284,7 @@ def test_a_failed_upgrade_leaves_the_old_container_serving(deployment: Deploymen
     assert set(results) == {"200"}
 
 
-def test_nothing_but_the_proxy_listens_outside_and_internal_endpoints_are_out_of_reach(deployment: Deployment) -> None:
+def test_only_the_proxy_listens_outside_and_internal_endpoints_are_out_of_reach(deployment: Deployment) -> None:
     listening = deployment.machine.lab.run(["ss", "--no-header", "--listening", "--numeric", "--tcp"])
     ports = {line.split()[3].rpartition(":")[2] for line in listening.splitlines()}
     assert ports - {"53"} == {"80", "443"}

@@ -1,4 +1,4 @@
-"""The shipped reverse proxies, attacked from outside: no personal data is logged, no internal endpoint is reachable."""
+"""Attacks on the shipped reverse proxies: they log no personal data and expose no internal endpoint."""
 
 import subprocess
 import time
@@ -36,7 +36,7 @@ INTERNAL = ("/metrics", "/tls/ask", "/readyz")
 FAILURES = {
     "": "200", "empty": "502", "reset": "502", "silence": "504", "large header": "502", "large status": "502", "redirect": "302",
 }  # fmt: skip
-"""How the upstream fails, and the status that both proxies respond with."""
+"""How the upstream fails, and the status that both proxies return."""
 NONSENSE = (
     "cut",
     "no HTTP",
@@ -48,30 +48,30 @@ NONSENSE = (
     "upgrade",
     "too much",
 )
-"""Failures that the proxies respond to in different ways."""
+"""Failures for which the proxies return different statuses."""
 PLACES = (FILE, f"/autodiscover/autodiscover.json/v1.0/{FRED}?Protocol=Autodiscoverv1")
 
 
 class Proxy(NamedTuple):
-    """A running reverse proxy, and the file with what the server behind it has received."""
+    """A running reverse proxy, and the file with the requests that its upstream has received."""
 
     name: str
     lab: Network
     record: Path
 
     def traces(self) -> dict[str, list[str]]:
-        """Return the lines of all files with a trace of an address, a password or the client."""
+        """Return the lines of all files that contain a trace of an address, a password or the client."""
         folders = (self.lab.folder, Path("/var/lib/nginx"), Path("/var/log/nginx"), *self.open_files())
         return traces_in_files(folders, (*SECRETS, CLIENT, CLIENT_6), but=[self.record])
 
     def open_files(self) -> list[Path]:
-        """Return the files that programs of the network have open, deleted ones too: nginx deletes what it writes to."""
+        """Return the folders of open files of all programs in the network. nginx deletes its temporary files while open."""
         pids = subprocess.run(["ip", "netns", "pids", self.lab.name], capture_output=True, check=True, text=True).stdout
         return [Path("/proc", pid, "fd") for pid in pids.split()]
 
 
 def start(name: str, lab: Network, authority: Authority) -> None:
-    """Start a proxy that waits for its server for two seconds at most."""
+    """Start a proxy that waits at most two seconds for its upstream."""
     if name == "caddy":
         start_caddy(lab, {"lb_try_duration 15s": "lb_try_duration 1s", "response_header_timeout 30s": "response_header_timeout 2s",
                           "read_header 10s": "read_header 2s", "read_body 10s": "read_body 2s"})  # fmt: skip
@@ -87,7 +87,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="module", params=["caddy", "nginx"])
 def proxy(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Proxy]:
-    """A proxy before a server that fails on request."""
+    """A proxy with an upstream that fails on request."""
     with network() as lab:
         add_addresses(lab)
         record = start_upstream(lab)
@@ -142,7 +142,7 @@ def test_a_server_that_is_down_puts_no_personal_data_into_a_log(proxy: Proxy, au
         add_addresses(lab)
         down = Proxy(proxy.name, lab, start_upstream(lab))
         start(proxy.name, lab, authority)
-        # With a certificate for this name, obtained while the server lived.
+        # Caddy obtains the certificate for this name while the server runs.
         assert status(send(lab, [exchange(request("GET / HTTP/1.1"))])[0]) == "200"
         send(lab, [exchange(request("GET / HTTP/1.1", HOST, "X-Failure: exit"))])
         sent = [
@@ -154,7 +154,7 @@ def test_a_server_that_is_down_puts_no_personal_data_into_a_log(proxy: Proxy, au
         assert down.traces() == {}
 
 
-def test_no_body_is_written_to_a_disk_while_the_server_has_it(proxy: Proxy) -> None:
+def test_no_body_is_written_to_disk_while_the_server_works_on_it(proxy: Proxy) -> None:
     body = (FORM * 3000)[: 60 * 1024]
     before = len(received(proxy.record))
     with ThreadPoolExecutor() as pool:
@@ -193,25 +193,25 @@ def test_internal_endpoints_are_out_of_reach_in_every_spelling(proxy: Proxy) -> 
     responses = send(proxy.lab, sent)
     assert {"404"} == {status(response) for response in responses[-5 * len(INTERNAL) :]}
     passed = [one for one in received(proxy.record)[before:] if "\r\nX-Outside:" in one]
-    paths = {reached(one) for one in passed if not asked_by_the_proxy(one)}
+    paths = {requested_path(one) for one in passed if not sent_by_the_proxy_itself(one)}
     assert len(paths) > 20  # spellings of something else are passed on
     assert [path for path in paths if path.lower().rstrip("/") in INTERNAL] == []
 
 
-def reached(received_request: str) -> str:
-    """Return the path of a request as the server reads it: without the query, decoded once."""
+def requested_path(received_request: str) -> str:
+    """Return the path of a request as the server reads it: without the query, and decoded once."""
     target = received_request.split(" ", 2)[1]
     return unquote(urlsplit(target).path if "://" in target else target.partition("?")[0].partition("#")[0])
 
 
-def asked_by_the_proxy(received_request: str) -> bool:
-    """Tell whether Caddy asked about a host itself, before it redirects to it."""
+def sent_by_the_proxy_itself(received_request: str) -> bool:
+    """Return whether it is Caddy's own request for approval of a host, before a redirect."""
     return "\r\nX-Forwarded-Method: " in received_request and f" /tls/ask?domain={HOST} " in received_request
 
 
 @pytest.fixture(scope="module", params=["caddy", "nginx"])
 def served(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Proxy]:
-    """A proxy before the real server, with its access log and its metrics."""
+    """A proxy with the real server, its access log and its metrics."""
     with network() as lab:
         add_addresses(lab)
         lab.start("bt-autoconfig", [COMMAND, "serve", "--access-log", "--metrics-port", "9000"])
@@ -220,7 +220,7 @@ def served(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Pro
         yield Proxy(request.param, lab, lab.folder / "received")
 
 
-def test_no_request_puts_personal_data_into_a_log_of_the_server_either(served: Proxy) -> None:
+def test_no_request_puts_personal_data_into_the_servers_log(served: Proxy) -> None:
     responses = send(served.lab, exchanges())
     assert {"200", "308", "404", "413"} <= {status(response) for response in responses}
     assert "GET autoconfig 200" in served.lab.printed()
@@ -259,8 +259,8 @@ def test_the_page_is_served_over_https_and_its_forms_are_redirected_there(served
     assert status(redirect) == "308"
 
 
-def test_a_host_that_nobody_serves_here_is_in_no_response(served: Proxy) -> None:
-    """With nginx, an operator who lists the names instead of the pattern has the same for autoconfig.evil.example."""
+def test_no_response_contains_an_unknown_host(served: Proxy) -> None:
+    """nginx accepts autoconfig.evil.example, because the shipped server_name is a pattern; a list of names refuses it."""
     hosts = [
         "evil.example",
         "btinternet.com.evil.example",
@@ -277,7 +277,7 @@ def test_monitoring_from_outside_can_request_healthz(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["websocket", "h2c"])
-def test_upgrade_headers_are_removed_and_connection_names_no_headers_to_drop(proxy: Proxy, protocol: str) -> None:
+def test_upgrade_headers_are_removed_and_connection_removes_no_others(proxy: Proxy, protocol: str) -> None:
     headers = (
         f"Upgrade: {protocol}",
         "HTTP2-Settings: AAMAAABkAAQAAP__",
@@ -296,7 +296,7 @@ def test_upgrade_headers_are_removed_and_connection_names_no_headers_to_drop(pro
         assert absent not in head
 
 
-def test_only_what_clients_request_over_http_stays_on_http(proxy: Proxy) -> None:
+def test_http_requests_are_redirected_except_those_that_clients_send_over_http(proxy: Proxy) -> None:
     page = [("GET", "/"), ("POST", "/"), ("GET", "/site/setup.css"), ("GET", "/email.mobileconfig?emailaddress=a@b.c"), ("POST", "/email.mobileconfig"),
             ("GET", "/.well-known/user-agent-configuration.json"), ("GET", "/anything")]  # fmt: skip
     for method, target in page:

@@ -1,4 +1,4 @@
-"""The units of deploy/ under systemd itself, in a container, with the commands of docs/deploy.md."""
+"""The units of deploy/ under systemd in a container, installed by the commands in docs/deploy.md."""
 
 import subprocess
 import time
@@ -15,7 +15,7 @@ from tests.signatories import SigningAuthority
 pytestmark = pytest.mark.timeout(900)
 """The first test builds the images."""
 INSTALLED = ("python3 -m venv /opt/bt-autoconfig\n", "/opt/bt-autoconfig/bin/pip install .\n")
-"""What the image has already done."""
+"""Commands that the image has already run."""
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def systemd(engine: Machine) -> Iterator[Systemd]:
         made.remove()
 
 
-def test_the_service_starts_by_the_documents_commands_and_serves(systemd: Systemd) -> None:
+def test_the_documents_commands_start_the_service(systemd: Systemd) -> None:
     assert "imap.example.com" in systemd.get("/mail/config-v1.1.xml")
     assert systemd.run("systemctl is-active bt-autoconfig").strip() == "active"
 
@@ -46,7 +46,7 @@ def test_a_changed_definition_is_applied_by_systemctl_reload(systemd: Systemd) -
 
 
 def signer(systemd: Systemd) -> str:
-    """Return who signs profiles."""
+    """Return the certificates of a profile's signature, as text."""
     script = "import urllib.request as r; open('/tmp/p', 'wb').write(r.urlopen('http://127.0.0.1:8000/email.mobileconfig').read())"
     systemd.run(f'python3 -c "{script}"')
     profile = systemd.machine.folder / "systemd.mobileconfig"

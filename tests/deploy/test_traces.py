@@ -1,4 +1,4 @@
-"""The search for personal data finds it in every encoding."""
+"""The search for personal data in files."""
 
 import base64
 from urllib.parse import quote

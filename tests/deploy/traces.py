@@ -1,4 +1,4 @@
-"""Finds traces of personal data in files, in any encoding that a program may write."""
+"""Find traces of personal data in files, in any encoding that a program may use."""
 
 import base64
 import binascii
@@ -19,7 +19,7 @@ def _unescaped(match: re.Match[bytes]) -> bytes:
 
 
 def _readings(data: bytes) -> Iterator[bytes]:
-    """Yield data as it stands, and with what escapes there may be decoded."""
+    """Yield the data as it is, and with possible escapes decoded."""
     reading = data.lower()
     for _ in range(5):
         yield reading
@@ -30,12 +30,12 @@ def _readings(data: bytes) -> Iterator[bytes]:
 
 
 def spellings(secret: str) -> list[bytes]:
-    """Return a text as it is found in readings: itself, in hexadecimal, and in base64 at each of three offsets."""
+    """Return the encodings of a text to search for: plain, hexadecimal, and base64 at each of three offsets."""
     raw = secret.encode()
     encoded = []
     for offset in range(3):
         text = base64.b64encode(b"\0" * offset + raw)
-        # The first and last characters depend on what stands beside the secret.
+        # The first and last characters depend on the neighbouring bytes.
         encoded.append(text[(8 * offset + 5) // 6 : (8 * (offset + len(raw))) // 6])
     spelled = [raw, binascii.hexlify(raw), *encoded]
     with contextlib.suppress(ValueError):
@@ -45,17 +45,17 @@ def spellings(secret: str) -> list[bytes]:
 
 
 def traces(data: bytes, secrets: Iterable[str]) -> list[str]:
-    """Return those of some secrets that data has a trace of. Letter case does not matter."""
+    """Return the secrets of which the data contains a trace. The search is case-insensitive."""
     readings = set(_readings(data))
     return [secret for secret in secrets if any(one in reading for one in spellings(secret) for reading in readings)]
 
 
 def traces_in_files(folders: Iterable[Path], secrets: Iterable[str], but: Iterable[Path] = ()) -> dict[str, list[str]]:
-    """Return the lines of all files in some folders that have a trace of a secret, with the secrets."""
-    passed_over = set(but)
+    """Return each line in the folders' files that contains a trace of a secret, with the secrets found; skip the files `but`."""
+    skipped = set(but)
     found: dict[str, list[str]] = {}
     for file in (file for folder in folders for file in sorted(folder.rglob("*"))):
-        if file.is_file() and file.resolve() not in passed_over:
+        if file.is_file() and file.resolve() not in skipped:
             for line in file.read_bytes().splitlines():
                 if secrets_found := traces(line, secrets):
                     found[f"{file}: {line[:500]!r}"] = secrets_found

@@ -1,6 +1,6 @@
-"""A server behind a reverse proxy that fails as the request asks it to, run as `python upstream.py PORT RECORD`.
+"""A server that fails as a request's header `X-Failure` says, for tests of reverse proxies: `python upstream.py PORT RECORD`.
 
-The header `X-Failure` selects the failure. Every request is appended to RECORD as one JSON string, byte for byte.
+It appends every request to RECORD, byte for byte, as a JSON string.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ MAX_REQUEST = 1024 * 1024
 
 
 async def read_request(reader: asyncio.StreamReader) -> bytes:
-    """Return a request with its body. Raises IncompleteReadError at the end of the connection."""
+    """Return a request with its body. Raises IncompleteReadError if the client closes the connection."""
     head = await reader.readuntil(b"\r\n\r\n")
     fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
     return head + await reader.readexactly(int(fields.get(b"content-length", b"0")))
@@ -36,7 +36,7 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 
 async def respond(request: bytes, writer: asyncio.StreamWriter) -> bool:
-    """Respond, or fail. Return whether the connection can go on."""
+    """Respond, or fail. Return whether the connection can be kept open."""
     target = request.split(b" ", 2)[1]
     failure = header(request, b"x-failure")
     if failure == "reset":
@@ -80,12 +80,12 @@ async def serve(port: int, record: Path) -> None:
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            going_on = True
-            while going_on:
+            keep_open = True
+            while keep_open:
                 request = await read_request(reader)
                 with record.open("a") as file:
                     file.write(json.dumps(request.decode("latin-1")) + "\n")
-                going_on = await respond(request, writer)
+                keep_open = await respond(request, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:

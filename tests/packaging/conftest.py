@@ -1,4 +1,4 @@
-"""What is left out unless it is asked for: building packages takes a minute."""
+"""Skip the tests of packages unless they are requested: building takes a minute."""
 
 import os
 

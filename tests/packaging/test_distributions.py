@@ -17,7 +17,7 @@ _QUIET = ("--quiet", "--disable-pip-version-check", "--root-user-action=ignore")
 
 
 def copy(folder: Path) -> Path:
-    """Copy the project's files to a folder."""
+    """Copy the project's files to a folder, and return the folder."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=PROJECT, capture_output=True, check=True)
     for name in filter(None, listed.stdout.decode().split("\0")):
         target = folder / name
@@ -27,7 +27,7 @@ def copy(folder: Path) -> Path:
 
 
 def build(project: Path, umask: int) -> Path:
-    """Build sdist, and the wheel from it, and return their folder."""
+    """Build the sdist, and the wheel from it, and return their folder."""
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", "dist", "."]
     subprocess.run(command, cwd=project, check=True, stdout=subprocess.DEVNULL, umask=umask)
     return project / "dist"
@@ -40,7 +40,7 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The command of the wheel, installed alone in an empty environment with what it depends on."""
+    """The command of the wheel, installed with its dependencies in an empty environment."""
     environment = tmp_path_factory.mktemp("wheel") / "environment"
     venv.create(environment, with_pip=True)
     pip = environment / "bin" / "pip"
@@ -72,7 +72,7 @@ def test_the_same_source_gives_the_same_bytes(distributions: Path, tmp_path: Pat
         assert (again / name).read_bytes() == (distributions / name).read_bytes(), name
 
 
-def test_the_source_distribution_has_what_its_tests_need(distributions: Path) -> None:
+def test_the_source_distribution_contains_everything_that_its_tests_need(distributions: Path) -> None:
     (sdist,) = distributions.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
@@ -83,7 +83,7 @@ def test_the_source_distribution_has_what_its_tests_need(distributions: Path) ->
     assert {"Makefile", "pyproject.toml", "requirements.lock", "requirements-dev.lock", "README.md", "LICENSE"} <= names
 
 
-def test_the_wheel_has_the_package_and_its_stylesheets_and_nothing_else(distributions: Path) -> None:
+def test_the_wheel_contains_only_the_package_and_its_stylesheets(distributions: Path) -> None:
     (wheel,) = distributions.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
@@ -95,7 +95,7 @@ def test_the_wheel_has_the_package_and_its_stylesheets_and_nothing_else(distribu
     assert {"autoconfig/bt.xml", "autoconfig/py.typed", "xml_templates/autoconfig.xsl"} <= set(names)
 
 
-def test_the_bill_of_materials_names_every_pinned_dependency() -> None:
+def test_the_bill_of_materials_lists_every_pinned_dependency() -> None:
     subprocess.run(["make", "--silent", "sbom"], cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
     text = (PROJECT / "dist" / "sbom.json").read_text()
     for line in (PROJECT / "requirements.lock").read_text().splitlines():
@@ -104,6 +104,6 @@ def test_the_bill_of_materials_names_every_pinned_dependency() -> None:
             assert f'"pkg:pypi/{name.lower()}@{version}"' in text
 
 
-def test_the_documentation_builds_as_a_site_without_a_dead_link() -> None:
+def test_the_documentation_builds_as_a_site_without_dead_links() -> None:
     subprocess.run(["make", "--silent", "docs"], cwd=PROJECT, check=True)
     assert "bt-autoconfig" in (PROJECT / "dist" / "site" / "index.html").read_text()
