@@ -93,6 +93,7 @@ dist: .venv-release/.ready ## Build sdist and wheel reproducibly in dist/, and c
 	.venv-release/bin/twine check --strict dist/*.whl dist/*.tar.gz
 
 deb: dist ## Build a package for Debian 12 in dist/ (needs dpkg)
+	rm -f dist/*.deb
 	deploy/debian/build dist/*.whl dist
 
 sbom: .venv-release/.ready ## Write the bill of materials, dist/sbom.json (CycloneDX)

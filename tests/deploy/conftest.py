@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
@@ -54,6 +55,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tell what is left out."""
     for one in _LEFT_OUT:
         one.tell(terminalreporter)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests that use `engine` in the order of their file: each step of docs/deploy.md builds on earlier ones.
+
+    Name groups for pytest-xdist: these tests share one Docker engine, and the other modules have costly fixtures.
+    """
+    places = [number for number, item in enumerate(items) if "engine" in getattr(item, "fixturenames", ())]
+    first = {items[number].path: number for number in reversed(places)}
+    in_order = sorted((items[number] for number in places), key=lambda item: (first[item.path], item.location[1] or 0))
+    for number, item in zip(places, in_order, strict=True):
+        items[number] = item
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("engine" if item in in_order else item.path.stem))
 
 
 @pytest.fixture(scope="package", autouse=True)

@@ -1,5 +1,6 @@
 """The files of deploy/ suit the programs that read them, and the server."""
 
+import functools
 import json
 import os
 import re
@@ -20,6 +21,7 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 UNITS = [DEPLOY / "bt-autoconfig.service", DEPLOY / "bt-autoconfig.socket"]
 
 
+@functools.cache
 def environment_variables() -> set[str]:
     """Return the environment variables of `serve`."""
     help_ = subprocess.run([COMMAND, "serve", "--help"], capture_output=True, text=True, check=True).stdout
