@@ -22,6 +22,9 @@ _MOST_CUSTOMERS, _MOST_OTHERS = 100_000, 10_000
 """Domains that are remembered, by process."""
 AT_ONCE = 192
 """Lookups at once, by process."""
+MOST_WAITING = 2 * AT_ONCE
+"""Requests that wait for lookups at once, by process; many may wait for the same one. More would take all connections,
+as a connection whose request waits is not closed to make room for another."""
 _SHARES = {2: 64, 3: 16}
 """Lookups at once for the names below a name with that many labels: co.uk, attacker.co.uk."""
 
@@ -54,6 +57,7 @@ class Recognition:
         self._customers, self._others = _Memory(_MOST_CUSTOMERS), _Memory(_MOST_OTHERS)
         self._running: dict[str, asyncio.Task[Verdict]] = {}
         self._shares: Counter[str] = Counter()
+        self._waiting = 0
 
     def remembered(self, domain: str) -> Verdict | None:
         """Return what is known of a domain, None when the DNS must be asked."""
@@ -63,6 +67,8 @@ class Recognition:
         """Return what the DNS says of a domain, within seconds; it is remembered for a while at least."""
         if verdict := self.remembered(domain):
             return verdict
+        if self._waiting >= MOST_WAITING:
+            return self._remember(domain, _UNCERTAIN, FAILED)
         task = self._running.get(domain)
         if task is None:
             shares = list(_shared(domain))
@@ -70,7 +76,11 @@ class Recognition:
                 return self._remember(domain, _UNCERTAIN, FAILED)
             task = self._running[domain] = asyncio.create_task(self._look_up(domain, [name for name, _ in shares]))
             self._shares.update(name for name, _ in shares)
-        return await asyncio.shield(task)
+        self._waiting += 1
+        try:
+            return await asyncio.shield(task)
+        finally:
+            self._waiting -= 1
 
     async def _look_up(self, domain: str, shares: list[str]) -> Verdict:
         try:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from functools import cache
+from itertools import islice
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -74,7 +75,7 @@ def read_head(
             raise HTTPException(400, "the request has no Host header", CLOSE)
         host = b""
     elif not _HOST.fullmatch(host):
-        raise HTTPException(400, "the Host header is not a host name", CLOSE)
+        raise HTTPException(400, "the Host header is not a hostname", CLOSE)
     if behind_proxy and (forwarded := fields.get(b"x-forwarded-proto")) in (b"http", b"https"):
         scheme = forwarded.decode()
     length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
@@ -91,6 +92,11 @@ def read_head(
         path,
         accept_language=fields.get(b"accept-language", b""),
     )
+
+
+def is_host(value: bytes) -> bool:
+    """Return whether a Host header's value is valid (RFC 9112, section 3.2); it may be empty."""
+    return _HOST.fullmatch(value) is not None
 
 
 _ONCE = (b"host", b"content-length", b"transfer-encoding")
@@ -147,8 +153,12 @@ _MAX_VALUE = 8 * 1024
 
 @cache
 def _field(name: str) -> re.Pattern[bytes]:
-    """Return what finds the values of a field that are not empty; any other way is slow with 64 KiB of separators."""
-    return re.compile(rb"(?:\A|&)" + name.encode() + rb"=([^&]+)", re.IGNORECASE)
+    """Return a pattern for the values of a field that are not empty, in text in lower case.
+
+    It begins with fixed text, which `re` searches for quickly: 64 KiB of separators take microseconds.
+    """
+    prefix = name.lower().encode() + b"="
+    return re.compile(prefix + rb"(?<![^&]" + prefix + rb")([^&]+)")
 
 
 class Fields:
@@ -158,7 +168,7 @@ class Fields:
     """
 
     def __init__(self, encoded: bytes, *, form: bool = False) -> None:
-        self._encoded = encoded
+        self._encoded, self._lower = encoded, encoded.lower()
         self._form = form
 
     @classmethod
@@ -175,7 +185,7 @@ class Fields:
 
     def text(self, name: str, plus: bytes = b" ") -> str | None:
         """Return a field's text, None when it is missing or empty; `plus` is what an unencoded + in it stands for."""
-        match _field(name).findall(self._encoded):
+        match [self._encoded[slice(*found.span(1))] for found in islice(_field(name).finditer(self._lower), 2)]:
             case []:
                 return None
             case [value]:

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+import httptools
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.exceptions import HTTPException
 
+from autoconfig.framing import ChunkedBody
 from tests.http1 import Reply, connect, everything, exchange, replies, request
 from tests.support import PATIENCE, Served, wait_for
 
@@ -147,6 +150,73 @@ def test_each_request_gets_the_response_that_it_gets_alone_from_another_server(
         content = re.sub(rb"\r\n(?:Connection|Upgrade): [^\r]*", b"", content, count=2)
         (alone,), _ = exchange(plain, content.replace(b"\r\n", b"\r\nConnection: close\r\n", 1), methods=[one.method])
         assert comparable(reply) == comparable(alone)
+
+
+class Oracle:
+    """httptools' reading of a chunked body."""
+
+    def __init__(self) -> None:
+        self.body, self.complete = b"", False
+        self.parser = httptools.HttpRequestParser(self)
+
+    def read(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + data)
+        except httptools.HttpParserError:
+            assert self.complete
+
+    def on_body(self, data: bytes) -> None:
+        self.body += b"" if self.complete else data
+
+    def on_message_complete(self) -> None:
+        self.complete = True
+
+
+@given(st.binary(max_size=60).flatmap(chunked), st.lists(st.integers(0, 200), max_size=4), st.binary(max_size=9))
+def test_chunks_are_read_to_their_end_however_they_are_split(body: bytes, cuts: list[int], after: bytes) -> None:
+    oracle, ours = Oracle(), ChunkedBody(16384)
+    oracle.read(body)
+    sent = body + after
+    bounds = sorted(min(cut, len(sent)) for cut in cuts)
+    found = [ours.feed(sent[start:end]) for start, end in zip([0, *bounds], [*bounds, len(sent)], strict=True)]
+    assert oracle.complete
+    assert oracle.body in found
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                b"1",
+                b"a",
+                b"0",
+                b"\r\n",
+                b"\n",
+                b"\r",
+                b";",
+                b" ",
+                b"\t",
+                b"x",
+                b":",
+                b'"',
+                b"=",
+                b"\0",
+                b"\xff",
+                b"0\r\n\r\n",
+            ]
+        ),
+        max_size=14,
+    ).map(b"".join)
+)
+def test_only_chunks_that_httptools_accepts_are_accepted_and_with_the_same_body(body: bytes) -> None:
+    try:
+        found = ChunkedBody(16384).feed(body)
+    except HTTPException:
+        return
+    if found is not None:
+        oracle = Oracle()
+        oracle.read(body)
+        assert (oracle.complete, oracle.body) == (True, found)
 
 
 PIECES = [

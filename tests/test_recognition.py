@@ -165,6 +165,19 @@ def test_a_flood_of_names_of_a_slow_zone_keeps_no_customer_waiting(server: NameS
     with_recognition(server, use)
 
 
+def test_few_requests_wait_for_the_same_slow_name(server: NameServer) -> None:
+    async def use(recognition: Recognition) -> None:
+        flood = [asyncio.create_task(recognition.settle("x.slow.example")) for _ in range(2000)]
+        await asyncio.sleep(0)
+        assert await recognition.settle("customer.example") == UNCERTAIN  # it does not wait either
+        assert len([one for one in flood if not one.done()]) == module.MOST_WAITING
+        assert set(await asyncio.gather(*flood)) == {UNCERTAIN}
+        assert await recognition.settle("shop.slow.example") == UNCERTAIN
+        assert not recognition._waiting
+
+    with_recognition(server, use)
+
+
 def test_an_attackers_names_leave_most_of_a_shared_zone_to_others(server: NameServer) -> None:
     server.replies |= {"*.attacker.co.example": silence, "shop.co.example": mx("10 mx.example.net.")}
 

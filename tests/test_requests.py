@@ -116,7 +116,7 @@ def test_a_request_without_length_and_coding_has_no_body_and_one_in_chunks_an_un
     ("headers", "host", "version", "error"),
     [
         ([], None, "1.1", "400: the request has no Host header"),
-        ([], b"a b", "1.1", "400: the Host header is not a host name"),
+        ([], b"a b", "1.1", "400: the Host header is not a hostname"),
         ([(b"host", b"example.com")], b"example.com", "1.1", "400: the Host header is given twice"),
         ([(b"content-length", b"1")] * 2, b"x", "1.1", "400: the Content-Length header is given twice"),
         ([(b"transfer-encoding", b"chunked")] * 2, b"x", "1.1", "400: the Transfer-Encoding header is given twice"),
