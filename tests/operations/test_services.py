@@ -13,7 +13,9 @@ SERVICE = """<{section} type="{type}"><url>{url}</url>
 METADATA = {"issuer": f"https://{LOGIN}", "authorization_endpoint": "a", "token_endpoint": "b"}
 
 
-def checked(world: World, more: str, status: int = 200, body: bytes = b"", **headers: str) -> Checked:
+def checked(
+    world: World, more: str, status: int = 200, body: bytes = b"", headers: dict[str, str] | None = None
+) -> Checked:
     """Check a provider whose definition has `more`; each host but the usual ones answers so."""
     world.definition_text = DEFINITION.replace("</clientConfig>", f"{more}</clientConfig>")
     for host in (DAV, LOGIN):
@@ -22,7 +24,7 @@ def checked(world: World, more: str, status: int = 200, body: bytes = b"", **hea
     def answer(request: Request) -> Response | None:
         if request.host not in (DAV, LOGIN):
             return None
-        return status, {name.replace("_", "-"): value for name, value in headers.items()}, body
+        return status, headers or {}, body
 
     world.respond.append(answer)
     return world.check()
@@ -39,7 +41,7 @@ def service(type_: str, path: str = "/") -> tuple[str, str]:
 @pytest.mark.parametrize("type_", ["caldav", "carddav"])
 def test_a_service_that_asks_for_the_login_that_is_promised_is_right(world: World, type_: str) -> None:
     text, subject = service(type_)
-    found = checked(world, text, 401, WWW_Authenticate='Basic realm="x"')
+    found = checked(world, text, 401, headers={"WWW-Authenticate": 'Basic realm="x"'})
     assert found.text(subject) == "it asks for a login"
     (request,) = [one for one in world.requests if one.host == DAV]
     assert (request.method, request.headers["depth"]) == ("PROPFIND", "0")
@@ -49,7 +51,7 @@ def test_a_service_that_asks_for_the_login_that_is_promised_is_right(world: Worl
 @pytest.mark.parametrize(
     ("status", "headers", "text"),
     [
-        (401, {"WWW_Authenticate": "Negotiate"}, "it asks for a login, but not by Basic"),
+        (401, {"WWW-Authenticate": "Negotiate"}, "it asks for a login, but not by Basic"),
         (404, {}, "it answers 404, not as caldav does"),
         (200, {}, "it answers 200, not as caldav does"),
         (502, {}, "it answers 502: the reverse proxy gets no response from the server"),
@@ -59,7 +61,7 @@ def test_a_service_that_does_not_answer_as_promised_is_wrong(
     world: World, status: int, headers: dict[str, str], text: str
 ) -> None:
     section, subject = service("caldav")
-    found = checked(world, section, status, **headers)
+    found = checked(world, section, status, headers=headers)
     assert found.of(Verdict.WRONG)[subject] == text
     assert found.remedy(subject)
 
@@ -67,7 +69,7 @@ def test_a_service_that_does_not_answer_as_promised_is_wrong(
 @pytest.mark.parametrize(("status", "headers"), [(207, {}), (200, {"DAV": "1, calendar-access"})])
 def test_a_service_that_greets_without_a_login_is_right(world: World, status: int, headers: dict[str, str]) -> None:
     section, subject = service("caldav")
-    assert checked(world, section, status, **headers).text(subject) == "it answers as caldav does"
+    assert checked(world, section, status, headers=headers).text(subject) == "it answers as caldav does"
 
 
 def test_a_service_whose_requests_go_over_http_is_wrong(world: World) -> None:
@@ -79,7 +81,7 @@ def test_a_service_whose_requests_go_over_http_is_wrong(world: World) -> None:
         return 302, {"Location": f"http://{DAV}/x"}, b""
 
     world.respond.append(answer)
-    found = checked(world, section, 401, WWW_Authenticate="Basic")
+    found = checked(world, section, 401, headers={"WWW-Authenticate": "Basic"})
     assert found.of(Verdict.WRONG)[subject] == "requests to it go over http"
 
 
