@@ -1,7 +1,7 @@
 <?xml version="1.0" encoding="UTF-8"?>
 <!--
-  A definition as `init` writes it: what was found (autoconfig/operations/discovery/write.py), with the evidence for each
-  fact in a comment above it. Evidence quotes strangers, so this is the one place that makes a comment of it.
+  The definition that `init` writes: what it found (autoconfig/operations/discovery/write.py), with the evidence for each
+  setting in a comment above it. Evidence quotes remote servers; only this stylesheet puts it into comments.
 -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
   <xsl:output method="xml" encoding="UTF-8" indent="yes"/>

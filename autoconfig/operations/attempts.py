@@ -1,4 +1,4 @@
-"""The limits of a check: how long each attempt may take, and how many there are at once."""
+"""The limits of a check: the time for each attempt, and the number of concurrent attempts."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,15 +7,15 @@ from contextlib import asynccontextmanager
 from autoconfig.operations.report import Problem
 
 _AT_ONCE = 16
-"""Connections at once. Each may hold half a megabyte of what a hostile server sends."""
+"""Maximum concurrent connections. A hostile server can fill half a megabyte for each."""
 
 
 class NoAnswer(Problem):
-    """A server that does not finish in time."""
+    """A server did not finish in time."""
 
 
 class Attempts:
-    """Attempts to talk to servers, of which each has `timeout` seconds; the time in the queue does not count."""
+    """Attempts to talk to servers, each limited to `timeout` seconds without its time in the queue."""
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
@@ -23,10 +23,10 @@ class Attempts:
 
     @asynccontextmanager
     async def one(self, place: str, remedy: str) -> AsyncIterator[None]:
-        """Run one attempt. Raises NoAnswer, which names the place, when it takes too long."""
+        """Run one attempt. Raises NoAnswer, which names the place, if it takes too long."""
         async with self._slots:
             try:
                 async with asyncio.timeout(self.timeout):
                     yield
             except TimeoutError as error:
-                raise NoAnswer(f"{place} does not answer within {self.timeout:g} seconds", remedy) from error
+                raise NoAnswer(f"{place} does not respond within {self.timeout:g} seconds", remedy) from error

@@ -1,4 +1,4 @@
-"""The DNS records that let clients find the server, and the mail servers: what to publish for each domain."""
+"""The DNS records to publish for each domain, so that clients find the server and the mail servers."""
 
 import base64
 import contextlib
@@ -16,10 +16,10 @@ from autoconfig.protocols.pacc import Configuration
 
 _LONGEST_STRING = 255
 _LONGEST_NAME = 253
-"""Characters of a domain name without the dot at its end (RFC 1035, section 2.3.4)."""
+"""Maximum characters of a domain name without the final dot (RFC 1035, section 2.3.4)."""
 _PLACEHOLDER = "%EMAIL"
 TTL = 3600
-"""Seconds for which resolvers may keep a record: a change is everywhere an hour later."""
+"""Seconds for which resolvers may cache a record: a change has reached everyone an hour later."""
 
 _SRV_NAMES = {
     ("imap", True): "_imaps._tcp",
@@ -29,46 +29,46 @@ _SRV_NAMES = {
     ("smtp", True): "_submissions._tcp",
     ("smtp", False): "_submission._tcp",
 }
-"""Services by server type and whether TLS is implicit (RFC 6186, section 3; RFC 8314, section 5.1)."""
+"""SRV names by server type and implicit TLS (RFC 6186, section 3; RFC 8314, section 5.1)."""
 
 SMTPS = "_smtps._tcp"
-"""Submission with implicit TLS, as aerc knows it (lib/autoconfig), where SRV records win over autoconfig.
+"""Submission with implicit TLS, as aerc looks it up (lib/autoconfig); aerc prefers SRV records to autoconfig.
 
-No standard has this name, so no client needs to know that it is not offered.
+No standard has this name, so there is no record to say that it is not offered.
 """
 
 _WEB_SRV_NAMES = {"jmap": "_jmap._tcp", "caldav": "_caldavs._tcp", "carddav": "_carddavs._tcp"}
 """RFC 8620, section 2.2; RFC 6764, section 3."""
 _NOT_OFFERED = "0 0 0 ."
-"""An SRV record that says: there is no such service (RFC 2782; RFC 6186, section 3.4)."""
+"""An SRV record for a service that is not offered (RFC 2782; RFC 6186, section 3.4)."""
 
 
 class Record(NamedTuple):
-    """A resource record: `name` is relative to the domain.
+    """A resource record. `name` is relative to the domain.
 
-    `data` is the text itself of a TXT record, and of any other in the notation of zone files.
+    `data` is the plain text of a TXT record; for other types, it is in zone file notation.
     """
 
     name: str
     type: str
     data: str
     why: str
-    """Who asks for it."""
+    """The clients that look it up."""
     optional: bool = False
-    """Whether the domain can do without it."""
+    """Whether clients find the settings without it."""
 
     @property
     def zone_data(self) -> str:
-        """The data in the notation of zone files (RFC 1035, section 5.1)."""
+        """The data in zone file notation (RFC 1035, section 5.1)."""
         return _character_strings(self.data) if self.type == "TXT" else self.data
 
 
 @lru_cache(maxsize=1024)
 def hostname(name: str) -> str:
-    """Return a host that a record can lead to, in lower-case A-labels; an empty text when it cannot.
+    """Return a host that a record can point to, in lower-case A-labels; an empty string if it cannot.
 
-    Its labels are letters, digits and hyphens, and it is no IP address: name servers refuse to load a zone with an SRV
-    record that leads to anything else (BIND's check-names).
+    Labels may contain only letters, digits and hyphens, and IP addresses are not allowed: name servers refuse to load
+    a zone with any other SRV target (BIND's check-names).
     """
     with contextlib.suppress(ValueError):
         ipaddress.ip_address(name)
@@ -81,7 +81,7 @@ def hostname(name: str) -> str:
 
 
 def _character_strings(text: str) -> str:
-    """Return a text as the quoted strings of a TXT record, each of at most 255 bytes (RFC 1035, section 3.3.14)."""
+    """Return the quoted strings of a TXT record, each of at most 255 bytes (RFC 1035, section 3.3.14)."""
     content = text.encode()
     parts = [content[start : start + _LONGEST_STRING] for start in range(0, len(content), _LONGEST_STRING)] or [b""]
     return " ".join(f'"{"".join(map(_escaped, part))}"' for part in parts)
@@ -94,7 +94,7 @@ def _escaped(byte: int) -> str:
 
 
 def address(text: str) -> IPv4Address | IPv6Address:
-    """Read the IP address of a server. Raises ValueError when no record can lead clients to it."""
+    """Parse the IP address of a server. Raises ValueError if clients could not connect to it."""
     found = ipaddress.ip_address(text)
     mapped = isinstance(found, IPv6Address) and (found.scope_id or found.ipv4_mapped)
     if mapped or found.is_unspecified or found.is_multicast or found.is_link_local:
@@ -103,12 +103,11 @@ def address(text: str) -> IPv4Address | IPv6Address:
 
 
 class Publication:
-    """What to publish so that clients find the server, and a definition's mail servers.
+    """The records to publish so that clients find the server, and a definition's mail servers.
 
-    `host` is the server's hostname, in A-labels; `addresses` are its IP addresses. With addresses, the hosts of clients
-    have records of their own, A and AAAA; without, they are aliases of `host`, which is then needed. `coming` is the
-    definition that is to take the place of this one: both PACC digests are published, so that clients find a right one
-    whichever answer they have.
+    `host` is the server's hostname, in A-labels; `addresses` are its IP addresses. With addresses, the client hosts get
+    A and AAAA records. Without, they become aliases of `host`, which is then required. `coming` is the definition that
+    will replace this one: the digests of both PACC documents are published, so that either document is valid.
     """
 
     def __init__(
@@ -126,14 +125,14 @@ class Publication:
     def records(self, domain: str, *, hosted: bool = False) -> list[Record]:
         """Return the records for a domain, in A-labels.
 
-        Of a hosted domain, the names of its own are optional: they need certificates, and most clients find the
-        settings by its MX or SRV records. What no record can say is left out: servers without a hostname, paths of more
-        than 250 bytes, and names that would be too long.
+        The client hosts of a hosted domain are optional: they need certificates, and most clients find the settings by
+        its MX or SRV records. Servers without a hostname, paths of more than 250 bytes and names that would be too
+        long are left out.
         """
         target = f"{self._host or f'autodiscover.{domain}'}."
         found = [
             *(one._replace(optional=hosted) for one in self._hosts(domain)),
-            Record("_autodiscover._tcp", "SRV", f"0 0 443 {target}", "Outlook, if it finds nothing else"),
+            Record("_autodiscover._tcp", "SRV", f"0 0 443 {target}", "Outlook, as a last resort"),
             *_mail(self._definition, domain),
             *_web(self._definition, domain),
             *(
@@ -152,7 +151,7 @@ class Publication:
                 yield Record(name, "CNAME", f"{self._host}.", why)
 
     def _pacc_texts(self, domain: str) -> list[str]:
-        """Return what the TXT record says of each definition's PACC document (draft-ietf-mailmaint-pacc-03)."""
+        """Return the TXT data for each definition's PACC document (draft-ietf-mailmaint-pacc-03)."""
         documents = (one.response(domain) for one in self._configurations)
         return list(dict.fromkeys(pacc_text(one.body) for one in documents if one))
 
@@ -166,18 +165,18 @@ _WHY = {
     "autodiscover.": "Outlook",
     "ua-auto-config.": "PACC clients",
 }
-"""The hosts that clients ask, without the domain itself, which has a web site of its own."""
+"""Prefixes of the client hosts. The domain itself is not one: it has its own website."""
 
 
 def pacc_text(document: bytes) -> str:
-    """Return what a TXT record says of a PACC document."""
+    """Return the TXT data for a PACC document: its digest."""
     return f"v=UAAC1; a=sha256; d={base64.b64encode(hashlib.sha256(document).digest()).decode()}"
 
 
 def _mail(definition: Definition, domain: str) -> Iterator[Record]:
-    """Yield a record for every service: where it is, or that there is none.
+    """Yield a record for every service: its server, or that it is not offered.
 
-    The order of the definition is the provider's preference; between IMAP and POP3 the priority tells it (RFC 6186,
+    The order of the definition is the provider's preference. Priorities express it between IMAP and POP3 (RFC 6186,
     section 3.4).
     """
     found: dict[str, str] = {}
@@ -195,7 +194,7 @@ def _mail(definition: Definition, domain: str) -> Iterator[Record]:
 
 
 def _web(definition: Definition, domain: str) -> Iterator[Record]:
-    """Yield where calendars, address books and JMAP are, the first of each; a path has a TXT record of its own."""
+    """Yield records for the first calendar, address book and JMAP service; a path goes into a TXT record."""
     found: set[str] = set()
     for service in definition.services:
         name, place = _WEB_SRV_NAMES.get(service.type), _place(service.url.replace("%EMAILDOMAIN%", domain))
@@ -204,13 +203,13 @@ def _web(definition: Definition, domain: str) -> Iterator[Record]:
             host, port, path = place
             yield Record(name, "SRV", f"0 1 {port} {host}.", "calendar, contacts and JMAP clients")
             text = f"path={path}"
-            # An attribute is one string (RFC 6763, section 6.1). Without it, clients ask at /.well-known.
+            # An attribute is one string (RFC 6763, section 6.1). Without it, clients use /.well-known.
             if service.type != "jmap" and path.strip("/") and len(text.encode()) <= _LONGEST_STRING:
                 yield Record(name, "TXT", text, "calendar and contacts clients")
 
 
 def _place(url: str) -> tuple[str, int, str] | None:
-    """Return host, port and path of a URL, None when an SRV record cannot lead there."""
+    """Return the host, port and path of a URL, or None if an SRV record cannot express it."""
     try:
         parts = urlsplit(url)
         host, port = hostname(parts.hostname or ""), parts.port

@@ -1,4 +1,4 @@
-"""`bt-autoconfig export`: the documents that need no computing, as files for any static host or CDN."""
+"""`bt-autoconfig export`: the static documents, as files for any web server or CDN."""
 
 import hashlib
 import json
@@ -23,54 +23,54 @@ from autoconfig.sources import Settings
 
 MANIFEST = "manifest.json"
 _MAX_MANIFEST = 1024 * 1024 * 1024
-"""Bytes; those of 10,000 definitions have some hundred million."""
+"""Bytes. A manifest for 10,000 definitions has about 100 million."""
 _PAGES_AT = "autoconfig."
-"""Prefix of the hosts that have the setup page."""
+"""Prefix of the hosts with the setup page."""
 _PAGES = (*setup_page.PATHS, *(asset.path for asset in ASSETS))
 _DOCUMENTS = tuple((prefix, path.path) for one in PROTOCOLS for path in one.paths for prefix in path.exported_at)
-"""Prefixes of a domain's hosts, and the paths there whose response is the same for every client."""
+"""Host prefixes, with the paths there whose response is the same for every client."""
 _PREFIXES = tuple(dict.fromkeys(prefix for prefix, _ in _DOCUMENTS))
 _PATHS = (*_DOCUMENTS, *((_PAGES_AT, path) for path in _PAGES))
 
 
 class ExportError(Exception):
-    """A folder that cannot be written; the text names it and says why."""
+    """A folder that cannot be written. The message names it and gives the reason."""
 
 
 class Exported(NamedTuple):
-    """What was written."""
+    """The number of files written, and of hosts that they are for."""
 
     files: int
     hosts: int
 
 
 async def export(settings: Settings, path: Path, root: Path | None = None) -> Exported:
-    """Write the files of every domain of the definitions to a folder; hosted domains are in none of them.
+    """Write the files for every domain of the definitions to a folder. They contain no hosted domain.
 
-    Each content is written once, to HOST/PATH of the first host that has it. `manifest.json` has the digest of each
-    file, and the hosts and paths that it is for with their headers; there is a configuration for nginx and for Caddy,
-    which find the files in `root`, by default the folder itself.
+    Identical content is written once, to HOST/PATH of the first host that serves it. `manifest.json` lists each file
+    with its digest, and each host and path with its file and headers. Configurations for nginx and Caddy are included;
+    they read the files from `root`, by default the folder itself.
 
-    A file is replaced whole or not at all, and the manifest last. What an earlier export wrote and this one does not is
-    removed, unless it was changed since. Nothing else in the folder is written, replaced or removed, and symbolic links
-    in it are not followed. Raises ExportError.
+    Each file is replaced atomically, the manifest last. Files of an earlier export that are no longer needed are
+    removed, unless they were changed since. Nothing else in the folder is touched, and symbolic links are not followed.
+    Raises ExportError if the folder cannot be written, or holds another file of the same name.
     """
     try:
         with Folder(path) as folder:
             files = _Files(folder)
-            answers = _Answers(settings)
-            sites = [site for one in settings.definitions async for site in _sites(one, answers, files)]
+            responses = _Responses(settings)
+            sites = [site for one in settings.definitions async for site in _sites(one, responses, files)]
             for name, text in webservers.configurations(sites, (root or path).resolve()).items():
                 files.write(name, text.encode())
             folder.replace(MANIFEST, _manifest(sites, files.written))
-            files.remove_others()
+            files.remove_obsolete()
     except FolderError as error:
         raise ExportError(str(error)) from error
     return Exported(len(files.written), sum(len(site.hosts) for site in sites))
 
 
-class _Answers:
-    """What the server responds. Profiles that are the same are signed once: signatures differ each time."""
+class _Responses:
+    """The server's responses. Identical profiles are signed once: each signature would differ."""
 
     def __init__(self, settings: Settings) -> None:
         self._signed: dict[bytes, Response] = {}
@@ -80,22 +80,22 @@ class _Answers:
     async def get(self, host: str, path: str) -> Response:
         """Return the response to a GET over https."""
         if path != mobileconfig.PATH:
-            return await _asked(self._front, host, path)
-        response = await _asked(self._unsigned, host, path)
+            return await _respond(self._front, host, path)
+        response = await _respond(self._unsigned, host, path)
         if self._unsigned is self._front or response.status != 200:
             return response
         if response.body not in self._signed:
-            self._signed[response.body] = await _asked(self._front, host, path)
+            self._signed[response.body] = await _respond(self._front, host, path)
         return self._signed[response.body]
 
 
-async def _asked(front: Front, host: str, path: str) -> Response:
+async def _respond(front: Front, host: str, path: str) -> Response:
     response = front.respond(Request("GET", "https", b"", host.encode(), b"", FORM, 0, path=path))
     return response if isinstance(response, Response) else await response
 
 
 class _Files:
-    """Files of the folder: which there are from before, and which have been written."""
+    """The files in the folder: those of an earlier export, and those written by this one."""
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
@@ -104,7 +104,7 @@ class _Files:
         self.written: dict[str, str] = {}
 
     def keep(self, file: str, content: bytes) -> str:
-        """Write a file, unless its content is in one already; return the name of the file that has it."""
+        """Write a file, unless another has the same content; return the name of the file with this content."""
         digest = _digest(content)
         if digest not in self._by_digest:
             self.write(file, content)
@@ -112,20 +112,20 @@ class _Files:
         return self._by_digest[digest]
 
     def write(self, file: str, content: bytes) -> None:
-        """Write a file where there is none, or one of ours. One that has this content already is left as it is.
+        """Write a file. Raises ExportError if a file of this name exists that no export has written.
 
-        An export that broke off left some that no manifest names.
+        A file with this content stays as it is: an interrupted export leaves files that are in no manifest.
         """
         digest = _digest(content)
         if not self._folder.holds(file, digest):
             if self._folder.exists(file) and not (file in self._before and self._folder.is_file(file)):
                 place = self._folder.place(file)
-                raise ExportError(f"{place}: was not written by an export; remove it, or choose another folder")
+                raise ExportError(f"{place}: not written by an export; remove it, or choose another folder")
             self._folder.replace(file, content)
         self.written[file] = digest
 
-    def remove_others(self) -> None:
-        """Remove what an earlier export wrote and this one did not."""
+    def remove_obsolete(self) -> None:
+        """Remove the files of an earlier export that this one did not write, unless they were changed since."""
         for file in sorted(self._before.keys() - self.written.keys()):
             if self._folder.holds(file, self._before[file]):
                 self._folder.remove(file)
@@ -133,7 +133,7 @@ class _Files:
 
 @dataclass
 class _Group:
-    """Hosts that respond alike, but for the paths that have their domain in them."""
+    """Hosts with the same responses, except for paths that contain their domain."""
 
     places: tuple[Place, ...]
     moved: tuple[str, ...]
@@ -149,21 +149,21 @@ def _filled(path: str, domains: list[str]) -> Iterator[str]:
     return (path.format(domain=domain) for domain in domains) if "{" in path else iter([path])
 
 
-async def _sites(definition: Definition, answers: _Answers, files: _Files) -> AsyncIterator[Site]:
+async def _sites(definition: Definition, responses: _Responses, files: _Files) -> AsyncIterator[Site]:
     """Yield what the hosts of a definition's domains serve.
 
-    Most of it is the same for all domains. Some pages have the URL of their own host in them, as a code to scan: they
-    are written for the first domain, and the hosts of the others redirect there.
+    Most of it is the same for all domains. Some pages contain their own URL as a QR code: they are written for the
+    first domain only, and the hosts of the other domains redirect there.
     """
     home = f"{_PAGES_AT}{definition.domains[0]}"
-    shared, own = await _pages(definition, answers, files)
+    shared, own = await _pages(definition, responses, files)
     groups: dict[object, _Group] = {}
     for domain in definition.domains:
         for prefix in _PREFIXES:
             host = f"{prefix}{domain}"
             places = []
             for path in (path for at, path in _DOCUMENTS if at == prefix):
-                response = await answers.get(host, path.format(domain=domain))
+                response = await responses.get(host, path.format(domain=domain))
                 if response.status == 200:
                     file = files.keep(_file(host, path.format(domain=domain)), response.body)
                     places.append(Place(path, file, _headers(response)))
@@ -181,23 +181,23 @@ async def _sites(definition: Definition, answers: _Answers, files: _Files) -> As
             yield group.site(home)
 
 
-async def _pages(definition: Definition, answers: _Answers, files: _Files) -> tuple[list[Place], list[Place]]:
-    """Return the pages that are the same at the hosts of all domains, and those that differ."""
+async def _pages(definition: Definition, responses: _Responses, files: _Files) -> tuple[list[Place], list[Place]]:
+    """Return the pages that are the same for all domains, and those that differ."""
     shared: list[Place] = []
     own: list[Place] = []
     first, *others = (f"{_PAGES_AT}{domain}" for domain in definition.domains[:2])
     for path in _PAGES:
-        response = await answers.get(first, path)
+        response = await responses.get(first, path)
         if response.status == 200:
             place = Place(path, files.keep(_file(first, path), response.body), _headers(response))
-            elsewhere = [await answers.get(host, path) for host in others]
+            elsewhere = [await responses.get(host, path) for host in others]
             same = all((one.body, one.kind.headers) == (response.body, response.kind.headers) for one in elsewhere)
             (shared if same else own).append(place)
     return shared, own
 
 
 def _headers(response: Response) -> Headers:
-    """Return the headers that a web server must be told: it makes an entity tag of its own."""
+    """Return the headers for a web server's configuration: it generates the ETag itself."""
     return tuple((name.decode(), value.decode()) for name, value in response.kind.headers if name != b"etag")
 
 
@@ -224,10 +224,9 @@ def _file(host: str, path: str) -> str:
 
 
 def _written_before(folder: Folder) -> dict[str, str]:
-    """Return what an earlier export wrote, as its manifest says, with digests.
+    """Return the files in an earlier export's manifest, with their digests.
 
-    A manifest may be anybody's: files that no export can have written are passed over. Raises ExportError when it is
-    not an export's at all.
+    The manifest is untrusted: filenames that no export writes are ignored. Raises ExportError if it is not a manifest.
     """
     content = folder.read(MANIFEST, _MAX_MANIFEST)
     if content is None:
@@ -235,12 +234,12 @@ def _written_before(folder: Folder) -> dict[str, str]:
     try:
         files = {str(entry["file"]): str(entry.get("sha256")) for entry in json.loads(content)["files"]}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ExportError(f"{folder.place(MANIFEST)}: is not what an export wrote; choose another folder") from error
+        raise ExportError(f"{folder.place(MANIFEST)}: not written by an export; choose another folder") from error
     return {file: digest for file, digest in files.items() if _can_be_ours(file)}
 
 
 def _can_be_ours(file: str) -> bool:
-    """Tell whether a file has a name that an export gives to files."""
+    """Return whether an export writes files of this name."""
     if file in webservers.NAMES:
         return True
     host = file.partition("/")[0]

@@ -1,4 +1,4 @@
-"""A folder that is written to without ever leaving it: symbolic links in it are not followed."""
+"""A folder for output. Symbolic links in it are not followed, so no file outside it is touched."""
 
 import contextlib
 import errno
@@ -17,14 +17,14 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | _NO_LINK
 
 
 class FolderError(Exception):
-    """A file that cannot be read or written; the text names it and says why."""
+    """A file that cannot be read or written. The message names it and gives the reason."""
 
 
 class Folder:
-    """A folder, made when it is not there; the path to it may have symbolic links.
+    """A folder, created if it does not exist. The path to it may contain symbolic links.
 
-    Files in it are named by relative paths whose parts are separated by `/`. Each part is opened from the one before,
-    so nobody can put a link in between. All methods raise FolderError.
+    Files in it are named by relative paths with `/` as the separator. Each part is opened relative to the one before,
+    so another user cannot insert a symbolic link. All methods raise FolderError.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,11 +40,11 @@ class Folder:
         os.close(self._root)
 
     def place(self, file: str) -> str:
-        """Return the name of a file for a message."""
+        """Return the path of a file, for messages."""
         return str(self._path / file)
 
     def exists(self, file: str) -> bool:
-        """Tell whether there is something of this name, even a symbolic link that leads nowhere."""
+        """Return whether anything has this name, even a broken symbolic link."""
         with self._explained(file):
             try:
                 with self._parent(file) as (parent, name):
@@ -54,18 +54,18 @@ class Folder:
             return True
 
     def read(self, file: str, most: int) -> bytes | None:
-        """Return the content of a file, None when there is none. It must be regular, and have at most `most` bytes."""
+        """Return the content of a regular file of at most `most` bytes, or None if it does not exist."""
         with self._explained(file):
             try:
                 with self._opened(file) as opened:
                     if (size := os.fstat(opened.fileno()).st_size) > most:
-                        raise FolderError(f"{self.place(file)}: has {size} bytes; at most {most} are read")
+                        raise FolderError(f"{self.place(file)}: has {size} bytes; the maximum is {most}")
                     return opened.read(most)
             except FileNotFoundError:
                 return None
 
     def holds(self, file: str, digest: str) -> bool:
-        """Tell whether there is a regular file with a SHA-256 digest."""
+        """Return whether this is a regular file with this SHA-256 digest."""
         try:
             with self._opened(file) as opened:
                 return hashlib.file_digest(opened, "sha256").hexdigest() == digest
@@ -73,7 +73,7 @@ class Folder:
             return False
 
     def is_file(self, file: str) -> bool:
-        """Tell whether there is a regular file of this name."""
+        """Return whether this is a regular file."""
         try:
             with self._opened(file):
                 return True
@@ -81,11 +81,11 @@ class Folder:
             return False
 
     def replace(self, file: str, content: bytes) -> None:
-        """Write a file whole, for all to read: who has the old one open keeps it. Makes the folders on the way."""
+        """Write a file atomically, readable by all, and create its folders. Processes can still read the old file."""
         self._write(file, content, os.replace)
 
     def create(self, file: str, content: bytes) -> None:
-        """Write a new file whole, for all to read. Nothing of this name is ever replaced, not even a link."""
+        """Write a new file atomically, readable by all. Raises FolderError if the name exists, even as a link."""
 
         def move(new: str, name: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
             os.link(new, name, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd, follow_symlinks=False)
@@ -112,14 +112,14 @@ class Folder:
         with self._explained(file):
             with self._parent(file) as (parent, name):
                 os.unlink(name, dir_fd=parent)
-            with contextlib.suppress(OSError):  # others' files may be there
+            with contextlib.suppress(OSError):  # other files may be there
                 while file := file.rpartition("/")[0]:
                     with self._parent(file) as (parent, name):
                         os.rmdir(name, dir_fd=parent)
 
     @contextmanager
     def _opened(self, file: str) -> Iterator[BufferedReader]:
-        """Open a regular file to read it. Raises OSError when it is anything else."""
+        """Open a regular file for reading. Raises OSError if it is not one."""
         with self._parent(file) as (parent, name):
             # Without O_NONBLOCK, a FIFO would wait for a writer.
             descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | _NO_LINK, dir_fd=parent)
@@ -130,7 +130,7 @@ class Folder:
 
     @contextmanager
     def _parent(self, file: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
-        """Open the folder that a file is in, and give its descriptor with the last part of the name."""
+        """Open a file's parent folder; yield its descriptor and the last part of the name."""
         *folders, name = file.split("/")
         descriptor = os.dup(self._root)
         try:

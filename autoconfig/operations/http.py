@@ -1,6 +1,6 @@
-"""One HTTP/1.1 exchange with a server that may be hostile: all that it can send is limited.
+"""One HTTP/1.1 exchange with a server that may be hostile. Everything that it sends is limited in size.
 
-The caller limits the time. Nothing is decompressed, for a few bytes can stand for gigabytes.
+The caller limits the time. Nothing is decompressed: a few bytes could expand to gigabytes.
 """
 
 import asyncio
@@ -12,14 +12,14 @@ import h11
 from autoconfig.operations.report import Problem
 
 MAX_HEADERS = 64 * 1024
-"""Bytes of the status line and headers, with all interim (1xx) responses before them."""
+"""Maximum bytes of the status line and headers, including all interim (1xx) responses."""
 MAX_BODY = 256 * 1024
-"""Bytes of the body. Settings are a few thousand."""
+"""Maximum bytes of the body. Settings have a few thousand."""
 _PIECE = 16 * 1024
 
 
 class Answer(NamedTuple):
-    """A final response. Names of headers are in lower case; the values of one that is repeated are joined by commas."""
+    """A final response. Header names are in lower case; the values of repeated headers are joined with commas."""
 
     status: int
     headers: dict[str, str]
@@ -34,9 +34,9 @@ async def exchange(
     body: bytes | None = None,
     method: str = "",
 ) -> Answer:
-    """Send a GET for `target`, or a POST when there is a body, or another method; return the response.
+    """Send a request for `target` and return the response. The default method is GET, or POST with a body.
 
-    Raises Problem when the response is larger than MAX_HEADERS or MAX_BODY, breaks off, or is not HTTP/1.
+    Raises Problem if the response is larger than MAX_HEADERS or MAX_BODY, breaks off, or is not HTTP/1.
     """
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEADERS)
     length = [] if body is None else [("Content-Length", str(len(body)))]
@@ -48,7 +48,7 @@ async def exchange(
         await writer.drain()
         return await _receive(reader, connection)
     except h11.RemoteProtocolError as error:
-        raise Problem(f"its response is not HTTP: {error}", "see what listens there") from error
+        raise Problem(f"the response is not HTTP: {error}", "see what listens on this port") from error
     except OSError as error:
         raise _broken_off() from error
 
@@ -86,8 +86,8 @@ def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def _too_large(what: str, limit: int) -> Problem:
-    return Problem(f"its {what} larger than {limit // 1024} KiB", "see what answers there")
+    return Problem(f"the response {what} larger than {limit // 1024} KiB", "see which server responds at this address")
 
 
 def _broken_off() -> Problem:
-    return Problem("it breaks off in the middle of its response", "look at the web server's own log")
+    return Problem("the connection breaks off during the response", "look at the web server's log")

@@ -1,4 +1,4 @@
-"""The responses that definitions give, without a server: the application itself is called."""
+"""The server's responses without a server: this calls the application itself."""
 
 from typing import Self
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ class Local:
         await self._client.aclose()
 
     async def ask(self, question: Question, host: str = "") -> Reply:
-        """Return the response to a request; `host` is the Host header, if not that of the URL."""
+        """Return the response to a request. `host` is the Host header, by default the URL's host."""
         headers = {"Host": host or urlsplit(question.url).hostname or ""}
         method = "GET" if question.body is None else "POST"
         response = await self._client.request(method, question.url, content=question.body, headers=headers)

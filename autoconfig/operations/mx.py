@@ -11,28 +11,28 @@ from autoconfig.operations.names import Names
 
 
 class Exchanger(NamedTuple):
-    """A mail exchanger, and the two domains that clients ask about it; a domain is empty where there is none.
+    """A mail exchanger, and the two domains that clients derive from it. A domain is empty if there is none.
 
-    Neither is ever a public suffix: the settings at `autoconfig.co.uk` would be a stranger's.
+    Neither is ever a public suffix: anyone could control the settings at `autoconfig.co.uk`.
     """
 
     host: str
     full_domain: str
-    """MXFULLDOMAIN: the host's name without its first label, `a.example.co.uk` of `mx.a.example.co.uk`."""
+    """MXFULLDOMAIN: the hostname without its first label, `a.example.co.uk` for `mx.a.example.co.uk`."""
     base_domain: str
-    """MXBASEDOMAIN: the registrable domain by the Public Suffix List, `example.co.uk`."""
+    """MXBASEDOMAIN: the registrable domain by the Public Suffix List, such as `example.co.uk`."""
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """Both domains, each once, in the order in which clients ask."""
+        """Both domains, without duplicates, in the order in which clients use them."""
         return tuple(dict.fromkeys(one for one in (self.full_domain, self.base_domain) if one))
 
 
 async def exchangers(names: Names, domain: str) -> list[Exchanger]:
-    """Return the mail exchangers of a domain, the best first, none when it has none.
+    """Return the mail exchangers of a domain, the best first.
 
-    Hosts that are not hostnames are left out; so is the null MX, which says that a domain takes no mail (RFC 7505).
-    Raises Problem when the DNS does not answer.
+    Invalid hostnames are left out; so is the null MX of a domain that accepts no mail (RFC 7505). Raises Problem if the
+    lookup fails.
     """
     found = sorted(
         (one.preference, hostname(one.exchange.to_text(omit_final_dot=True)))
@@ -43,21 +43,21 @@ async def exchangers(names: Names, domain: str) -> list[Exchanger]:
 
 
 def exchanger(host: str) -> Exchanger:
-    """Return a mail exchanger by its name, which is in lower-case A-labels."""
+    """Return the mail exchanger with this hostname, which is in lower-case A-labels."""
     full = host.partition(".")[2]
     return Exchanger(host, full if registrable_domain(full) else "", registrable_domain(host))
 
 
 def registrable_domain(name: str) -> str:
-    """Return the registrable domain of a name in lower-case A-labels, empty when it is a public suffix or empty.
+    """Return the registrable domain of a name in lower-case A-labels; empty if the name is empty or a public suffix.
 
-    The list is the whole one, with its private section, as in Thunderbird (nsIEffectiveTLDService); it comes with the
-    package, and nothing is fetched.
+    The list includes the private section, as in Thunderbird (nsIEffectiveTLDService). It is part of an installed
+    package and not fetched.
     """
     return _public_suffixes().privatesuffix(name) or ""
 
 
 @cache
 def _public_suffixes() -> PublicSuffixList:
-    """Read the list: that takes a tenth of a second, so no other command does."""
+    """Load the list on first use: it takes a tenth of a second, which most commands need not spend."""
     return PublicSuffixList()

@@ -16,7 +16,7 @@ import dns.resolver
 from dns.rdtypes.IN.SRV import SRV
 
 from autoconfig.mail_exchangers import address_and_port
-from autoconfig.operations.report import Finding, Problem, Verdict, findings, result_of
+from autoconfig.operations.report import Finding, Problem, Verdict, attempted, result_of
 
 _AT_ONCE = 32
 """Questions at once: an answer of 64 KiB makes some megabytes of records."""
@@ -89,7 +89,7 @@ class Names:
     async def _find(self, name: str, type_: str) -> "_Found":
         key = (name.lower(), type_)
         if key not in self._lookups:
-            self._lookups[key] = asyncio.create_task(findings(self._look_up(name, type_)))
+            self._lookups[key] = asyncio.create_task(attempted(self._look_up, name, type_))
         return result_of(await asyncio.shield(self._lookups[key]))
 
     async def _look_up(self, name: str, type_: str) -> "_Found":

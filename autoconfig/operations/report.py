@@ -5,11 +5,12 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from autoconfig.front import place_of
 from autoconfig.visible import visible
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _LONGEST = 1000
@@ -53,10 +54,14 @@ class Problem(Exception):  # noqa: N818 - what is wrong may be no error of any p
         self.finding = Finding(verdict, text, remedy)
 
 
-async def findings(attempt: Coroutine[Any, Any, T]) -> T | Finding:
-    """Return what an attempt returns, or what its Problem has found: a Problem keeps all that it has come through."""
+async def attempted(attempt: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T | Finding:
+    """Return what an attempt returns, or the finding of the Problem that it raises.
+
+    A stored Problem would keep its whole traceback alive. This calls `attempt` itself: a coroutine made earlier would
+    never be awaited if this were cancelled first.
+    """
     try:
-        return await attempt
+        return await attempt(*args, **kwargs)
     except Problem as problem:
         return problem.finding
 

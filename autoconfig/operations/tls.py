@@ -1,4 +1,4 @@
-"""Connections to one address of a host, with TLS for the host's name: whether it listens, and whether it is trusted."""
+"""Connections to one address of a host, with TLS for the hostname, and the problems that clients would have there."""
 
 import asyncio
 import errno
@@ -19,11 +19,11 @@ _NO_ROUTE = {
     *(errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL),
     *(errno.EAFNOSUPPORT, errno.EACCES, errno.EPERM),
 }
-"""It is this machine that cannot, most often for want of IPv6: that says nothing about the server."""
+"""Errors of this machine, usually because it has no IPv6: the server may be all right."""
 
 _DAY = 24 * 60 * 60
 _SOON = 14
-"""Days before its end from which on a certificate should have been renewed."""
+"""Days before a certificate's expiry by which it should have been renewed."""
 
 _AUTHORITY = "get one from an authority that clients trust"
 _REASONS = {
@@ -35,39 +35,39 @@ _REASONS = {
 }
 _OLD_ALONE = {"TLSV1_ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "WRONG_SSL_VERSION"}
 _NO_CERTIFICATE = {"TLSV1_ALERT_INTERNAL_ERROR", "TLSV1_UNRECOGNIZED_NAME", "SSLV3_ALERT_HANDSHAKE_FAILURE"}
-"""How web servers refuse a name that they have no certificate for, or none yet: Caddy, nginx, Traefik, HAProxy."""
+"""How Caddy, nginx, Traefik and HAProxy reject a name for which they have no certificate, or not yet."""
 
 
 class NotConnectedError(Problem):
-    """No connection: nothing listens there, or there is no route to it."""
+    """No connection: nothing listens there, or there is no route."""
 
 
 class HandshakeError(Problem):
-    """TLS that fails for another reason than the certificate: it may work a little later."""
+    """A TLS handshake that fails, but not because of the certificate: it may work a little later."""
 
 
 def context() -> ssl.SSLContext:
-    """Return what a client trusts: the system's authorities, or those that SSL_CERT_FILE names; TLS 1.2 or newer."""
+    """Return a client context for TLS 1.2 or newer that trusts the system's authorities, or those in SSL_CERT_FILE."""
     made = ssl.create_default_context()
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     return made
 
 
 def old_context() -> ssl.SSLContext:
-    """Return a client that knows nothing newer than TLS 1.1, and looks at no certificate."""
+    """Return a client context for TLS 1.1 and 1.0 that does not verify certificates."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.check_hostname = False
     made.verify_mode = ssl.CERT_NONE
     made.set_ciphers("ALL:@SECLEVEL=0")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python's, about the versions that are looked for
+        warnings.simplefilter("ignore", DeprecationWarning)  # about the old versions
         made.minimum_version, made.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
     return made
 
 
 @contextmanager
 def trusted(host: str) -> Iterator[None]:
-    """Turn what is wrong with TLS into a Problem."""
+    """Turn TLS errors into a Problem."""
     try:
         yield
     except ssl.SSLCertVerificationError as error:
@@ -80,19 +80,19 @@ def trusted(host: str) -> Iterator[None]:
     except ssl.SSLError as error:
         raise _handshake_error(host, error.reason or "no reason given") from error
     except (ConnectionError, asyncio.IncompleteReadError) as error:
-        raise HandshakeError("it closes the connection while TLS begins", "look at the server's own log") from error
+        raise HandshakeError("the server closes the connection during the TLS handshake", "look at its log") from error
 
 
 def _handshake_error(host: str, reason: str) -> Problem:
     words = reason.replace("_", " ").lower()
     if reason in _OLD_ALONE:
-        return Problem("it offers nothing newer than TLS 1.1", "allow TLS 1.2 and 1.3")
+        return Problem("the server offers only TLS 1.1 or older", "allow TLS 1.2 and 1.3")
     if reason in _NO_CERTIFICATE:
         remedy = (
-            f"give the server a certificate for {host}; if it gets certificates on demand, its log says why it has none"
+            f"give the server a certificate for {host}; if it gets certificates on demand, see its log for the reason"
         )
         return HandshakeError(f"TLS fails: the server has no certificate for {host} ({words})", remedy)
-    return HandshakeError(f"TLS fails: {words}", "offer TLS 1.2 or 1.3 here, from the first byte on")
+    return HandshakeError(f"TLS fails: {words}", "enable TLS 1.2 or 1.3 on this port, without STARTTLS")
 
 
 async def _secured(
@@ -104,10 +104,10 @@ async def _secured(
         raise Problem(f"{address} is not a hostname", "name the server by its hostname") from error
     except OSError as error:
         if error.errno in _NO_ROUTE:
-            remedy = "run the check on a machine that has a route to it (IPv6?)"
+            remedy = "run this on a machine that has a route, for instance one with IPv6"
             raise NotConnectedError(f"there is no route from here to {address}", remedy, Verdict.UNKNOWN) from error
         reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else "fails"
-        remedy = f"start the server, and let firewalls pass port {port}"
+        remedy = f"start the server, and open port {port} in firewalls"
         raise NotConnectedError(f"{address} port {port}: {reason}", remedy) from error
     if tls:
         try:
@@ -123,9 +123,9 @@ async def _secured(
 async def connected(
     host: str, address: str, port: int, tls: ssl.SSLContext | None
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Connect to an address, with TLS for the host's name when there is a context. Raises Problem.
+    """Connect to an address, with TLS for the hostname if there is a context. Raises Problem.
 
-    The connection is aborted in the end: TLS that is closed in good order waits for the server, with its buffers.
+    The connection is aborted at the end: an orderly TLS shutdown would wait for the server and keep its buffers.
     """
     reader, writer = await _secured(host, address, port, tls)
     try:
@@ -135,7 +135,7 @@ async def connected(
 
 
 async def accepts_old(host: str, address: str, port: int) -> bool:
-    """Tell whether a server accepts TLS 1.1 or 1.0, which RFC 8996 forbids."""
+    """Return whether a server accepts TLS 1.1 or 1.0, which RFC 8996 forbids."""
     try:
         async with connected(host, address, port, old_context()):
             return True
@@ -143,24 +143,24 @@ async def accepts_old(host: str, address: str, port: int) -> bool:
         return False
 
 
-OLD_TLS = "it also accepts TLS 1.1 or older"
+OLD_TLS = "the server also accepts TLS 1.1 or older"
 OLD_TLS_REMEDY = "allow only TLS 1.2 and 1.3 (RFC 8996)"
 
 
 def unless_soon(days: int, text: str) -> Finding:
-    """Return that all is right, unless a certificate with so many days left should have been renewed by now."""
+    """Return a RIGHT finding, or a warning if a certificate with so few days left should have been renewed."""
     if days < _SOON:
         return Finding(Verdict.WARNING, text, "renew the certificate now")
     return right(text)
 
 
 def days_left(certificate: Mapping[str, Any]) -> int:
-    """Return the whole days until a certificate's end; the certificate is what `getpeercert()` returns.
+    """Return the whole days until a certificate expires. The certificate is what `getpeercert()` returns.
 
-    Raises Problem when it has no date that can be read.
+    Raises Problem if it has no valid date.
     """
     try:
         left = ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()
     except (KeyError, ValueError) as error:
-        raise Problem("its certificate does not say when it expires", "get one from a trusted authority") from error
+        raise Problem("the certificate has no valid expiry date", "get one from a trusted authority") from error
     return int(left // _DAY)

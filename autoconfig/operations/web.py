@@ -14,7 +14,7 @@ from autoconfig.operations import caa, tls
 from autoconfig.operations.attempts import Attempts, NoAnswer
 from autoconfig.operations.http import Answer, exchange
 from autoconfig.operations.names import Names, NoAddressError
-from autoconfig.operations.report import Finding, Problem, Verdict, at_each, findings, result_of, right
+from autoconfig.operations.report import Finding, Problem, Verdict, at_each, attempted, result_of, right
 from autoconfig.operations.tls import HandshakeError, NotConnectedError
 from autoconfig.visible import visible
 
@@ -58,6 +58,7 @@ class Web:
     """Sends requests, and hardly ever the same one twice.
 
     `at` is the URL of a server that is not in the DNS yet: all requests go there. `ports` are those of http and https.
+    The User-Agent names the `command`.
     """
 
     def __init__(
@@ -68,11 +69,13 @@ class Web:
         *,
         ports: Mapping[str, int] = _PORTS,
         retry_after: float = _RETRY_AFTER,
+        command: str = "check",
     ) -> None:
         self._names = names
         self._attempts = attempts
         self._at = urlsplit(at) if at else None
         self._ports, self._retry_after = ports, retry_after
+        self._user_agent = f"bt-autoconfig {command}"
         self._tls = tls.context()
         self._origins: dict[str, asyncio.Lock] = {}
         self._tried: set[str] = set()
@@ -154,7 +157,7 @@ class Web:
         """
         key = (question, follow, address)
         if key not in self._sent:
-            self._sent[key] = asyncio.create_task(findings(self._ask(*key)))
+            self._sent[key] = asyncio.create_task(attempted(self._ask, *key))
             self._sent[key].add_done_callback(partial(self._keep, key))
         return result_of(await asyncio.shield(self._sent[key]))
 
@@ -209,7 +212,7 @@ class Web:
         scheme = self._at.scheme if self._at else url.scheme
         headers = [
             ("Host", url.netloc),
-            ("User-Agent", "bt-autoconfig check"),
+            ("User-Agent", self._user_agent),
             # Only the server itself may be told: a reverse proxy that says nothing must be found out.
             *([("X-Forwarded-Proto", url.scheme)] if self._at else []),
             ("Accept-Encoding", "identity"),

@@ -1,4 +1,4 @@
-"""DNS records as text: pieces of zone files, JSON, and files of a folder."""
+"""DNS records as text: zone file snippets, JSON, and files in a folder."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -7,14 +7,14 @@ from autoconfig.operations.dns import TTL, Record
 from autoconfig.operations.folder import Folder, FolderError
 
 _MAX_FILE = 1024 * 1024
-"""Bytes; the records of a domain have some two thousand."""
+"""Bytes. A domain's records have about two thousand."""
 _KEYS = {"name", "type", "ttl", "data", "why"}
 
 
 def zone(domain: str, found: Iterable[Record]) -> str:
-    """Return records as a piece of a zone file (RFC 1035, section 5), to be included in the domain's zone.
+    """Return records as a zone file snippet (RFC 1035, section 5) to include in the domain's zone.
 
-    Optional records are comments.
+    Optional records are commented out.
     """
     lines = [*_head(domain)]
     why = ""
@@ -35,7 +35,7 @@ def _head(domain: str) -> tuple[str, str, str]:
 
 
 def as_json(domain: str, found: Iterable[Record]) -> list[dict[str, str | int]]:
-    """Return records as JSON has them, names in full and without the dot at their end. Optional ones are left out."""
+    """Return records for JSON, with full names without the final dot. Optional records are left out."""
     return [
         {"name": f"{one.name}.{domain}", "type": one.type, "ttl": TTL, "data": one.data, "why": one.why}
         for one in found
@@ -44,10 +44,10 @@ def as_json(domain: str, found: Iterable[Record]) -> list[dict[str, str | int]]:
 
 
 def write(folder: Folder, domain: str, found: Iterable[Record], format_: str) -> bool:
-    """Write the records of a domain to DOMAIN.zone or DOMAIN.json, whole or not at all; return whether it has changed.
+    """Write a domain's records atomically to DOMAIN.zone or DOMAIN.json; return whether the file has changed.
 
-    `format_` is zone or json. A file that has the same content already is left as it is. Raises FolderError, also when
-    the file is not one that this function has written.
+    `format_` is zone or json. A file with the same content stays as it is. Raises FolderError if the file cannot be
+    written, or exists and was not written by this function.
     """
     file = f"{domain}.{format_}"
     text = zone(domain, found) if format_ == "zone" else json.dumps(as_json(domain, found), indent=2) + "\n"
@@ -56,7 +56,7 @@ def write(folder: Folder, domain: str, found: Iterable[Record], format_: str) ->
     if old == content:
         return False
     if old is not None and not _IS_OURS[format_](old, domain):
-        raise FolderError(f"{folder.place(file)}: was not written by this command; remove it, or choose another folder")
+        raise FolderError(f"{folder.place(file)}: not written by this command; remove it, or choose another folder")
     folder.replace(file, content)
     return True
 

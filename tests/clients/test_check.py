@@ -148,7 +148,7 @@ FAULTS: dict[str, tuple[Callable[[Deployment], None], str, str]] = {
     "Outlook redirected by 308": (broken(site=("http://autodiscover.btinternet.com", "redir https://{host}{uri} 308")), "http://autodiscover.btinternet.com/autodiscover/autodiscover.xml", "it redirects with 308"),
     "an address where nothing listens": (broken(zone=(f"{line_of('ua-auto-config', 'CNAME')} {TARGET}", f"ua-auto-config A {CLOSED}")), "ua-auto-config.btinternet.com", f"{CLOSED} port 443: connection refused"),
     "a second, stale address": (broken(zone=(f"{line_of('ua-auto-config', 'CNAME')} {TARGET}", f"ua-auto-config A 192.0.2.1\nua-auto-config A {CLOSED}")), "ua-auto-config.btinternet.com", f"{CLOSED} port 443: connection refused"),
-    "a host that hangs": (broken(zone=(f"{line_of('ua-auto-config', 'CNAME')} {TARGET}", f"ua-auto-config A {SILENT}")), "ua-auto-config.btinternet.com", f"{SILENT} does not answer within 3 seconds"),
+    "a host that hangs": (broken(zone=(f"{line_of('ua-auto-config', 'CNAME')} {TARGET}", f"ua-auto-config A {SILENT}")), "ua-auto-config.btinternet.com", f"{SILENT} does not respond within 3 seconds"),
     "an expired certificate": (broken(certificate=lambda ca: {"autodiscover.btinternet.com": ca.issue("autodiscover.btinternet.com", days=-1)}), "autodiscover.btinternet.com", "the certificate has expired"),
     "a self-signed certificate": (broken(certificate=lambda ca: {"autoconfig.btinternet.com": ca.self_signed("autoconfig.btinternet.com")}), "autoconfig.btinternet.com", "the certificate is self-signed"),
     "a certificate for another name": (broken(certificate=lambda ca: {"ua-auto-config.btinternet.com": ca.issue("www.btinternet.com")}), "ua-auto-config.btinternet.com", "the certificate is not for ua-auto-config.btinternet.com"),
@@ -172,7 +172,7 @@ FAULTS: dict[str, tuple[Callable[[Deployment], None], str, str]] = {
     "a mail server with an expired certificate": (submission(lambda ca: ca.issue(MAIL_HOST, days=-1)), SMTP, "the certificate has expired"),
     "a mail server with a self-signed certificate": (submission(lambda ca: ca.self_signed(MAIL_HOST)), SMTP, "the certificate is self-signed"),
     "a mail server with another's certificate": (submission(lambda ca: ca.issue("smtp.example")), SMTP, f"the certificate is not for {MAIL_HOST}"),
-    "no log-in at the submission server": (broken(mail={"sasl": "no"}), SMTP, "password-cleartext is promised and not offered"),
+    "no log-in at the submission server": (broken(mail={"sasl": "no"}), SMTP, "the server does not offer password-cleartext"),
     "a help page that is not there": (broken(site=("https://www.bt.com", "respond /help/* 404\n  respond 200")), "page https://www.bt.com/help/email", "it answers 404"),
     "STARTTLS where TLS was promised": (broken(mail={"submission": "465 inet n - n - - smtpd"}), SMTP, "TLS fails"),
 }  # fmt: skip
@@ -207,8 +207,14 @@ STARTTLS = """<clientConfig version="1.1"><emailProvider id="btinternet.com"><do
     ("changes", "wrong"),
     [
         ({}, []),
-        ({"submission_tls": "none"}, [("smtp mail.btinternet.com:587", "STARTTLS is promised and not offered")]),
-        ({"imap_tls": "no"}, [("imap mail.btinternet.com:143", "STARTTLS is promised and not offered")]),
+        (
+            {"submission_tls": "none"},
+            [("smtp mail.btinternet.com:587", "the definition says STARTTLS, but the server does not offer it")],
+        ),
+        (
+            {"imap_tls": "no"},
+            [("imap mail.btinternet.com:143", "the definition says STARTTLS, but the server does not offer it")],
+        ),
     ],
 )
 def test_starttls_is_tried_and_its_absence_found(

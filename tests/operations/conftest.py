@@ -1,4 +1,4 @@
-"""What the tests of operations have in common."""
+"""Fixtures for the tests of operations."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.operations.world import World
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A provider on loopback, all right; the program trusts its authority."""
+    """A working provider on loopback, whose CA the program trusts."""
     made = World(tmp_path)
     made.authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))

@@ -1,4 +1,4 @@
-"""Servers on loopback that do what no honest one does: for web, mail and DNS."""
+"""Misbehaving web, mail and DNS servers on loopback."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @contextmanager
 def listening(talk: Talk, tls: ssl.SSLContext | None = None) -> Iterator[int]:
-    """Have each connection to a free port of 127.0.0.1 handled by `talk`; yield the port."""
+    """Handle each connection to a free port of 127.0.0.1 with `talk`; yield the port."""
 
     async def safely(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
@@ -47,7 +47,7 @@ def listening(talk: Talk, tls: ssl.SSLContext | None = None) -> Iterator[int]:
 
 @contextmanager
 def _loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """Run an event loop beside the test."""
+    """Run an event loop in a thread."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -57,7 +57,7 @@ def _loop() -> Iterator[asyncio.AbstractEventLoop]:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        await asyncio.sleep(0)  # for what is being closed
+        await asyncio.sleep(0)  # let transports close
 
     try:
         yield loop
@@ -69,7 +69,7 @@ def _loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 def web(*parts: bytes, forever: bytes = b"", pause: float = 0) -> Talk:
-    """Return what answers each request with some bytes, and then with others without end."""
+    """Return a web server that sends `parts` after each request, then repeats `forever`."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -79,7 +79,7 @@ def web(*parts: bytes, forever: bytes = b"", pause: float = 0) -> Talk:
 
 
 def lines(*answers: bytes, forever: bytes = b"") -> Talk:
-    """Return a mail server that says one thing after each line from the client, and in the end goes on without end."""
+    """Return a mail server that sends one response after each line from the client, then repeats `forever`."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for number, answer in enumerate(answers):
@@ -93,7 +93,7 @@ def lines(*answers: bytes, forever: bytes = b"") -> Talk:
 
 
 async def send(writer: asyncio.StreamWriter, *parts: bytes, forever: bytes = b"", pause: float = 0) -> None:
-    """Send some bytes, and then others again and again until the client has gone."""
+    """Send `parts`, then repeat `forever` until the client disconnects."""
     for part in parts:
         writer.write(part)
     await writer.drain()
@@ -113,7 +113,7 @@ Records = Mapping[tuple[str, str], list[str]]
 
 @contextmanager
 def resolver(records: Records) -> Iterator[str]:
-    """Answer DNS questions on loopback, over TCP and UDP; yield IP:PORT. Other names have no records."""
+    """Serve DNS records on loopback, over TCP and UDP; yield IP:PORT. Other names have no records."""
 
     class Protocol(asyncio.DatagramProtocol):
         def connection_made(self, transport: Any) -> None:
@@ -154,7 +154,7 @@ def _answer(records: Records, question: bytes, most: int) -> bytes:
 
 @dataclass(frozen=True)
 class Checked:
-    """What a command did: its output, how long it took, and the most memory that it held."""
+    """A finished command: its output, its duration, and its peak memory."""
 
     status: int
     stdout: str
@@ -179,12 +179,12 @@ def check(*arguments: object, **environment: str) -> Checked:
 
 
 def measured_check(*arguments: object, **environment: str) -> Checked:
-    """Run `bt-autoconfig check` as its users do, and measure it."""
+    """Run `bt-autoconfig check` in a process of its own, and measure it."""
     return measured("check", *arguments, **environment)
 
 
 def measured(*arguments: object, **environment: str) -> Checked:
-    """Run a command as its users do, and measure it."""
+    """Run a command in a process of its own, and measure it."""
     with tempfile.NamedTemporaryFile("r") as report:
         command = [sys.executable, "-S", "-c", _MEASURED, report.name, str(COMMAND), *map(str, arguments)]
         began = time.monotonic()
@@ -201,4 +201,7 @@ with open(sys.argv[1], "w") as report:
     report.write(str(usage.ru_maxrss))
 sys.exit(os.waitstatus_to_exitcode(status))
 """
-"""Runs a program and writes down its memory: a process counts that of the one that it was forked from, so a small one."""
+"""Runs a program and writes its peak memory to a file.
+
+A forked process inherits its parent's peak, so the parent must be small.
+"""

@@ -23,11 +23,11 @@ def found(name: str, host: str = HOST) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("name", ["autoconfig", "autodiscover", "ua-auto-config"])
-def test_every_domain_has_host_names_of_its_own(name: str) -> None:
+def test_every_domain_has_client_hosts(name: str) -> None:
     assert found(name) == [("CNAME", "setup.bt.example.")]
 
 
-def test_a_host_name_that_is_the_servers_own_has_an_address_and_no_alias() -> None:
+def test_the_servers_own_hostname_gets_no_alias() -> None:
     assert found("autoconfig", "autoconfig.talk21.com") == []
     assert found("autodiscover", "autoconfig.talk21.com") == [("CNAME", "autoconfig.talk21.com.")]
 
@@ -48,11 +48,11 @@ def test_outlook_finds_the_server_by_srv() -> None:
         ("_submission._tcp", "0 0 0 ."),
     ],
 )
-def test_mail_services_are_told_with_their_preference_and_so_is_what_is_not_offered(name: str, data: str) -> None:
+def test_every_mail_service_has_a_record_with_its_preference_or_as_not_offered(name: str, data: str) -> None:
     assert found(name) == [("SRV", data)]
 
 
-def test_the_digest_is_that_of_the_document_that_is_served() -> None:
+def test_the_digest_matches_the_served_document() -> None:
     document = Pacc(load(EMBEDDED)).render("talk21.com")
     assert found("_ua-auto-config") == [("TXT", pacc_text(document))]
 
@@ -70,7 +70,7 @@ def test_starttls_and_services_at_urls_have_records_too(write: Write) -> None:
     assert ("_carddavs._tcp", "TXT") not in data
 
 
-def test_host_names_that_depend_on_the_domain_are_the_domains_own(write: Write) -> None:
+def test_the_domain_is_filled_into_hostnames(write: Write) -> None:
     definition = load(
         write({">imap.example.com<": ">imap.%EMAILDOMAIN%<", ">smtp.example.com<": ">%EMAILLOCALPART%.x<"})
     ).first
@@ -79,7 +79,7 @@ def test_host_names_that_depend_on_the_domain_are_the_domains_own(write: Write) 
     assert data["_submission._tcp"] == "0 0 0 ."
 
 
-def test_two_digests_stand_side_by_side_while_a_definition_changes(tmp_path: Path) -> None:
+def test_both_digests_are_published_while_a_definition_changes(tmp_path: Path) -> None:
     coming = tmp_path / "bt.xml"
     coming.write_text(EMBEDDED.read_text().replace(">BT Mail<", ">New BT Mail<"))
     printed = dns_records("--host", HOST, "--domain", "talk21.com", "--next-definition", coming).stdout
@@ -88,7 +88,7 @@ def test_two_digests_stand_side_by_side_while_a_definition_changes(tmp_path: Pat
     assert [pacc_text(document) in line for document, line in zip(documents, digests, strict=True)] == [True, True]
 
 
-def test_the_zone_format_names_who_asks() -> None:
+def test_the_zone_format_names_the_clients() -> None:
     text = zone("talk21.com", [Record("a", "CNAME", "b.", "Outlook"), Record("c", "CNAME", "b.", "Outlook")])
     assert text == (
         "; talk21.com\n$ORIGIN talk21.com.\n$TTL 3600\n; Outlook\na                    CNAME b.\nc                    CNAME b.\n"
@@ -105,7 +105,7 @@ def test_the_zone_format_names_who_asks() -> None:
         ("é" * 128, "".join(['"', r"\195\169" * 127, r'\195" "\169"'])),
     ],
 )
-def test_a_text_is_quoted_and_split_as_zone_files_need(text: str, data: str) -> None:
+def test_a_text_is_quoted_and_split_for_zone_files(text: str, data: str) -> None:
     assert Record("a", "TXT", text, "who").zone_data == data
 
 
@@ -127,7 +127,7 @@ ODD_HOSTS = [
 
 @pytest.mark.parametrize("host", ODD_HOSTS)
 @pytest.mark.parametrize("url", ODD_URLS)
-def test_a_zone_can_be_loaded_whatever_a_definition_says(write: Write, url: str, host: str) -> None:
+def test_a_zone_can_be_loaded_for_any_definition(write: Write, url: str, host: str) -> None:
     escaped = url.replace('"', "&quot;")
     services = SERVICES.replace("https://dav.example.com:8443/cal/", escaped)
     long = ".".join(["d" * 63] * 3 + ["e" * 45])  # no name with _submissions._tcp before it
@@ -160,7 +160,9 @@ def test_a_zone_can_be_loaded_whatever_a_definition_says(write: Write, url: str,
         ('https://h;x"/', None, None),
     ],
 )
-def test_what_no_record_can_say_is_left_out(write: Write, url: str, srv: str | None, txt: str | None) -> None:
+def test_urls_that_records_cannot_express_are_left_out(
+    write: Write, url: str, srv: str | None, txt: str | None
+) -> None:
     services = SERVICES.replace("https://dav.example.com:8443/cal/", url.replace('"', "&quot;"))
     try:
         definition = load(write({"</clientConfig>": services})).first
@@ -176,7 +178,7 @@ def test_what_no_record_can_say_is_left_out(write: Write, url: str, srv: str | N
 
 
 @pytest.mark.parametrize("host", ["a_b.example", "a..b", "-a.example", f"{'a' * 64}.example", "a b"])
-def test_the_host_must_be_one_that_records_can_lead_to(host: str) -> None:
+def test_the_host_must_be_a_valid_target_for_records(host: str) -> None:
     refused = dns_records("--host", host)
     assert refused.returncode == 2
     assert f"{host} is not a hostname of letters, digits and hyphens" in refused.stderr
@@ -187,7 +189,7 @@ def dns_records(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "::1", "2001:db8::1", "224.0.0.1"])
-def test_an_ip_address_as_the_host_is_refused_with_the_option_that_takes_it(host: str) -> None:
+def test_an_ip_address_as_the_host_is_refused_with_the_right_option(host: str) -> None:
     refused = dns_records("--host", host)
     assert refused.returncode == 2
     assert f"{host} is an IP address, not a hostname; use --address {host}" in refused.stderr
@@ -201,7 +203,7 @@ def test_the_server_must_be_named() -> None:
     "address",
     ["224.0.0.1", "0.0.0.0", "::", "ff02::1", "fe80::1", "2001:db8::1%eth0", "::ffff:192.0.2.1", "192.0.2", "192.0.2.1/24", "mail.example", ""],
 )  # fmt: skip
-def test_an_address_must_be_one_that_clients_can_connect_to(address: str) -> None:
+def test_clients_must_be_able_to_connect_to_an_address(address: str) -> None:
     refused = dns_records("--address", address)
     assert refused.returncode == 2
     assert "use an address such as 192.0.2.1 or 2001:db8::1" in refused.stderr
@@ -220,7 +222,7 @@ ADDRESSES = [
 SOME = ("--address", "192.0.2.1", "--address", "192.0.2.2", "--address", "2001:DB8::0:1", "--address", "192.0.2.1")
 
 
-def test_addresses_are_printed_instead_of_aliases_and_outlook_is_sent_to_the_domains_own_host() -> None:
+def test_with_addresses_there_are_no_aliases_and_outlook_gets_the_domains_host() -> None:
     found = addressed(*SOME)
     assert found[:9] == ADDRESSES
     assert found[9] == ("_autodiscover._tcp", "SRV", "0 0 443 autodiscover.talk21.com.")
@@ -228,19 +230,19 @@ def test_addresses_are_printed_instead_of_aliases_and_outlook_is_sent_to_the_dom
 
 
 @pytest.mark.parametrize("host", [HOST, "autoconfig.talk21.com"])
-def test_with_addresses_and_a_host_outlook_is_sent_to_the_host(host: str) -> None:
+def test_with_addresses_and_a_host_outlook_gets_the_host(host: str) -> None:
     found = addressed(*SOME, "--host", host)
     assert found[:9] == ADDRESSES
     assert found[9] == ("_autodiscover._tcp", "SRV", f"0 0 443 {host}.")
 
 
-def test_submission_with_starttls_alone_has_no_record_for_aerc(write: Write) -> None:
+def test_submission_with_only_starttls_has_no_record_for_aerc(write: Write) -> None:
     names = {one.name for one in Publication(load(write()).first, HOST).records("example.com")}
     assert "_submission._tcp" in names
     assert "_smtps._tcp" not in names
 
 
-def test_a_file_for_each_domain_has_what_would_be_printed(tmp_path: Path) -> None:
+def test_each_domains_file_contains_what_is_printed_otherwise(tmp_path: Path) -> None:
     for format_ in ("zone", "json"):
         done = dns_records("--host", HOST, "--format", format_, "--output", tmp_path)
         assert (done.returncode, done.stdout, done.stderr) == (0, f"{tmp_path}: 3 files, 3 of them changed\n", "")
@@ -251,7 +253,7 @@ def test_a_file_for_each_domain_has_what_would_be_printed(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("format_", ["zone", "json"])
-def test_only_files_that_have_changed_are_replaced_and_nothing_else_is_touched(tmp_path: Path, format_: str) -> None:
+def test_only_changed_files_are_replaced(tmp_path: Path, format_: str) -> None:
     dns_records("--host", HOST, "--format", format_, "--output", tmp_path)
     (tmp_path / "mine").write_text("mine")
     stale, kept = tmp_path / f"talk21.com.{format_}", tmp_path / f"btinternet.com.{format_}"
@@ -274,18 +276,18 @@ MINE = {
 
 
 @pytest.mark.parametrize(("format_", "content"), [(name, content) for name, some in MINE.items() for content in some])
-def test_a_file_that_something_else_wrote_is_not_replaced(tmp_path: Path, format_: str, content: str) -> None:
+def test_a_file_from_another_program_is_not_replaced(tmp_path: Path, format_: str, content: str) -> None:
     file = tmp_path / f"talk21.com.{format_}"
     file.write_text(content)
     refused = dns_records("--host", HOST, "--format", format_, "--domain", "talk21.com", "--output", tmp_path)
     assert refused.returncode == 1
-    assert refused.stderr == f"{file}: was not written by this command; remove it, or choose another folder\n"
+    assert refused.stderr == f"{file}: not written by this command; remove it, or choose another folder\n"
     assert file.read_text() == content
     assert list(tmp_path.iterdir()) == [file]
 
 
 @pytest.mark.parametrize("kind", ["link", "folder", "fifo"])
-def test_what_is_no_regular_file_stops_the_command(tmp_path: Path, kind: str) -> None:
+def test_only_regular_files_are_replaced(tmp_path: Path, kind: str) -> None:
     folder = tmp_path / "zones"
     folder.mkdir()
     place, outside = folder / "btinternet.com.zone", tmp_path / "outside"
@@ -314,7 +316,7 @@ HOSTING = {
 def hosting(
     write: Write, *domains: str, name: str = "provider.xml", replacing: dict[str, str] | None = None
 ) -> tuple[str | Path, ...]:
-    """Return the options of a provider that hosts domains, of which there is a list unless there are none."""
+    """Return the options of a provider that hosts these domains; without any, there is no list."""
     definition = write(HOSTING | (replacing or {}), name)
     if not domains:
         return ("--definition", definition, "--host", HOST)
@@ -323,7 +325,7 @@ def hosting(
     return ("--definition", definition, "--hosted-domains", list_, "--host", HOST)
 
 
-def test_a_hosted_domain_needs_srv_records_and_its_own_hosts_are_optional(write: Write) -> None:
+def test_a_hosted_domain_needs_srv_records_and_its_client_hosts_are_optional(write: Write) -> None:
     options = hosting(write, "customer.example")
     printed = dns_records(*options, "--domain", "Customer.example").stdout
     lines = [line for line in printed.splitlines() if not line.startswith((";", "$"))]
@@ -338,7 +340,7 @@ def test_a_hosted_domain_needs_srv_records_and_its_own_hosts_are_optional(write:
     assert {one["type"] for one in as_json} == {"SRV"}
 
 
-def test_with_certificates_a_hosted_domain_has_all_the_records_that_an_own_one_has(write: Write) -> None:
+def test_with_hosted_names_a_hosted_domain_has_the_same_records_as_an_own_one(write: Write) -> None:
     options = (*hosting(write, "customer.example"), "--hosted-names")
     own = dns_records(*options, "--domain", "example.com").stdout
     assert dns_records(*options, "--domain", "customer.example").stdout == own.replace(
@@ -346,7 +348,7 @@ def test_with_certificates_a_hosted_domain_has_all_the_records_that_an_own_one_h
     assert "autoconfig           CNAME" in own
 
 
-def test_the_digest_of_a_hosted_domain_is_that_of_the_document_at_its_own_host(write: Write) -> None:
+def test_a_hosted_domains_digest_matches_the_document_at_its_host(write: Write) -> None:
     options = hosting(write, "customer.example", replacing={">imap.example.com<": ">imap.%EMAILDOMAIN%<"})
     found = json.loads(
         dns_records(*options, "--hosted-names", "--domain", "customer.example", "--format", "json").stdout
@@ -358,7 +360,7 @@ def test_the_digest_of_a_hosted_domain_is_that_of_the_document_at_its_own_host(w
     assert digest == pacc_text(document)
 
 
-def test_all_domains_of_the_lists_are_written_and_nothing_is_printed_of_them(write: Write, tmp_path: Path) -> None:
+def test_all_listed_domains_are_written_and_none_printed(write: Write, tmp_path: Path) -> None:
     customers = [f"customer{number}.example" for number in range(300)]
     done = dns_records(*hosting(write, *customers, "BÜCHER.example"), "--output", tmp_path / "zones")
     assert (done.stdout, done.stderr) == (f"{tmp_path / 'zones'}: 303 files, 303 of them changed\n", "")
@@ -367,7 +369,7 @@ def test_all_domains_of_the_lists_are_written_and_nothing_is_printed_of_them(wri
     assert dns_records(*hosting(write, *customers)).stdout.count("$ORIGIN") == 302
 
 
-def test_a_domain_in_no_list_is_refused_and_no_customer_named(write: Write) -> None:
+def test_an_unlisted_domain_is_refused_without_naming_a_customer(write: Write) -> None:
     refused = dns_records(*hosting(write, "customer.example"), "--domain", "example.org")
     assert refused.returncode == 1
     assert refused.stderr == (
@@ -384,7 +386,7 @@ def test_without_a_list_any_domain_may_be_hosted(write: Write) -> None:
     assert dns_records(*hosting(write)).stdout.count("$ORIGIN") == 2
 
 
-def test_whose_domain_it_is_must_be_clear(write: Write) -> None:
+def test_with_several_hosting_definitions_one_must_be_named(write: Write) -> None:
     first = hosting(write)
     text = write(HOSTING).read_text().replace("example.com</domain>", "example.org</domain>")
     second = write({Write.TEXT: text.replace("example.net", "example.info")}, "second.xml")
@@ -394,26 +396,26 @@ def test_whose_domain_it_is_must_be_clear(write: Write) -> None:
     )
 
 
-def test_a_domain_too_long_for_any_record_has_no_file(write: Write, tmp_path: Path) -> None:
+def test_a_domain_too_long_for_its_records_has_no_file(write: Write, tmp_path: Path) -> None:
     longest = ".".join(["d" * 63] * 3 + ["e" * 61])
     done = dns_records(*hosting(write, longest), "--output", tmp_path / "zones")
     assert done.stdout == f"{tmp_path / 'zones'}: 2 files, 2 of them changed\n"
 
 
 @pytest.mark.parametrize("domain", ["a b", "", "..", "../x", "customer.example/", "*.example"])
-def test_what_is_no_domain_is_refused(write: Write, tmp_path: Path, domain: str) -> None:
+def test_an_invalid_domain_is_refused(write: Write, tmp_path: Path, domain: str) -> None:
     refused = dns_records(*hosting(write), "--domain", domain, "--output", tmp_path / "zones")
     assert refused.returncode == 1
     assert refused.stderr == f"--domain: {domain} is not a domain name such as example.com\n"
     assert not list((tmp_path / "zones").glob("*"))
 
 
-def test_json_has_whole_names() -> None:
+def test_json_has_full_names() -> None:
     (one,) = as_json("talk21.com", [Record("_x", "TXT", "v=1", "who")])
     assert one == {"name": "_x.talk21.com", "type": "TXT", "ttl": 3600, "data": "v=1", "why": "who"}
 
 
-def test_the_command_prints_all_domains_or_those_that_are_asked_for() -> None:
+def test_the_command_prints_all_or_the_given_domains() -> None:
     assert dns_records("--host", HOST).stdout.count("$ORIGIN") == 3
     assert dns_records("--host", HOST, "--domain", "Talk21.com").stdout.count("$ORIGIN") == 1
     assert len(json.loads(dns_records("--host", HOST, "--format", "json").stdout)) == 36

@@ -22,7 +22,7 @@ def manifest(folder: Path) -> dict[str, Any]:
 
 
 def places(folder: Path) -> list[tuple[str, str, Path, dict[str, str]]]:
-    """Return host, path, file and headers of everything that is exported."""
+    """Return the host, path, file and headers of every exported document."""
     found = manifest(folder)
     return [
         (host, one["path"], folder / one["file"], found["headers"][one["headers"]])
@@ -39,7 +39,7 @@ def files(folder: Path) -> set[str]:
     return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
 
 
-def test_every_file_is_the_servers_answer_to_the_byte_and_its_headers_too(server: Served, tmp_path: Path) -> None:
+def test_every_file_and_its_headers_match_the_servers_response(server: Served, tmp_path: Path) -> None:
     printed = export(tmp_path)
     assert printed.stdout == f"{tmp_path}: 79 files for 9 hosts, and manifest.json\n"
     assert {entry["file"] for entry in manifest(tmp_path)["files"]} | {"manifest.json"} == files(tmp_path)
@@ -59,7 +59,7 @@ def test_each_content_is_stored_once(tmp_path: Path) -> None:
         assert hashlib.sha256((tmp_path / entry["file"]).read_bytes()).hexdigest() == entry["sha256"]
 
 
-def test_hundreds_of_domains_of_a_provider_add_their_names_and_nothing_else(tmp_path: Path) -> None:
+def test_hundreds_of_domains_add_little_more_than_their_names(tmp_path: Path) -> None:
     text = Write.TEXT.replace(
         "<domain>example.net</domain>", "".join(f"<domain>d{number}.example</domain>" for number in range(500))
     )
@@ -74,14 +74,14 @@ def test_hundreds_of_domains_of_a_provider_add_their_names_and_nothing_else(tmp_
     }
 
 
-def test_a_profile_is_signed_once_however_many_domains_have_it(tmp_path: Path, signing: tuple[str, ...]) -> None:
+def test_a_profile_for_several_domains_is_signed_once(tmp_path: Path, signing: tuple[str, ...]) -> None:
     export(tmp_path, *signing)
     (profile,) = {file for _, path, file, _ in places(tmp_path) if path == "/email.mobileconfig"}
     verify: list[str | Path] = ["openssl", "smime", "-verify", "-noverify", "-inform", "DER", "-in", profile]
     assert subprocess.run(verify, capture_output=True, check=False).returncode == 0
 
 
-def test_files_that_have_not_changed_are_left_as_they_are(tmp_path: Path) -> None:
+def test_unchanged_files_are_not_rewritten(tmp_path: Path) -> None:
     export(tmp_path)
     before = {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in tmp_path.rglob("*") if file.is_file()}
     export(tmp_path)
@@ -90,7 +90,7 @@ def test_files_that_have_not_changed_are_left_as_they_are(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("root", [None, "/srv/the site"])
-def test_the_configurations_find_the_files_where_they_will_be(tmp_path: Path, root: str | None) -> None:
+def test_the_web_server_configurations_contain_the_root(tmp_path: Path, root: str | None) -> None:
     export(tmp_path, *(["--root", root] if root else []))
     assert f'root "{root or tmp_path}";' in (tmp_path / "nginx-server.conf").read_text()
     assert f'root * "{root or tmp_path}"\n' in (tmp_path / "Caddyfile").read_text()
@@ -111,15 +111,13 @@ def test_the_configurations_find_the_files_where_they_will_be(tmp_path: Path, ro
         "https://ua-auto-config.btopenworld.com/.well-known/user-agent-configuration.json",
     ],
 )
-def test_what_clients_fetch_is_there_under_its_host(tmp_path: Path, url: str) -> None:
+def test_every_url_that_clients_request_is_exported(tmp_path: Path, url: str) -> None:
     export(tmp_path)
     parts = urlsplit(url)
     assert (parts.hostname, parts.path) in {(host, path) for host, path, *_ in places(tmp_path)}
 
 
-def test_a_second_export_replaces_what_changed_and_removes_what_is_gone_and_nothing_else(
-    write: Write, tmp_path: Path
-) -> None:
+def test_a_second_export_replaces_changed_files_and_removes_obsolete_ones(write: Write, tmp_path: Path) -> None:
     folder = tmp_path / "site"
     export(folder, "--definition", write())
     export(folder, "--definition", write({"<domain>example.com</domain>": "<domain>example.org</domain>"}))
@@ -130,7 +128,7 @@ def test_a_second_export_replaces_what_changed_and_removes_what_is_gone_and_noth
 
 
 EXPORTED = "autoconfig.gone.example/mail/config-v1.1.xml"
-"""A name that an export gives to files."""
+"""A filename that an export uses."""
 
 
 def entry(file: object, content: str = "mine") -> dict[str, object]:
@@ -145,7 +143,7 @@ def entry(file: object, content: str = "mine") -> dict[str, object]:
      "AUTOCONFIG.gone.example/mail/config-v1.1.xml", "\ud800", 7, None, ["x"], {}, f"{EXPORTED}/x"],
     ids=lambda file: repr(file)[:50],
 )  # fmt: skip
-def test_a_manifest_that_names_what_no_export_writes_removes_nothing(tmp_path: Path, file: object) -> None:
+def test_filenames_that_no_export_writes_are_ignored_in_a_manifest(tmp_path: Path, file: object) -> None:
     folder, outside = tmp_path / "site", tmp_path / "outside"
     outside.write_text("mine")
     for name in ("mine.txt", "folder/mine.txt", "a.example/mine.txt", EXPORTED):
@@ -161,7 +159,7 @@ def test_a_manifest_that_names_what_no_export_writes_removes_nothing(tmp_path: P
     assert len(manifest(folder)["files"]) == 79
 
 
-def test_a_file_that_was_changed_since_it_was_exported_is_not_removed(tmp_path: Path) -> None:
+def test_a_file_changed_since_its_export_is_not_removed(tmp_path: Path) -> None:
     (tmp_path / EXPORTED).parent.mkdir(parents=True)
     for text, stays in (("changed", True), ("mine", False)):
         (tmp_path / EXPORTED).write_text(text)
@@ -172,7 +170,7 @@ def test_a_file_that_was_changed_since_it_was_exported_is_not_removed(tmp_path: 
 
 @pytest.mark.parametrize("listed", [True, False])
 @pytest.mark.parametrize("place", ["autoconfig.gone.example", "autoconfig.gone.example/mail", EXPORTED])
-def test_what_a_link_leads_to_is_not_removed(tmp_path: Path, place: str, listed: bool) -> None:
+def test_the_target_of_a_link_is_not_removed(tmp_path: Path, place: str, listed: bool) -> None:
     folder, outside = tmp_path / "site", tmp_path / "outside"
     real = outside / EXPORTED
     real.parent.mkdir(parents=True)
@@ -213,7 +211,7 @@ def test_nothing_is_written_through_a_link(tmp_path: Path, place: str, listed: b
 
 
 @pytest.mark.parametrize("kind", ["file", "link", "folder", "fifo"])
-def test_what_no_export_wrote_is_not_replaced(tmp_path: Path, kind: str) -> None:
+def test_files_of_other_programs_are_not_replaced(tmp_path: Path, kind: str) -> None:
     place = tmp_path / FIRST
     place.parent.mkdir(parents=True)
     match kind:
@@ -228,11 +226,11 @@ def test_what_no_export_wrote_is_not_replaced(tmp_path: Path, kind: str) -> None
     before = (place.lstat().st_ino, place.lstat().st_mtime_ns)
     refused = export(tmp_path)
     assert refused.returncode == 1
-    assert refused.stderr == f"{place}: was not written by an export; remove it, or choose another folder\n"
+    assert refused.stderr == f"{place}: not written by an export; remove it, or choose another folder\n"
     assert (place.lstat().st_ino, place.lstat().st_mtime_ns) == before
 
 
-def test_an_export_that_broke_off_can_be_repeated(tmp_path: Path) -> None:
+def test_an_interrupted_export_can_be_repeated(tmp_path: Path) -> None:
     export(tmp_path)
     (tmp_path / "manifest.json").unlink()
     assert export(tmp_path).returncode == 0
@@ -244,35 +242,35 @@ def test_an_export_that_broke_off_can_be_repeated(tmp_path: Path) -> None:
      "[" * 100_000, "{\"files\": " + "[" * 100_000, "9" * 5000, "\ud800".encode("utf-8", "surrogatepass"), b"\xff\xfe"],
     ids=lambda content: repr(content)[:20],
 )  # fmt: skip
-def test_a_manifest_of_somebody_else_stays(tmp_path: Path, content: str | bytes) -> None:
+def test_another_programs_manifest_is_not_replaced(tmp_path: Path, content: str | bytes) -> None:
     written = content.encode() if isinstance(content, str) else content
     (tmp_path / "manifest.json").write_bytes(written)
     refused = export(tmp_path)
     assert refused.returncode == 1
-    assert refused.stderr == f"{tmp_path}/manifest.json: is not what an export wrote; choose another folder\n"
+    assert refused.stderr == f"{tmp_path}/manifest.json: not written by an export; choose another folder\n"
     assert (tmp_path / "manifest.json").read_bytes() == written
     assert files(tmp_path) == {"manifest.json"}
 
 
-def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+def test_a_file_is_replaced_atomically(tmp_path: Path) -> None:
     export(tmp_path)
     file = tmp_path / "autoconfig.btinternet.com/mail/config-v1.1.xml"
     file.write_bytes(file.read_bytes() + b" ")  # as if the settings had changed
     with file.open("rb") as reading:
         export(tmp_path)
-        assert reading.read() == file.read_bytes() + b" "  # who had it open has the old one whole
+        assert reading.read() == file.read_bytes() + b" "  # an open file keeps its content
     assert not [name for name in files(tmp_path) if "tmp" in name]
 
 
-def test_a_folder_that_is_somebody_elses_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_of_another_program_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("mine")
     refused = export(tmp_path)
     assert refused.returncode == 1
-    assert refused.stderr == f"{tmp_path}/manifest.json: is not what an export wrote; choose another folder\n"
+    assert refused.stderr == f"{tmp_path}/manifest.json: not written by an export; choose another folder\n"
     assert files(tmp_path) == {"manifest.json"}
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     refused = export(tmp_path / "file" / "below")
     assert refused.returncode == 1

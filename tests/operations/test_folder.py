@@ -1,4 +1,4 @@
-"""A folder that is never left, whatever is put in the way."""
+"""No file outside the folder is touched, even with symbolic links in it."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from autoconfig.operations.folder import Folder, FolderError
 
 
-def test_a_file_is_written_for_all_to_read_with_the_folders_on_the_way(tmp_path: Path) -> None:
+def test_a_file_is_readable_by_all_and_its_folders_are_created(tmp_path: Path) -> None:
     with Folder(tmp_path / "a" / "b") as folder:
         folder.replace("c/d/file", b"text")
     file = tmp_path / "a/b/c/d/file"
@@ -18,7 +18,7 @@ def test_a_file_is_written_for_all_to_read_with_the_folders_on_the_way(tmp_path:
 
 
 @pytest.mark.parametrize("umask", [0, 0o022, 0o077])
-def test_modes_are_those_of_public_files_and_folders_as_far_as_the_umask_allows(tmp_path: Path, umask: int) -> None:
+def test_the_umask_limits_the_modes_of_folders_only(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
         with Folder(tmp_path / "site") as folder:
@@ -31,9 +31,7 @@ def test_modes_are_those_of_public_files_and_folders_as_far_as_the_umask_allows(
     assert modes == {"c": folders, "d": folders, "file": 0o644, "new": 0o644}
 
 
-def test_a_file_that_is_written_is_nobody_elses_until_it_is_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_is_private_until_it_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     modes: list[int] = []
     change = os.fchmod
 
@@ -47,7 +45,7 @@ def test_a_file_that_is_written_is_nobody_elses_until_it_is_whole(
     assert modes == [0o600]
 
 
-def test_a_new_file_replaces_nothing_and_leaves_nothing_when_there_is_one(tmp_path: Path) -> None:
+def test_create_fails_without_a_trace_if_the_name_exists(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     (tmp_path / "link").symlink_to("nowhere")
     with Folder(tmp_path) as folder:
@@ -91,13 +89,13 @@ def test_a_symbolic_link_is_not_followed(tmp_path: Path, link: str) -> None:
                 folder.replace("c/d/file", b"ours")
             with pytest.raises(FolderError, match="symbolic links are not followed"):
                 folder.remove("c/d/file")
-        else:  # it is the link that goes, not what it leads to
+        else:  # this replaces the link, not its target
             folder.replace("c/d/file", b"ours")
     assert {file.read_text() for file in (outside / "file", outside / "d" / "file")} == {"mine"}
     assert sorted(one.name for one in outside.rglob("*")) == ["d", "file", "file"]
 
 
-def test_the_path_to_the_folder_may_have_links(tmp_path: Path) -> None:
+def test_the_path_to_the_folder_may_contain_links(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     with Folder(tmp_path / "link") as folder:
@@ -105,7 +103,7 @@ def test_the_path_to_the_folder_may_have_links(tmp_path: Path) -> None:
     assert (tmp_path / "real" / "file").read_text() == "text"
 
 
-def test_a_fifo_is_no_file_and_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_fifo_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     with Folder(tmp_path) as folder:
         assert folder.exists("fifo")
@@ -114,13 +112,13 @@ def test_a_fifo_is_no_file_and_is_not_waited_for(tmp_path: Path) -> None:
             folder.read("fifo", 100)
 
 
-def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(bytes(101))
-    with Folder(tmp_path) as folder, pytest.raises(FolderError, match="has 101 bytes; at most 100 are read"):
+    with Folder(tmp_path) as folder, pytest.raises(FolderError, match="has 101 bytes; the maximum is 100"):
         folder.read("file", 100)
 
 
-def test_a_folder_that_becomes_empty_goes_with_its_last_file(tmp_path: Path) -> None:
+def test_an_empty_folder_is_removed_with_its_last_file(tmp_path: Path) -> None:
     with Folder(tmp_path) as folder:
         folder.replace("a/b/file", b"")
         folder.replace("a/other", b"")
@@ -128,7 +126,7 @@ def test_a_folder_that_becomes_empty_goes_with_its_last_file(tmp_path: Path) -> 
     assert sorted(str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*")) == ["a", "a/other"]
 
 
-def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_no_file(tmp_path: Path) -> None:
     (tmp_path / "file").mkdir()
     with Folder(tmp_path) as folder, pytest.raises(FolderError, match="cannot be written: Is a directory"):
         folder.replace("file", b"text")

@@ -93,7 +93,7 @@ def test_a_client_that_gets_another_server_is_wrong(world: World) -> None:
     assert f"; Thunderbird sets up imap mail.{DOMAIN}:{world.ports['imap']} SSL" in text
     assert found.remedy(outlook) == "publish the same settings for all clients"
     # The server that is named nowhere else is looked at as well, and is no IMAP server.
-    assert found.text(f"imap mail.{DOMAIN}:{world.ports['pop3']}") == "it does not greet as imap does"
+    assert found.text(f"imap mail.{DOMAIN}:{world.ports['pop3']}") == "this is not a valid imap greeting"
 
 
 def test_a_client_that_gets_another_username_is_wrong(world: World) -> None:
@@ -117,7 +117,7 @@ FAULTS: dict[str, tuple[Callable[[World], object], str, str]] = {
     "an SRV record to nowhere": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 143 gone.example.com."]}), f"_imap._tcp.{DOMAIN}", "it leads to gone.example.com has no address"),
     "an SRV record to no host": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 143 a_b.example.com."]}), f"_imap._tcp.{DOMAIN}", "it leads to a_b.example.com, which is not a hostname"),
     "an SRV record to port 0": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 0 mail.example.com."]}), f"_imap._tcp.{DOMAIN}", "it leads to port 0"),
-    "a dead mail server": (lambda world: world.mail.update({"imap": {"greeting": [b"* BYE no\r\n"]}}), "imap mail.example.com:{imap}", "it does not greet as imap does"),
+    "a dead mail server": (lambda world: world.mail.update({"imap": {"greeting": [b"* BYE no\r\n"]}}), "imap mail.example.com:{imap}", "this is not a valid imap greeting"),
 }  # fmt: skip
 
 

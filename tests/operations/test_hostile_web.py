@@ -26,23 +26,26 @@ GZIP_BEGIN = gzipped(0, zlib.Z_FULL_FLUSH)
 GZIP_MORE = gzipped(16, zlib.Z_FULL_FLUSH).removeprefix(GZIP_BEGIN)
 BOMB = gzipped(250, zlib.Z_FINISH)
 
-TOO_LARGE_BODY, TOO_LARGE_HEADERS = "its body is larger than 256 KiB", "its headers are larger than 64 KiB"
+TOO_LARGE_BODY, TOO_LARGE_HEADERS = (
+    "the response body is larger than 256 KiB",
+    "the response headers are larger than 64 KiB",
+)
 FLOODS: dict[str, tuple[Talk, str]] = {
     "a body of 8 GB": (web(OK + b"Content-Length: 8000000000\r\n\r\n", forever=bytes(1 << 16)), TOO_LARGE_BODY),
     "a body without end": (web(OK + b"\r\n", forever=b"<a>" * 20000), TOO_LARGE_BODY),
     "chunks without end": (web(OK + b"Transfer-Encoding: chunked\r\n\r\n", forever=b"8000\r\n" + bytes(0x8000) + b"\r\n"), TOO_LARGE_BODY),
     "tiny chunks without end": (web(OK + b"Transfer-Encoding: chunked\r\n\r\n", forever=b"1\r\nx\r\n" * 9000), TOO_LARGE_BODY),
-    "trailers without end": (web(OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", forever=b"a: b\r\n" * 9000), "its response is not HTTP"),
+    "trailers without end": (web(OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", forever=b"a: b\r\n" * 9000), "the response is not HTTP"),
     "a gzip stream without end": (web(OK + b"Content-Encoding: gzip\r\n\r\n", GZIP_BEGIN, forever=GZIP_MORE), TOO_LARGE_BODY),
     "a gzip bomb": (web(OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB), BOMB), "it is compressed (gzip)"),
     "headers without end": (web(OK, forever=b"X-A: b\r\n" * 8000), TOO_LARGE_HEADERS),
     "a header without end": (web(OK + b"X-A: ", forever=b"b" * 65536), TOO_LARGE_HEADERS),
     "a status line without end": (web(b"HTTP/1.1 200 ", forever=b"b" * 65536), TOO_LARGE_HEADERS),
     "interim responses without end": (web(forever=b"HTTP/1.1 100 Continue\r\n\r\n" * 2000), TOO_LARGE_HEADERS),
-    "nothing of HTTP": (web(b"\x00\x01" * 500, b"\r\n\r\n"), "its response is not HTTP"),
-    "half a body": (web(OK + b"Content-Length: 100\r\n\r\n<clientConfig>"), "its response is not HTTP"),
-    "one byte at a time": (web(OK + b"\r\n", forever=b"<", pause=0.02), "does not answer within 1 seconds"),
-    "interim responses one at a time": (web(forever=b"HTTP/1.1 102 P\r\n\r\n", pause=0.05), "does not answer within 1 seconds"),
+    "nothing of HTTP": (web(b"\x00\x01" * 500, b"\r\n\r\n"), "the response is not HTTP"),
+    "half a body": (web(OK + b"Content-Length: 100\r\n\r\n<clientConfig>"), "the response is not HTTP"),
+    "one byte at a time": (web(OK + b"\r\n", forever=b"<", pause=0.02), "does not respond within 1 seconds"),
+    "interim responses one at a time": (web(forever=b"HTTP/1.1 102 P\r\n\r\n", pause=0.05), "does not respond within 1 seconds"),
     "redirects without end": (web(b"HTTP/1.1 302 F\r\nContent-Length: 0\r\nLocation: //autoconfig.btinternet.com:1/\r\n\r\n"), "it redirects in a loop"),
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The check of mail servers, against servers that flood, lie, or slip something in."""
+"""The check of mail servers, with servers that flood, lie or inject data."""
 
 import asyncio
 import contextlib
@@ -18,11 +18,11 @@ OFFERS = {
     "pop3": b"+OK\r\nUSER\r\nSASL PLAIN\r\n.\r\n",
     "smtp": b"250-hello\r\n250 AUTH PLAIN LOGIN\r\n",
 }
-NO_END = "it sends 64 KiB and no end of its answer"
+NO_END = "the server sends 64 KiB without ending its response"
 
 
 def found(type_: str, talk: Talk, socket_type: str = "plain", timeout: float = 10) -> Finding:
-    """Return what a check finds of a server."""
+    """Return the finding of a check of a server."""
 
     async def meet(port: int) -> Finding:
         server = MailServer(type_, "localhost", port, socket_type, ("password-cleartext",))
@@ -43,7 +43,7 @@ def test_an_honest_server_without_tls_is_a_warning(type_: str) -> None:
 
 
 FLOODS = {
-    "untagged answers": {"imap": b"* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n", "pop3": b"USER\r\n", "smtp": b"250-AUTH PLAIN\r\n"},
+    "untagged responses": {"imap": b"* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n", "pop3": b"USER\r\n", "smtp": b"250-AUTH PLAIN\r\n"},
     "empty lines": {"imap": b"\n", "pop3": b"\n", "smtp": b"\n"},
     "one line": {"imap": b"* AUTH=PLAIN ", "pop3": b"USER ", "smtp": b"250-AUTH PLAIN "},
 }  # fmt: skip
@@ -51,13 +51,13 @@ FLOODS = {
 
 @pytest.mark.parametrize("flood", FLOODS)
 @pytest.mark.parametrize("type_", GREETINGS)
-def test_an_answer_without_end_is_wrong(type_: str, flood: str) -> None:
+def test_an_endless_response_is_wrong(type_: str, flood: str) -> None:
     finding = found(type_, lines(GREETINGS[type_], forever=FLOODS[flood][type_] * 2000))
     assert (finding.verdict, finding.text) == (Verdict.WRONG, NO_END)
 
 
 @pytest.mark.parametrize(("type_", "piece"), [("imap", b"a"), ("pop3", b"a"), ("smtp", b"220-a\r\n")])
-def test_a_greeting_without_end_is_wrong(type_: str, piece: bytes) -> None:
+def test_an_endless_greeting_is_wrong(type_: str, piece: bytes) -> None:
     async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await send(writer, forever=piece * 10000)
 
@@ -65,11 +65,11 @@ def test_a_greeting_without_end_is_wrong(type_: str, piece: bytes) -> None:
 
 
 @pytest.mark.parametrize("type_", GREETINGS)
-def test_a_greeting_one_byte_at_a_time_has_its_time(type_: str) -> None:
+def test_a_greeting_one_byte_at_a_time_times_out(type_: str) -> None:
     async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await send(writer, GREETINGS[type_][:3], forever=b"-", pause=0.05)
 
-    assert found(type_, talk, timeout=0.5).text == "127.0.0.1 does not answer within 0.5 seconds"
+    assert found(type_, talk, timeout=0.5).text == "127.0.0.1 does not respond within 0.5 seconds"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_greeting_one_byte_at_a_time_has_its_time(type_: str) -> None:
         ("pop3", b"-ERR\r\n"),
     ],
 )
-def test_a_server_that_does_not_say_what_it_offers_is_not_right(type_: str, answer: bytes) -> None:
+def test_a_server_without_a_valid_capability_response_is_wrong(type_: str, answer: bytes) -> None:
     assert found(type_, lines(GREETINGS[type_], answer)).verdict is Verdict.WRONG
 
 
@@ -94,16 +94,19 @@ STARTTLS = {
 
 
 @pytest.mark.parametrize("type_", GREETINGS)
-def test_what_is_slipped_in_before_tls_begins_is_not_taken_for_an_answer(type_: str) -> None:
+def test_data_injected_before_tls_is_not_used(type_: str) -> None:
     offer, agree = STARTTLS[type_]
     finding = found(type_, lines(GREETINGS[type_], offer, agree + OFFERS[type_]), "STARTTLS")
-    assert finding.text == "it goes on without TLS after it has agreed to STARTTLS"
+    assert finding.text == "the server sends data without TLS after it has accepted STARTTLS"
 
 
-def test_a_server_that_goes_away_in_the_middle_is_wrong() -> None:
+def test_a_server_that_closes_the_connection_is_wrong() -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(GREETINGS["imap"])
         with contextlib.suppress(OSError):
             await reader.readline()
 
-    assert found("imap", talk).text in ("it ends the connection", "it breaks off in the middle of an answer")
+    assert found("imap", talk).text in (
+        "the server closes the connection",
+        "the connection breaks off during a response",
+    )

@@ -1,4 +1,4 @@
-"""Mail exchangers, by a real resolver on loopback, and the domains that clients derive from their names."""
+"""Mail exchangers from a real resolver on loopback, and the domains that clients derive from their names."""
 
 import asyncio
 
@@ -23,17 +23,17 @@ def found(records: Records) -> list[Exchanger]:
         ("mx.a.example.co.uk", "a.example.co.uk", "example.co.uk"),
         ("mx.example.com", "example.com", "example.com"),
         ("customer-example.mail.protection.outlook.com", "mail.protection.outlook.com", "outlook.com"),
-        ("example.co.uk", "", "example.co.uk"),  # autoconfig.co.uk is a stranger's
+        ("example.co.uk", "", "example.co.uk"),  # anyone could control autoconfig.co.uk
         ("com", "", ""),
         ("mx.xn--85x722f.xn--55qx5d.cn", "xn--85x722f.xn--55qx5d.cn", "xn--85x722f.xn--55qx5d.cn"),
         ("mx.customer.github.io", "customer.github.io", "customer.github.io"),  # the list's private section counts
     ],
 )
-def test_clients_ask_the_domain_of_the_exchanger_and_its_registrable_domain(host: str, full: str, base: str) -> None:
+def test_clients_use_the_exchangers_parent_and_registrable_domain(host: str, full: str, base: str) -> None:
     assert exchanger(host) == Exchanger(host, full, base)
 
 
-def test_a_domain_that_is_both_is_asked_once() -> None:
+def test_a_domain_that_is_both_is_used_once() -> None:
     assert exchanger("mx.example.com").domains == ("example.com",)
     assert exchanger("mx.a.example.com").domains == ("a.example.com", "example.com")
     assert exchanger("example.com").domains == ("example.com",)
@@ -45,7 +45,7 @@ def test_the_exchanger_with_the_lowest_preference_comes_first() -> None:
 
 
 @pytest.mark.parametrize("records", [[], ["0 ."], ["10 _mx.example."], [r"10 \027[2J.example."], ["10 192.0.2.1."]])
-def test_what_is_no_host_is_no_exchanger(records: list[str]) -> None:
+def test_an_invalid_hostname_is_no_exchanger(records: list[str]) -> None:
     assert found({("customer.example", "MX"): records} if records else {}) == []
 
 

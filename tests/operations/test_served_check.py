@@ -155,7 +155,7 @@ FAULTS: dict[str, tuple[Callable[[World], None], str, str, str]] = {
     "another's certificate": (certificate(AUTOCONFIG, lambda world: world.authority.issue_cert("a.example")), AUTOCONFIG, f"the certificate is not for {AUTOCONFIG}", f"get one that names {AUTOCONFIG}"),
     "an unknown authority": (certificate(AUTOCONFIG, lambda _: trustme.CA().issue_cert(AUTOCONFIG)), AUTOCONFIG, "the certificate's issuer is not known", "whole chain"),
     "no certificate": (alert(80), AUTOCONFIG, f"TLS fails: the server has no certificate for {AUTOCONFIG} (tlsv1 alert internal error)", "give the server a certificate for"),
-    "TLS 1.1 alone": (alert(70), AUTOCONFIG, "it offers nothing newer than TLS 1.1", "allow TLS 1.2 and 1.3"),
+    "TLS 1.1 alone": (alert(70), AUTOCONFIG, "the server offers only TLS 1.1 or older", "allow TLS 1.2 and 1.3"),
     "an upstream that is down": (answers(respond(502, path="/mail/")), FILE, "it answers 502: the reverse proxy gets no response", "start bt-autoconfig"),
     "an upstream that is away": (answers(respond(503, path="/mail/")), FILE, "it answers 503: the reverse proxy gets no response", "start bt-autoconfig"),
     "an upstream that is late": (answers(respond(504, path="/mail/")), FILE, "it answers 504: the reverse proxy gets no response", "start bt-autoconfig"),
@@ -172,11 +172,11 @@ FAULTS: dict[str, tuple[Callable[[World], None], str, str, str]] = {
     "nothing over http": (answers(respond(404, scheme="http")), f"http://{AUTOCONFIG}/mail/config-v1.1.xml", "it answers 404", "let this server"),
     "a web site that asks for passwords": (answers(respond(401, DOMAIN, "/autodiscover/")), f"https://{DOMAIN}", "asks for a password", "404"),
     # Mail servers
-    "no login at the IMAP server": (mail("imap", CAPABILITY=b"* CAPABILITY IMAP4rev1 LOGINDISABLED\r\nc OK\r\n"), "imap mail.example.com:{imap}", "it takes no login here (LOGINDISABLED)", "allow logins after TLS"),
-    "no password at the SMTP server": (mail("smtp", EHLO=b"250 AUTH GSSAPI\r\n"), "smtp mail.example.com:{smtp}", "password-cleartext is promised and not offered", "after TLS"),
-    "a mail server that does not greet": (mail("imap", greeting=b"* BYE busy\r\n"), "imap mail.example.com:{imap}", "it does not greet as imap does", "see what listens"),
+    "no login at the IMAP server": (mail("imap", CAPABILITY=b"* CAPABILITY IMAP4rev1 LOGINDISABLED\r\nc OK\r\n"), "imap mail.example.com:{imap}", "the server refuses logins (LOGINDISABLED)", "allow logins after TLS"),
+    "no password at the SMTP server": (mail("smtp", EHLO=b"250 AUTH GSSAPI\r\n"), "smtp mail.example.com:{smtp}", "the server does not offer password-cleartext", "after TLS"),
+    "a mail server that does not greet": (mail("imap", greeting=b"* BYE busy\r\n"), "imap mail.example.com:{imap}", "this is not a valid imap greeting", "see what listens"),
     "TLS that fails for another reason": (alert(10), AUTOCONFIG, "TLS fails: sslv3 alert unexpected message", "offer TLS 1.2 or 1.3 here"),
-    "a connection that is closed": (handshakes(99), AUTOCONFIG, "it closes the connection while TLS begins", "log"),
+    "a connection that is closed": (handshakes(99), AUTOCONFIG, "the server closes the connection during the TLS handshake", "log"),
 }  # fmt: skip
 
 
@@ -195,8 +195,8 @@ def test_a_fault_is_the_one_line_that_is_wrong_and_its_remedy_fits(world: World,
 
 WARNINGS: dict[str, tuple[Callable[[World], None], str, str]] = {
     "a name server that is silent": (attribute("silent", {SECOND}), f"name servers of {DOMAIN}", f"ns2.{DOMAIN} ({SECOND}) does not answer"),
-    "TLS 1.1 on the web": (attribute("old_tls", {"web"}), AUTOCONFIG, f"{FIRST}: it also accepts TLS 1.1 or older"),
-    "TLS 1.1 at the IMAP server": (attribute("old_tls", {"imap"}), "imap mail.example.com:{imap}", f"{FIRST}: it also accepts TLS 1.1 or older"),
+    "TLS 1.1 on the web": (attribute("old_tls", {"web"}), AUTOCONFIG, f"{FIRST}: the server also accepts TLS 1.1 or older"),
+    "TLS 1.1 at the IMAP server": (attribute("old_tls", {"imap"}), "imap mail.example.com:{imap}", f"{FIRST}: the server also accepts TLS 1.1 or older"),
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What sources say about a domain's servers, before anything of it has been verified."""
+"""What sources say about a domain's servers, before any of it has been verified."""
 
 import re
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from autoconfig.validation import IMPLICIT_TLS_PORTS
 MAIL_TYPES = ("imap", "pop3", "smtp")
 WEB_TYPES = ("jmap", "caldav", "carddav", "activeSync", "ews")
 STARTTLS_PORTS = {"imap": 143, "pop3": 110, "smtp": 587}
-"""RFC 8314, section 7, and RFC 6409: the standards', not a provider's."""
+"""Standard ports (RFC 8314, section 7; RFC 6409)."""
 
-SOMEBODY = "bt-autoconfig-init"
-"""The local part that stands for any user's: it is nobody's, and settings are the same for all."""
+PLACEHOLDER_USER = "bt-autoconfig-init"
+"""The local part used in requests: no mailbox has it, and settings are the same for every user."""
 MAX_URL = 500
-"""Characters of a URL that is written."""
+"""Maximum characters of a URL in a definition."""
 _MAX_USERNAME = 100
 
 _USERNAME = re.compile(r"(?:%EMAIL(?:ADDRESS|LOCALPART|DOMAIN)%|[A-Za-z0-9._+=@\\/-])+")
@@ -25,21 +25,21 @@ _URL = re.compile(r"https://(?:[A-Za-z0-9.-]|%EMAILDOMAIN%)+(?::[0-9]{1,5})?(?:[
 
 @dataclass(frozen=True)
 class Ports:
-    """Where servers listen by default, by type: the standards' ports, and others in tests."""
+    """The default ports of each server type. Tests use other ports."""
 
     tls: tuple[tuple[str, int], ...] = tuple(IMPLICIT_TLS_PORTS.items())
     starttls: tuple[tuple[str, int], ...] = tuple(STARTTLS_PORTS.items())
 
     def of(self, type_: str) -> tuple[tuple[int, str], ...]:
-        """Return the ports of a type with their socketType, implicit TLS first."""
+        """Return the ports of a server type with their socketType, implicit TLS first."""
         return ((dict(self.tls)[type_], "SSL"), (dict(self.starttls)[type_], "STARTTLS"))
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A mail server as a source names it; port and socketType are empty where it names the host alone.
+    """A mail server as a source describes it. Port and socketType are empty if the source gives only a host.
 
-    `username` has the format's placeholders. `methods` are those that the source states.
+    `username` contains the format's placeholders. `methods` are the authentication methods that the source states.
     """
 
     type: str
@@ -55,7 +55,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class ServiceClaim:
-    """A service at a URL as a source names it. With `guessed`, no one said so: it is where the standard looks."""
+    """A service at a URL. `guessed` means that no source gave the URL: it is the standard's well-known one."""
 
     type: str
     url: str
@@ -66,9 +66,9 @@ class ServiceClaim:
 
 @dataclass(frozen=True)
 class Source:
-    """What one source says. `name` begins a sentence: `Published at https://…`.
+    """What one source says. `name` starts a sentence: `Published at https://…`.
 
-    A `guess` names hosts that may exist; the others are statements.
+    With `guess`, the hosts may not exist. Otherwise the source states that they do.
     """
 
     name: str
@@ -83,15 +83,15 @@ class Source:
     issuer: str = ""
     guess: bool = False
     forgeable: bool = False
-    """Whether it came over http on the way: anyone there could have changed it."""
+    """Whether any part of it arrived over plain http, where anyone on the network could have changed it."""
     remarks: tuple[str, ...] = ()
-    """What it says and cannot be written, for the operator."""
+    """Messages to the operator about published settings that the definition leaves out."""
 
 
 def username_of(text: str, address: MailAddress) -> str:
-    """Return a username with the format's placeholders, empty when it is not one for every user.
+    """Return a username with the format's placeholders, or an empty string if it does not work for every user.
 
-    Some servers fill in the address that they were asked for, or a percent-encoded one, with which no login works.
+    Some servers fill in the requested address. Some percent-encode it, and no login works with that.
     """
     for filled, placeholder in (
         (str(address), "%EMAILADDRESS%"),
@@ -106,19 +106,19 @@ def username_of(text: str, address: MailAddress) -> str:
 
 
 def host_of(text: str, domain: str) -> str:
-    """Return a hostname that clients can look up, its placeholder filled; empty when it is none."""
+    """Return a hostname that clients can look up, with its placeholder filled; empty if the text is not a hostname."""
     found = hostname(text.strip().replace("%EMAILDOMAIN%", domain))
     return found if "." in found else ""
 
 
 def port_of(text: str) -> int:
-    """Return the number of a port, 0 when it is none."""
+    """Return a port number, or 0 if the text is not one."""
     text = text.strip()
     return int(text) if re.fullmatch(r"[0-9]{1,5}", text) and int(text) < 65536 else 0
 
 
 def url_of(text: str) -> str:
-    """Return a URL that can be written as it is, empty when it is none: https, and no credentials in it."""
+    """Return an https URL without credentials, ready for a definition; empty if the text is not one."""
     text = text.strip()
     if len(text) > MAX_URL or not _URL.fullmatch(text):
         return ""
@@ -129,7 +129,7 @@ def url_of(text: str) -> str:
 
 
 def filled(text: str, address: MailAddress) -> str:
-    """Return a URL as a client would ask for it."""
+    """Return a URL with its placeholders filled, as a client requests it."""
     values = {"ADDRESS": str(address), "LOCALPART": address.local, "DOMAIN": address.domain}
     for name, value in values.items():
         text = text.replace(f"%EMAIL{name}%", value)

@@ -1,4 +1,4 @@
-"""`bt-autoconfig init`: finds out how mail for a domain really works, and keeps the evidence for each fact."""
+"""`bt-autoconfig init`: discover how mail works for a domain, with the evidence for each setting."""
 
 import asyncio
 import time
@@ -9,16 +9,15 @@ from autoconfig.operations import tls
 from autoconfig.operations.attempts import Attempts
 from autoconfig.operations.discovery.claims import Ports, ServiceClaim, Source
 from autoconfig.operations.discovery.settle import Mail, Server
-from autoconfig.operations.discovery.sources import Found as Answered
-from autoconfig.operations.discovery.sources import Sources
-from autoconfig.operations.discovery.verify import VerifiedService, Verifier, attempted
+from autoconfig.operations.discovery.sources import Outcome, Sources
+from autoconfig.operations.discovery.verify import VerifiedService, Verifier
 from autoconfig.operations.mx import Exchanger, exchangers, registrable_domain
 from autoconfig.operations.names import Names
-from autoconfig.operations.report import Finding, Problem
+from autoconfig.operations.report import Finding, Problem, attempted
 from autoconfig.operations.web import Web
 
 _SOURCES_SHARE = 0.4
-"""The part of the time that asking the sources may take."""
+"""The share of `max_time` for querying the sources."""
 _MOST_SERVICES = 24
 
 Progress = Callable[[str], None]
@@ -26,7 +25,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Service:
-    """A service to write."""
+    """A verified service for the definition."""
 
     verified: VerifiedService
     username: str
@@ -35,7 +34,7 @@ class Service:
 
 @dataclass(frozen=True)
 class Text:
-    """A text or URL to write, and where it is from."""
+    """A text or URL for the definition, and its source."""
 
     value: str
     evidence: str
@@ -43,7 +42,7 @@ class Text:
 
 @dataclass
 class Found:
-    """What was found out about a domain: all of it verified, unless its evidence says otherwise."""
+    """What was discovered about a domain. Everything is verified, unless its evidence says otherwise."""
 
     domain: str
     date: str
@@ -58,13 +57,13 @@ class Found:
     webmail: Text | None = None
     issuer: Text | None = None
     remarks: list[str] = field(default_factory=list)
-    """What was published and cannot be written, with the reason."""
+    """Published settings that the definition leaves out, each with the reason."""
     tried: list[str] = field(default_factory=list)
     exchanger: Exchanger | None = None
 
     @property
     def is_usable(self) -> bool:
-        """Whether clients can receive and send mail with it."""
+        """Whether clients can receive and send mail with these settings."""
         types = {one.verified.type for one in self.servers}
         sends = "smtp" in types or any(one.verified.type in ("jmap", "ews", "activeSync") for one in self.services)
         return sends and (bool(types & {"imap", "pop3"}) or any(one.verified.type == "jmap" for one in self.services))
@@ -81,13 +80,13 @@ class Found:
 
     @property
     def is_hosted(self) -> bool:
-        """Whether the MX shows that a provider hosts this domain: mail goes to and comes from its hosts."""
+        """Whether the MX shows that a provider hosts this domain: it receives and sends the domain's mail."""
         base = self.exchanger.base_domain if self.exchanger else ""
         return bool(base) and base != registrable_domain(self.domain) and self.hosts == {base}
 
 
 class Discovery:
-    """Finds out about a domain in `max_time` seconds. `progress` is called with what is being done."""
+    """Discovers a domain's settings in at most `max_time` seconds. Calls `progress` with messages for the user."""
 
     def __init__(
         self,
@@ -103,52 +102,52 @@ class Discovery:
     ) -> None:
         self._domain, self._names, self._progress = domain, names, progress
         self._max_time = max_time
-        self._web = Web(names, attempts, at)
+        self._web = Web(names, attempts, at, command="init")
         self._sources = Sources(domain, names, self._web, database)
-        self._verifier = Verifier(names, self._web, attempts, tls.context(), ports, self._met)
+        self._verifier = Verifier(names, self._web, attempts, tls.context(), ports, self._count)
         self._done = 0
 
     async def find(self) -> Found:
-        """Return what there is: perhaps nothing."""
+        """Return what was discovered, which may be nothing."""
         deadline = asyncio.get_running_loop().time() + self._max_time
         found = Found(self._domain, time.strftime("%Y-%m-%d", time.gmtime()))
-        self._progress(f"asking what is published for {self._domain}")
-        answered = await self._sources.ask(self._max_time * _SOURCES_SHARE)
-        sources = [source for source, _ in answered if source]
+        self._progress(f"looking up what {self._domain} publishes")
+        outcomes = await self._sources.query(self._max_time * _SOURCES_SHARE)
+        sources = [source for source, _ in outcomes if source]
         found.exchanger = next(iter(self._sources.exchangers), None)
         settling = Mail(self._verifier, found.date)
-        pages = asyncio.create_task(self._within(deadline, found, sources))
+        rest = asyncio.create_task(self._within(deadline, found, sources))
         try:
             settled = await settling.settle(sources, deadline)
-            await pages
+            await rest
         finally:
-            pages.cancel()
+            rest.cancel()
             await settling.close()
         found.servers, remarks = settled.servers, settled.remarks
         found.remarks += remarks
-        found.tried = [*_lines(answered), *self._verifier.failures()]
+        found.tried = [*_lines(outcomes), *self._verifier.failures()]
         return found
 
-    def _met(self) -> None:
+    def _count(self) -> None:
         self._done += 1
-        self._progress(f"meeting mail servers: {self._done} of {self._verifier.attempts} attempts")
+        self._progress(f"connecting to mail servers: {self._done} of {self._verifier.attempts} attempts")
 
     async def _within(self, deadline: float, found: Found, sources: Sequence[Source]) -> None:
-        """Do what there is time for."""
+        """Verify everything but the mail servers, until the deadline."""
         try:
             async with asyncio.timeout_at(deadline):
-                await self._others(found, sources)
+                await self._verify_rest(found, sources)
         except TimeoutError:
             pass
 
-    async def _others(self, found: Found, sources: Sequence[Source]) -> None:
-        """Verify all that is no mail server. What is found is kept at once, should time run out."""
+    async def _verify_rest(self, found: Found, sources: Sequence[Source]) -> None:
+        """Verify everything but the mail servers. Each result is stored at once, in case the time runs out."""
         await asyncio.gather(self._services(found, sources), self._texts(found, sources), self._domains(found, sources))
 
     async def _services(self, found: Found, sources: Sequence[Source]) -> None:
         claims = [(source, one) for source in sources for one in source.services][:_MOST_SERVICES]
-        asked = await asyncio.gather(*(attempted(self._service, found, *one) for one in claims))
-        for (source, claim), service in zip(claims, asked, strict=True):
+        results = await asyncio.gather(*(attempted(self._service, found, *one) for one in claims))
+        for (source, claim), service in zip(claims, results, strict=True):
             if isinstance(service, Service):
                 if all(one.verified.type != claim.type for one in found.services):
                     found.services.append(service)
@@ -171,24 +170,26 @@ class Discovery:
             found.help_page = found.help_page or await self._page(found, source, source.help_page)
             found.webmail = found.webmail or await self._page(found, source, source.webmail)
             if source.issuer and not found.issuer:
-                found.issuer = await self._kept(found, source, source.issuer, self._verifier.issuer)
+                found.issuer = await self._text(found, source, source.issuer, self._verifier.issuer)
 
     async def _page(self, found: Found, source: Source, url: str) -> Text | None:
-        return await self._kept(found, source, url, self._verifier.page) if url else None
+        return await self._text(found, source, url, self._verifier.page) if url else None
 
-    async def _kept(self, found: Found, source: Source, url: str, ask: Callable[[str], Awaitable[str]]) -> Text | None:
-        evidence = await attempted(ask, url)
+    async def _text(
+        self, found: Found, source: Source, url: str, verify: Callable[[str], Awaitable[str]]
+    ) -> Text | None:
+        evidence = await attempted(verify, url)
         if isinstance(evidence, Finding):
             found.remarks.append(f"{source.name}: {evidence.text}")
             return None
         return Text(url, f"{source.name}. On {found.date} it {evidence}.")
 
     async def _domains(self, found: Found, sources: Iterable[Source]) -> None:
-        """Keep other domains that are published with this one, if their mail goes to the same provider."""
+        """Add the other domains that a source lists with this one, if their mail goes to the same provider."""
         listed = next((one for one in sources if self._domain in one.domains), None)
         if listed is None or found.exchanger is None:
             return
-        mine = found.exchanger
+        own = found.exchanger
         for domain in dict.fromkeys(listed.domains):
             if domain == self._domain:
                 continue
@@ -197,17 +198,20 @@ class Discovery:
             except Problem as problem:
                 found.remarks.append(f"{listed.name}: domain {domain}; {problem.finding.text}")
                 continue
-            if theirs and theirs[0].base_domain == mine.base_domain:
-                found.domains.append(Text(domain, f"{listed.name}. Its MX is {theirs[0].host}, of the same provider."))
+            if theirs and theirs[0].base_domain == own.base_domain:
+                found.domains.append(Text(domain, f"{listed.name}. Its MX, {theirs[0].host}, is the same provider's."))
+            elif theirs:
+                found.remarks.append(
+                    f"{listed.name}: domain {domain}; its MX, {theirs[0].host}, is not in {own.base_domain}"
+                )
             else:
-                said = theirs[0].host if theirs else "none"
-                found.remarks.append(f"{listed.name}: domain {domain}; its MX is {said}, not {mine.base_domain}'s")
+                found.remarks.append(f"{listed.name}: domain {domain}; it has no MX")
         found.mx_domains += [
-            Text(one, f"{listed.name}. The MX of {self._domain} is within it.")
+            Text(one, f"{listed.name}. The MX of {self._domain} is in this domain.")
             for one in listed.mx_domains
-            if one in mine.domains
+            if one in own.domains
         ]
 
 
-def _lines(answered: Iterable[Answered]) -> list[str]:
-    return [line for _, line in answered if line]
+def _lines(outcomes: Iterable[Outcome]) -> list[str]:
+    return [line for _, line in outcomes if line]

@@ -1,6 +1,6 @@
-"""Readers of the documents that domains publish: autoconfig, Autodiscover and PACC, from hostile servers.
+"""Readers for the documents that domains publish: autoconfig, Autodiscover and PACC. Their servers may be hostile.
 
-What is wrong in a document is left out of it, section by section: an error in one must not cost the others.
+Invalid sections of a document are skipped; the valid ones are used.
 """
 
 import json
@@ -29,16 +29,16 @@ from autoconfig.validation import IMPLICIT_TLS_PORTS
 from autoconfig.visible import visible
 
 _MOST_SECTIONS = 12
-"""Sections of a document that are looked at."""
+"""Sections of a document that are read."""
 _MOST_DOMAINS = 20
 _MOST_ELEMENTS = 2000
 _LONGEST_TEXT = 2000
 _LONGEST_NAME, _LONGEST_SHORT_NAME = 60, 20
-_LEFT = ("fileShare", "chatServer", "videoConference", "setupServer")
+_NOT_COPIED = ("fileShare", "chatServer", "videoConference", "setupServer")
 
 
 def read_autoconfig(name: str, content: bytes, address: MailAddress) -> Source | None:
-    """Return what an autoconfig file says (draft-ietf-mailmaint-autoconfig-06), None when it is none."""
+    """Return the settings in an autoconfig file (draft-ietf-mailmaint-autoconfig-06), or None if it has none."""
     try:
         root, _ = parse(content)
     except ParseError:
@@ -57,7 +57,7 @@ def read_autoconfig(name: str, content: bytes, address: MailAddress) -> Source |
     if not claims and not services:
         return None
     domains = root.findall("emailProvider/domain")
-    left = [tag for tag in _LEFT if root.find(tag) is not None]
+    not_copied = [tag for tag in _NOT_COPIED if root.find(tag) is not None]
     return Source(
         name,
         tuple(claims),
@@ -69,12 +69,12 @@ def read_autoconfig(name: str, content: bytes, address: MailAddress) -> Source |
         help_page=_attribute(root, "emailProvider/documentation"),
         webmail=_attribute(root, "webMail/loginPage"),
         issuer=url_of(root.findtext("oAuth2/issuer", "")),
-        remarks=tuple(f"It also has {tag}, which init does not copy." for tag in left),
+        remarks=tuple(f"init does not copy the element {tag}" for tag in not_copied),
     )
 
 
 def _is_huge(root: etree._Element) -> bool:
-    """Tell whether a document is made to take time: of 256 KiB, reading it could take seconds."""
+    """Return whether a document is too large to read quickly: a hostile one of 256 KiB could take seconds."""
     elements = list(islice(root.iter(), _MOST_ELEMENTS + 1))
     texts = (text for one in elements for text in (one.text, one.tail))
     return len(elements) > _MOST_ELEMENTS or any(len(text or "") > _LONGEST_TEXT for text in texts)
@@ -115,7 +115,7 @@ def _attribute(root: etree._Element, path: str) -> str:
 
 
 def _text(text: str, longest: int) -> str:
-    """Return a name for people, as it can be written and seen."""
+    """Return a display name on one line, without invisible characters."""
     return visible(" ".join(text.split()), longest)
 
 
@@ -132,7 +132,10 @@ def _domains(names: Iterator[str]) -> Iterator[str]:
 
 
 def read_autodiscover(name: str, content: bytes, address: MailAddress) -> Source | None:
-    """Return what Outlook's settings say (MS-OXDSCLI): Encryption overrides SSL; None when they are none."""
+    """Return the settings in an Autodiscover document (MS-OXDSCLI), or None if it has none.
+
+    Encryption overrides SSL.
+    """
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     try:
         root = etree.fromstring(content, parser)
@@ -157,7 +160,7 @@ def _children(element: etree._Element) -> dict[str, str]:
 
 def _outlook_server(texts: dict[str, str], address: MailAddress) -> Claim | None:
     type_, host = texts.get("Type", "").lower(), host_of(texts.get("Server", ""), address.domain)
-    type_ = "pop3" if type_ == "pop" else type_  # a peer writes POP
+    type_ = "pop3" if type_ == "pop" else type_  # some servers write POP
     if type_ not in MAIL_TYPES or not host:
         return None
     without = "plain" if texts.get("SSL", "on").lower() == "off" else "SSL"
@@ -168,7 +171,7 @@ def _outlook_server(texts: dict[str, str], address: MailAddress) -> Claim | None
 
 
 def _outlook_service(texts: dict[str, str], address: MailAddress) -> ServiceClaim | None:
-    """Return a calendar or an address book, as eM Client reads it."""
+    """Return a calendar or an address book in the form that eM Client reads."""
     type_, url = texts.get("Type", "").lower(), url_of(texts.get("Server", ""))
     if type_ not in ("caldav", "carddav") or not url:
         return None
@@ -176,7 +179,10 @@ def _outlook_service(texts: dict[str, str], address: MailAddress) -> ServiceClai
 
 
 def read_pacc(name: str, content: bytes, address: MailAddress) -> Source | None:
-    """Return what a PACC document says (draft-ietf-mailmaint-pacc-03): implicit TLS on the default ports."""
+    """Return the settings in a PACC document (draft-ietf-mailmaint-pacc-03), or None if it has none.
+
+    Mail servers use implicit TLS on the default ports.
+    """
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""From claims to settings: for each kind of server the first that works, the sources in order of trust."""
+"""From claims to settings: the first working server of each type, with the sources in order of trust."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -9,19 +9,19 @@ from autoconfig.operations.discovery.verify import Verified, Verifier, problem, 
 from autoconfig.operations.report import Finding
 
 _MOST_CLAIMS = 60
-"""Claims that are verified, each at up to three ports."""
+"""Maximum number of claims to verify, each on up to three ports."""
 
 CHECK = "CHECK: "
-"""Begins a line of evidence about a setting that the operator should look at."""
+"""Prefix of evidence that the operator should check."""
 WRONG = "Wrong: "
-"""Begins a line of evidence about a setting that is published and does not work."""
+"""Prefix of evidence about a published setting that does not work."""
 
 Tasks = dict[Claim, list[asyncio.Task[Verified | Finding]]]
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server to write, with one line of evidence for each thing known of it. An empty username is not known."""
+    """A mail server for the definition, with its lines of evidence. An empty `username` is unknown."""
 
     verified: Verified
     methods: tuple[str, ...]
@@ -32,25 +32,28 @@ class Server:
 
 @dataclass
 class Settled:
-    """The mail servers to write, in order, and what was said and turned out wrong."""
+    """The mail servers for the definition, in order, and remarks on claims that failed."""
 
     servers: list[Server] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
     def has(self, type_: str) -> bool:
-        """Tell whether there is a server of a type."""
+        """Return whether there is a server of a type."""
         return any(one.verified.type == type_ for one in self.servers)
 
 
 class Mail:
-    """Settles a domain's mail servers. `date` is the day of the evidence, 2026-11-26."""
+    """Settles a domain's mail servers. `date` is the date of the evidence, such as 2026-11-26."""
 
     def __init__(self, verifier: Verifier, date: str) -> None:
         self._verifier, self._date = verifier, date
         self._tasks: Tasks = {}
 
     async def settle(self, sources: Sequence[Source], deadline: float) -> Settled:
-        """Verify what sources say until the event loop's clock reads `deadline`; guess only what is then missing."""
+        """Verify what sources state, then guess what is still missing.
+
+        `deadline` is a time of the event loop's clock.
+        """
         stated = [one for one in sources if not one.guess]
         await self._verify(stated, deadline)
         wanted, settled = self._settled(stated, None)
@@ -79,16 +82,16 @@ class Mail:
             await asyncio.wait(tasks, timeout=max(0, deadline - asyncio.get_running_loop().time()))
 
     async def close(self) -> None:
-        """Give up what is not finished."""
+        """Cancel what is not finished."""
         tasks = {task for tasks in self._tasks.values() for task in tasks}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _settled(self, sources: Sequence[Source], wanted: tuple[str, ...] | None) -> tuple[tuple[str, ...], Settled]:
-        """Return the wanted types and what there is of them.
+        """Return the wanted server types and the servers found for them.
 
-        The first source that leads to any mailbox says which kinds there are: who does not offer POP3 wants it so.
+        The first source with a working IMAP or POP3 server decides the types: a provider may leave out POP3 on purpose.
         """
         if wanted is None:
             wanted = next((kinds for one in sources if (kinds := self._kinds(one))), _UNKNOWN)
@@ -103,7 +106,7 @@ class Mail:
         return (*incoming, "smtp") if works else ()
 
     def _add(self, settled: Settled, type_: str, sources: Sequence[Source]) -> None:
-        """Add the servers of a type from the first source of which any works."""
+        """Add the servers of a type from the first source that has a working one."""
         published = next((c.username for s in sources for c in s.claims if c.type == type_ and c.username), "")
         wrong: list[str] = []
         for source in sources:
@@ -114,13 +117,13 @@ class Mail:
                 if verified and not (source.guess and found):
                     server = self._server(source, claim, verified, tasks[0], published)
                     found.setdefault((verified.host, verified.port), server)
-                elif not verified and not source.guess:  # a guess that is wrong is no news
-                    why = "; ".join(dict.fromkeys(map(problem, tasks))) or "there are too many to try"
+                elif not verified and not source.guess:  # a failed guess is not worth reporting
+                    why = "; ".join(dict.fromkeys(map(problem, tasks))) or "not tried: too many servers are published"
                     wrong.append(f"{source.name}: {type_} {claim}; {why}")
             if found:
                 first, *others = sorted(found.values(), key=lambda one: one.verified.socket_type != "SSL")
-                told = tuple(f"{WRONG}{one}" for one in wrong)
-                settled.servers += [_with(first, told), *others]
+                failed = tuple(f"{WRONG}{one}" for one in wrong)
+                settled.servers += [_with(first, failed), *others]
                 return
         settled.remarks += wrong
 
@@ -132,34 +135,34 @@ class Mail:
         first: asyncio.Task[Verified | Finding],
         published: str,
     ) -> Server:
-        """Return a server to write; `first` is the meeting at the claimed port, if the claim has a usable one."""
+        """Return a server for the definition. `first` is the attempt on the claimed port, if that is usable."""
         evidence = [f"{source.name}: {claim.type} {claim}"]
-        instead = f"Port {verified.port} with {verified.socket_type}"
+        better = f"Port {verified.port} with {verified.socket_type}"
         if claim.port and (claim.port, claim.socket_type) != (verified.port, verified.socket_type):
             if claim.socket_type not in ("SSL", "STARTTLS"):
-                evidence.append(
-                    f"{WRONG}{claim.socket_type or 'no socketType'} leaves passwords unprotected. {instead}"
-                )
-                evidence[-1] += " works instead."
+                socket_type = claim.socket_type or "no socketType"
+                evidence.append(f"{WRONG}{socket_type} leaves passwords unprotected. {better} works.")
             elif text := problem(first):
-                evidence.append(f"{WRONG}{text}. {instead} works instead.")
+                evidence.append(f"{WRONG}{text}. {better} works.")
             else:
-                evidence.append(f"{instead} works too, and is preferred.")
+                evidence.append(f"{better} works too, and is preferred.")
         evidence.append(f"Verified on {self._date}: {verified.evidence}.")
         evidence += [f"Not at every address: {one}" for one in verified.problems]
         methods = tuple(one for one in claim.methods if one in verified.offered)
         if claim.methods and not methods:
-            evidence.append(f"{WRONG}{' and '.join(claim.methods)} is published and not offered.")
+            evidence.append(f"{WRONG}the server does not offer the published {' or '.join(claim.methods)}.")
         username = claim.username or published
         if source.forgeable:
-            evidence.append(f"{CHECK}it came over http, so anyone on the way could name another server. Is this yours?")
+            evidence.append(
+                f"{CHECK}this arrived over http, so anyone on the network could have changed it. Is this your server?"
+            )
         if username:
             evidence.append(f"The username is as published: {username}")
         return Server(verified, methods or verified.offered[:1], username, tuple(evidence), source.guess)
 
 
 _UNKNOWN = ("imap", "pop3", "smtp")
-"""What is looked for when no source says what there is."""
+"""The server types to look for if no source names any."""
 
 
 def _with(server: Server, evidence: tuple[str, ...]) -> Server:

@@ -1,4 +1,4 @@
-"""Where a domain's settings can be learnt, in order of trust: each source is asked as clients ask it."""
+"""The sources of a domain's settings, in order of trust, queried as mail clients query them."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -9,7 +9,7 @@ from dns.rdata import Rdata
 from dns.rdtypes.IN.SRV import SRV
 
 from autoconfig.address import MailAddress
-from autoconfig.operations.discovery.claims import SOMEBODY, Claim, ServiceClaim, Source, url_of
+from autoconfig.operations.discovery.claims import PLACEHOLDER_USER, Claim, ServiceClaim, Source, url_of
 from autoconfig.operations.discovery.documents import read_autoconfig, read_autodiscover, read_pacc
 from autoconfig.operations.dns import hostname
 from autoconfig.operations.mx import Exchanger, exchangers
@@ -21,11 +21,11 @@ from autoconfig.protocols.description import autodiscover_request
 from autoconfig.visible import visible
 
 DATABASE = "https://autoconfig.thunderbird.net/v1.1/"
-"""Thunderbird's public database: it learns the domain, and nothing of any address."""
+"""Thunderbird's public database. Requests to it contain the domain, never an address."""
 
 Read = Callable[[str, bytes, MailAddress], Source | None]
-Found = tuple[Source | None, str]
-"""What a source says, and one line of what came of asking it."""
+Outcome = tuple[Source | None, str]
+"""What a source says, if anything, and a line that reports the query."""
 
 _MAIL_SRV = {
     "_imaps": ("imap", "SSL"),
@@ -33,7 +33,7 @@ _MAIL_SRV = {
     "_pop3s": ("pop3", "SSL"),
     "_pop3": ("pop3", "STARTTLS"),
     "_submissions": ("smtp", "SSL"),
-    "_smtps": ("smtp", "SSL"),  # no RFC has it; aerc and others ask for it
+    "_smtps": ("smtp", "SSL"),  # in no RFC, but aerc and other clients look it up
     "_submission": ("smtp", "STARTTLS"),
 }
 """RFC 6186, section 3; RFC 8314, section 5.1."""
@@ -42,51 +42,51 @@ _WEB_SRV = {"_caldavs": "caldav", "_carddavs": "carddav", "_jmap": "jmap"}
 _WELL_KNOWN = ("caldav", "carddav", "jmap")
 _MOST_EXCHANGERS = 3
 _MOST_TARGETS = 4
-"""Hosts of SRV records of one name that are tried."""
+"""Maximum number of SRV targets to try for one name."""
 
 
 class Sources:
-    """The sources for a domain. `database` is a URL that ends where the domain begins, None to leave it out."""
+    """The sources for a domain. `database` is a URL to which the domain is appended, or None to skip it."""
 
     def __init__(self, domain: str, names: Names, web: Web, database: str | None) -> None:
         self.domain, self._names, self._web, self._database = domain, names, web, database
-        self.address = MailAddress(SOMEBODY, domain)
+        self.address = MailAddress(PLACEHOLDER_USER, domain)
         self.exchangers: list[Exchanger] = []
 
-    async def ask(self, seconds: float, done: Callable[[], None] = lambda: None) -> list[Found]:
-        """Return what each source says, the most trusted first. What takes longer than `seconds` is given up."""
-        asked = [asyncio.create_task(self._exchangers())]
-        asked += [
+    async def query(self, seconds: float, done: Callable[[], None] = lambda: None) -> list[Outcome]:
+        """Return what each source says, the most trusted first. Cancels queries that take longer than `seconds`."""
+        queries = [asyncio.create_task(self._exchangers())]
+        queries += [
             asyncio.create_task(one) for one in (self._own(), self._outlook(), self._pacc(), self._from_database())
         ]
-        asked += [asyncio.create_task(one) for one in (self._srv(), self._well_known(), self._by_mx())]
-        for task in asked:
+        queries += [asyncio.create_task(one) for one in (self._srv(), self._well_known(), self._by_mx())]
+        for task in queries:
             task.add_done_callback(lambda _: done())
-        _, late = await asyncio.wait(asked, timeout=seconds)
+        _, late = await asyncio.wait(queries, timeout=seconds)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
-        found: list[Found] = []
-        for name, task in zip(_NAMES, asked, strict=True):
+        found: list[Outcome] = []
+        for name, task in zip(_NAMES, queries, strict=True):
             found += [(None, f"{name}: not finished in time")] if task in late else task.result()
         return [*found, *self._guesses()]
 
-    async def _exchangers(self) -> list[Found]:
+    async def _exchangers(self) -> list[Outcome]:
         try:
             self.exchangers = await exchangers(self._names, self.domain)
         except Problem as problem:
             return [(None, f"MX of {self.domain}: {problem.finding.text}")]
-        hosts = ", ".join(one.host for one in self.exchangers) or "there is none"
+        hosts = ", ".join(one.host for one in self.exchangers) or "none"
         return [(None, f"MX of {self.domain}: {hosts}")]
 
-    async def _own(self) -> list[Found]:
-        """Ask the domain itself, in Thunderbird's order: a certificate is worth more than plain http."""
+    async def _own(self) -> list[Outcome]:
+        """Query the domain itself, in Thunderbird's order: https before http."""
         query = f"?emailaddress={quote(str(self.address), '')}"
         places = (f"autoconfig.{self.domain}{autoconfig.PATH}", f"{self.domain}{autoconfig.WELL_KNOWN_PATH}")
         urls = [f"{scheme}://{place}{query}" for scheme in ("https", "http") for place in places]
         return await self._documents([Question(url) for url in urls], read_autoconfig)
 
-    async def _outlook(self) -> list[Found]:
+    async def _outlook(self) -> list[Outcome]:
         body = autodiscover.request_for(self.address)
         urls = [f"https://{host}{autodiscover.PATH}" for host in (self.domain, f"autodiscover.{self.domain}")]
         found = await self._documents([Question(url, body) for url in urls], read_autodiscover)
@@ -97,8 +97,8 @@ class Sources:
         mobile = [Question(url, body) for url in urls]
         return found + [one for one in await self._documents(mobile, read_autodiscover) if one[0]]
 
-    async def _redirected(self, body: bytes) -> list[Found]:
-        """Outlook's redirect: http, without a body, to where it can post."""
+    async def _redirected(self, body: bytes) -> list[Outcome]:
+        """Follow Outlook's redirect: a GET over http, then a POST to the target."""
         url = f"http://autodiscover.{self.domain}{autodiscover.PATH}"
         try:
             reply = await self._web.ask(Question(url), follow=False)
@@ -106,12 +106,12 @@ class Sources:
         except Problem as problem:
             return [(None, f"{url}: {problem.finding.text}")]
         if reply.status not in (301, 302) or not target.startswith("https:"):
-            return [(None, f"{url}: answers {reply.status}")]
+            return [(None, f"{url}: responds with {reply.status}")]
         found = await self._documents([Question(target, body)], read_autodiscover)
         return [(source and replace(source, forgeable=True), line) for source, line in found]
 
-    async def _outlook_srv(self, body: bytes) -> list[Found]:
-        found: list[Found] = []
+    async def _outlook_srv(self, body: bytes) -> list[Outcome]:
+        found: list[Outcome] = []
         for host, port in await self._targets("_autodiscover", found):
             if host and port == 443:
                 found += await self._documents(
@@ -119,20 +119,20 @@ class Sources:
                 )
         return found
 
-    async def _pacc(self) -> list[Found]:
+    async def _pacc(self) -> list[Outcome]:
         return await self._documents([Question(f"https://ua-auto-config.{self.domain}{pacc.PATH}")], read_pacc)
 
-    async def _from_database(self) -> list[Found]:
+    async def _from_database(self) -> list[Outcome]:
         return await self._in_database([self.domain])
 
-    async def _in_database(self, domains: Iterable[str]) -> list[Found]:
+    async def _in_database(self, domains: Iterable[str]) -> list[Outcome]:
         if self._database is None:
             return []
         questions = [Question(f"{self._database}{domain}") for domain in domains]
         return await self._documents(questions, read_autoconfig, "Listed at")
 
-    async def _by_mx(self) -> list[Found]:
-        """Ask who takes the domain's mail, as Thunderbird does (FetchConfig.sys.mjs, version 153): https only."""
+    async def _by_mx(self) -> list[Outcome]:
+        """Query the mail exchanger's domains over https, as Thunderbird does (FetchConfig.sys.mjs, version 153)."""
         try:
             found = await exchangers(self._names, self.domain)
         except Problem:
@@ -140,28 +140,28 @@ class Sources:
         domains = [one for one in (found[0].domains if found else ()) if one != self.domain]
         query = f"?emailaddress={quote(str(self.address), '')}"
         questions = [Question(f"https://autoconfig.{one}{autoconfig.PATH}{query}") for one in domains]
-        mine = await self._documents(questions, read_autoconfig, "Published for the MX at")
-        return mine + await self._in_database(domains)
+        published = await self._documents(questions, read_autoconfig, "Published for the MX at")
+        return published + await self._in_database(domains)
 
-    async def _documents(self, questions: Sequence[Question], read: Read, say: str = "Published at") -> list[Found]:
+    async def _documents(self, questions: Sequence[Question], read: Read, say: str = "Published at") -> list[Outcome]:
         return list(await asyncio.gather(*(self._document(one, read, say) for one in questions)))
 
-    async def _document(self, question: Question, read: Read, say: str) -> Found:
+    async def _document(self, question: Question, read: Read, say: str) -> Outcome:
         place = question.url.partition("?")[0]
         try:
             reply = await self._web.ask(question)
         except Problem as problem:
             return None, f"{place}: {problem.finding.text}"
         if reply.status != 200:
-            return None, f"{place}: answers {reply.status}"
+            return None, f"{place}: responds with {reply.status}"
         final = visible(reply.urls[-1].partition("?")[0], LONGEST_QUOTE)
         source = read(f"{say} {final}", reply.body, self.address)
         if source and reply.touched_http:
             source = replace(source, forgeable=True)
-        return source, f"{place}: {'settings' if source else 'answers, but with no settings'}"
+        return source, f"{place}: {'settings' if source else 'responds, but without settings'}"
 
-    async def _srv(self) -> list[Found]:
-        found: list[Found] = []
+    async def _srv(self) -> list[Outcome]:
+        found: list[Outcome] = []
         names = [*_MAIL_SRV, *_WEB_SRV]
         targets = await asyncio.gather(*(self._targets(name, found) for name in names))
         claims, services = [], []
@@ -176,8 +176,8 @@ class Sources:
             found.append((Source(f"SRV records of {self.domain}", tuple(claims), tuple(services)), ""))
         return found
 
-    async def _targets(self, name: str, found: list[Found]) -> list[tuple[str, int]]:
-        """Return where the SRV records of a service lead, the preferred first; note what came of asking."""
+    async def _targets(self, name: str, found: list[Outcome]) -> list[tuple[str, int]]:
+        """Return the targets of a service's SRV records, the preferred first; add a line on the lookup to `found`."""
         full = f"{name}._tcp.{self.domain}"
         try:
             records = sorted(await self._names.find(full, "SRV"), key=_order)
@@ -187,7 +187,7 @@ class Sources:
         targets = [(hostname(host), port) for host, port in map(srv_target, records)]
         usable = [(host, port) for host, port in targets if "." in host and port][:_MOST_TARGETS]
         said = ", ".join(f"{host}:{port}" for host, port in usable)
-        found.append((None, f"{full} SRV: {said or ('leads to no host' if records else 'there is none')}"))
+        found.append((None, f"{full} SRV: {said or ('points to no host' if records else 'none')}"))
         return usable
 
     async def _srv_url(self, name: str, host: str, port: int) -> str:
@@ -204,17 +204,17 @@ class Sources:
         path = next((text.removeprefix("path=") for text in texts if text.startswith("path=/")), path)
         return url_of(f"https://{host}{'' if port == 443 else f':{port}'}{path}")
 
-    async def _well_known(self) -> list[Found]:
-        """Name where clients look that know the domain alone; whether it is there is seen when it is asked."""
+    async def _well_known(self) -> list[Outcome]:
+        """Return the URLs where clients look if they know only the domain. They are verified later."""
         urls = [(type_, f"https://{self.domain}/.well-known/{type_}") for type_ in _WELL_KNOWN]
         services = tuple(ServiceClaim(type_, url, guessed=True) for type_, url in urls)
         return [(Source(f"Well-known URLs of {self.domain}", services=services), "")]
 
-    def _guesses(self) -> list[Found]:
-        """Name hosts that many providers have: the MX hosts, and imap., smtp., mail. and pop. of both domains."""
+    def _guesses(self) -> list[Outcome]:
+        """Return hosts that many providers have: the MX hosts, and imap., smtp., mail. and pop. of both domains."""
         hosts = [one.host for one in self.exchangers[:_MOST_EXCHANGERS]]
         exchange = self.exchangers[0].base_domain if self.exchangers else ""
-        found: list[Found] = [(_named(self.domain, f"Common names of {self.domain}"), "")]
+        found: list[Outcome] = [(_named(self.domain, f"Common names of {self.domain}"), "")]
         if hosts:
             claims = tuple(Claim(type_, host) for type_ in ("imap", "pop3", "smtp") for host in hosts)
             found.append((Source(f"MX records of {self.domain}", claims, guess=True), ""))
@@ -236,7 +236,7 @@ _NAMES = (
 
 
 def _order(record: Rdata) -> tuple[int, int]:
-    """Return the order of an SRV record (RFC 2782): without the lot, so that the result is always the same."""
+    """Return the sort key of an SRV record (RFC 2782), without the random choice: results must be repeatable."""
     return (record.priority, -record.weight) if isinstance(record, SRV) else (0, 0)
 
 

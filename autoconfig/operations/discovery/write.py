@@ -1,4 +1,4 @@
-"""The definition that `init` writes: a tree of what was found, of which xml_templates/definition.xsl makes the file."""
+"""The definition that `init` writes: a tree of what was found, which xml_templates/definition.xsl turns into a file."""
 
 import textwrap
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from autoconfig.visible import visible
 
 _COLUMNS = 110
 _LONGEST = 600
-"""Characters of one piece of evidence."""
+"""Maximum characters of one piece of evidence."""
 _MOST_REMARKS = 40
 _SECTIONS = {"caldav": "calendar", "carddav": "addressbook"}
 _FORMS = {"address": "%EMAILADDRESS%", "localpart": "%EMAILLOCALPART%"}
@@ -25,10 +25,10 @@ USERNAME_FORMS = tuple(_FORMS)
 
 @dataclass(frozen=True)
 class Answers:
-    """What cannot be seen from outside, as the operator says it; None where it was not asked.
+    """The operator's answers to what cannot be seen from outside; None if not asked.
 
-    `username` is one of USERNAME_FORMS. With `provider` the definition is for all domains whose mail the provider of
-    the MX takes, and not for this one alone.
+    `username` is one of USERNAME_FORMS. With `provider`, the definition is for every domain whose MX is the provider's,
+    not only for this one.
     """
 
     username: str | None = None
@@ -36,19 +36,19 @@ class Answers:
 
 
 def write(found: Found, answers: Answers, name: str) -> tuple[bytes, Definition]:
-    """Return the file, and the definition that it is; `name` is the file's in messages.
+    """Return the content of the file and its definition. `name` is the filename for messages.
 
-    Raises DefinitionError when it is not valid, which would be a mistake of this program.
+    Raises DefinitionError if it is not valid, which would be a bug.
     """
     content = Template.named("definition.xsl").required_document(_tree(found, answers)).fill({}).rstrip() + b"\n"
     return content, definition.load(Path(name), content)
 
 
 def is_provider(found: Found, answers: Answers) -> bool:
-    """Tell whether the definition is the provider's, for its customers' domains too.
+    """Return whether the definition is the provider's, for its customers' domains too.
 
-    The operator says so, and the MX must agree: it is where clients of a customer's domain look. An MX in another
-    domain than the mail servers is somebody else's, a spam filter's say, and its other customers have other servers.
+    The operator must say so, and the MX must be in the domain of the mail servers: clients of a customer's domain look
+    there. An MX elsewhere may be a spam filter, whose other customers have other mail servers.
     """
     base = found.exchanger.base_domain if found.exchanger else ""
     return bool(answers.provider and base and found.hosts == {base})
@@ -60,7 +60,7 @@ def _tree(found: Found, answers: Answers) -> etree._Element:
     root = etree.Element("found", id=base if provider else found.domain)
     _explain(root, _remarks(found, answers))
     _domains(root, found, base if provider else "")
-    name = found.display_name or Text(root.get("id", ""), "Nothing says what the provider is called: write its name.")
+    name = found.display_name or Text(root.get("id", ""), "No source has the provider's name: write it here.")
     _value(root, "displayName", name)
     if found.short_name:
         _value(root, "displayShortName", found.short_name)
@@ -75,7 +75,7 @@ def _tree(found: Found, answers: Answers) -> etree._Element:
             port=str(verified.port),
             socketType=verified.socket_type,
         )
-        guess = ["A GUESS by the name: the server is there, but log in once to see that mailboxes are."]
+        guess = ["A GUESS from the hostname: the server works, but log in once to see whether it has your mailboxes."]
         _explain(element, [*server.evidence, *(guess if server.guessed else [])])
         _account(element, server.username, answers, server.methods)
     for service in found.services:
@@ -94,13 +94,15 @@ def _domains(root: etree._Element, found: Found, provider: str) -> None:
     domains = [Text(found.domain, ""), *found.domains]
     mx_domains = found.mx_domains
     if provider:
-        # The domain that was looked at may be a customer's, and every client would get it.
+        # The given domain may be a customer's, and must not be in every client's settings.
         domains = [one for one in domains if registrable_domain(one.value) == provider]
-        mx_domains = [Text(provider, f"You say that it hosts customer domains; the MX of {found.domain} is in it.")]
+        mx_domains = [
+            Text(provider, f"You say that it hosts customer domains; the MX of {found.domain} is in this domain.")
+        ]
         mx_domains = (
             mx_domains
             if registrable_domain(found.domain) == provider
-            else [Text(provider, "The MX of a customer's domain is in it, and so are that domain's mail servers.")]
+            else [Text(provider, "The MX and the mail servers of a customer's domain are in this domain.")]
         )
     for one in domains:
         _value(root, "domain", one)
@@ -113,12 +115,12 @@ def _account(
 ) -> None:
     if answers.username:
         element.set("username", _FORMS[answers.username])
-        _explain(element, ["The username is as you said."])
+        _explain(element, ["The username is what you chose."])
     elif username:
         element.set("username", username)
     else:
         element.set("username", _FORMS["address"])
-        _explain(element, ["AN ASSUMPTION: the username is the whole address. Nothing shows it from outside."])
+        _explain(element, ["AN ASSUMPTION: the username is the whole address. It cannot be seen from outside."])
     for method in methods:
         one = etree.SubElement(element, "authentication", value=method)
         if system and method in ("Basic", "Digest"):
@@ -127,18 +129,18 @@ def _account(
 
 def _remarks(found: Found, answers: Answers) -> list[str]:
     lines = [
-        f"Made by `bt-autoconfig init` on {found.date}. The evidence for each fact is above it.",
-        "Servers were met and asked what they offer. No password was sent, and no login tried.",
+        f"Written by `bt-autoconfig init` on {found.date}. The evidence for each setting is above it.",
+        "init connected to the servers and read what they offer. It sent no password and tried no login.",
     ]
     if found.is_hosted and not is_provider(found, answers) and found.exchanger:
         base = found.exchanger.base_domain
         lines.append(
-            f"{base} hosts this domain: the MX is {found.exchanger.host}. This definition is for {found.domain} alone; "
-            f"if you are {base} and want one for all its customers, run init with the option for providers."
+            f"{base} hosts this domain: the MX is {found.exchanger.host}. This definition is for {found.domain} only. "
+            f"If you are {base} and want one for all your customers, run init with --provider."
         )
     if answers.provider and not is_provider(found, answers):
-        lines.append("You say that it hosts customer domains, but the MX is not in the domain of the mail servers, so")
-        lines.append('purpose="mx" is not written: clients of customers would not find it by the MX.')
+        lines.append("You say that it hosts customer domains, but the MX is not in the domain of the mail servers.")
+        lines.append('So there is no purpose="mx": customers\' clients would not find this definition by the MX.')
     left = [f"Left out: {one}" for one in dict.fromkeys(found.remarks)]
     more = [f"and {len(left) - _MOST_REMARKS} more"] if len(left) > _MOST_REMARKS else []
     return [*lines, *left[:_MOST_REMARKS], *more]
@@ -151,7 +153,7 @@ def _value(root: etree._Element, tag: str, text: Text) -> etree._Element:
 
 
 def _explain(element: etree._Element, evidence: Iterable[str]) -> None:
-    """Add evidence, as lines that can be seen and do nothing."""
+    """Add evidence as lines of visible text."""
     for one in evidence:
         lines = textwrap.wrap(visible(one, _LONGEST), _COLUMNS, break_on_hyphens=False, subsequent_indent="  ")
         for line in lines:

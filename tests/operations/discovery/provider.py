@@ -1,4 +1,4 @@
-"""A provider on loopback, for `init` to find out about: names, a web site, and mail servers with certificates."""
+"""A provider on loopback for `init`: DNS records, a website, and mail servers with certificates."""
 
 import asyncio
 import os
@@ -32,7 +32,7 @@ _STARTTLS = {
 }
 Answer = tuple[int, Mapping[str, str], str | bytes]
 Site = Mapping[str, Answer]
-"""Answers by METHOD HOST/PATH."""
+"""Responses by METHOD HOST/PATH."""
 
 _CA = trustme.CA()
 
@@ -48,14 +48,15 @@ def asks(how: str = 'Basic realm="mail"') -> Answer:
 HANGS = 0
 
 
-def site(answers: Site, asked: list[str]) -> Talk:
-    """Return a web server: what it has no answer for is 404."""
+def site(answers: Site, asked: list[str], agents: set[str]) -> Talk:
+    """Return a web server that sends these responses, and 404 for any other request."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         method, target, _ = head.split(" ", 2)
         headers = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
         body = await reader.readexactly(int(headers.get("content-length", "0")))
+        agents.add(headers["user-agent"])
         asked.append(f"{method} {headers['host']}{target} {body.decode()}".rstrip())
         status, more, content = answers.get(f"{method} {headers['host']}{target.partition('?')[0]}", (404, {}, ""))
         if status == HANGS:
@@ -69,7 +70,7 @@ def site(answers: Site, asked: list[str]) -> Talk:
 
 
 def server(type_: str, offers: bytes = b"") -> Talk:
-    """Return a mail server that greets and says what it offers."""
+    """Return a mail server that sends a greeting and its capabilities."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(GREETINGS[type_])
@@ -81,7 +82,7 @@ def server(type_: str, offers: bytes = b"") -> Talk:
 
 
 def with_starttls(type_: str, context: ssl.SSLContext) -> Talk:
-    """Return a mail server that wants STARTTLS."""
+    """Return a mail server with STARTTLS."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(GREETINGS[type_])
@@ -104,7 +105,7 @@ def certificate(*names: str) -> ssl.SSLContext:
 
 @contextmanager
 def trusted() -> Iterator[Path]:
-    """Have this process trust the certificates; yield the file of the authority."""
+    """Make this process trust the certificates; yield the CA's file."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "ca.pem")
         _CA.cert_pem.write_to_path(file)
@@ -118,10 +119,10 @@ CLOSED = 1
 
 @dataclass
 class Provider:
-    """Servers by type and socketType, all with one certificate, and what they publish.
+    """Servers by type and socketType, all with one certificate, and the published settings.
 
-    `{imap}` in records and documents stands for the port of the IMAP server with implicit TLS, `{imap-starttls}` for
-    that of the other. Servers in `default` are on the ports where clients look by themselves.
+    In records and documents, `{imap}` is replaced by the port of the IMAP server with implicit TLS, `{imap-starttls}` by
+    that of the one with STARTTLS. Servers in `default` listen on the default ports.
     """
 
     servers: Mapping[tuple[str, str], Talk | None] = field(default_factory=dict)
@@ -131,6 +132,8 @@ class Provider:
     default: tuple[tuple[str, str], ...] | None = None
     database: str | None = None
     asked: list[str] = field(default_factory=list)
+    agents: set[str] = field(default_factory=set)
+    """The User-Agent headers of the requests."""
     ports: dict[str, int] = field(default_factory=dict)
 
     @contextmanager
@@ -151,7 +154,7 @@ class Provider:
                 else (status, headers, body)
                 for key, (status, headers, body) in self.answers.items()
             }
-            web = stack.enter_context(listening(site(answers, self.asked)))
+            web = stack.enter_context(listening(site(answers, self.asked, self.agents)))
             name_server = stack.enter_context(resolver(hosts | records))
             yield name_server, f"http://127.0.0.1:{web}", self._ports()
 
@@ -180,7 +183,7 @@ class Provider:
         progress: Callable[[str], None] = lambda _: None,
         public_only: bool = False,
     ) -> Found:
-        """Find out about a domain."""
+        """Discover a domain."""
 
         async def find(name_server: str, web: str, ports: Ports) -> Found:
             names = Names(name_server, timeout, public_only=public_only)
@@ -203,7 +206,7 @@ STARTTLS: Mapping[tuple[str, str], Talk | None] = {
 
 
 def places(found: Found) -> list[str]:
-    """Return the servers without their ports, which differ each time."""
+    """Return the servers without their ports, which vary."""
     return [f"{one.verified.type} {one.verified.host} {one.verified.socket_type}" for one in found.servers]
 
 

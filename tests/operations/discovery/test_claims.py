@@ -1,4 +1,4 @@
-"""Foreign values: what of them can be written, and nothing else."""
+"""Values from remote servers: only valid ones are kept."""
 
 import pytest
 from hypothesis import given
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from autoconfig.address import MailAddress
 from autoconfig.operations.discovery.claims import Ports, filled, host_of, port_of, url_of, username_of
 
-SOMEBODY = MailAddress("bt-autoconfig-init", "example.org")
+ADDRESS = MailAddress("bt-autoconfig-init", "example.org")
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,8 @@ SOMEBODY = MailAddress("bt-autoconfig-init", "example.org")
         ("", ""),
     ],
 )
-def test_a_username_is_a_form_for_every_user(text: str, username: str) -> None:
-    assert username_of(text, SOMEBODY) == username
+def test_only_usernames_that_work_for_every_user_are_kept(text: str, username: str) -> None:
+    assert username_of(text, ADDRESS) == username
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_username_is_a_form_for_every_user(text: str, username: str) -> None:
     [("Mail.Example.ORG.", "mail.example.org"), ("mail.%EMAILDOMAIN%", "mail.example.org"), ("192.0.2.1", ""), ("mail", ""),
      ("%EMAILLOCALPART%.example.org", ""), ("a b.example", ""), ("\x1b[2J.example", ""), ("", "")],
 )  # fmt: skip
-def test_a_host_is_a_name_that_clients_can_look_up(text: str, host: str) -> None:
+def test_only_hostnames_that_clients_can_look_up_are_kept(text: str, host: str) -> None:
     assert host_of(text, "example.org") == host
 
 
@@ -51,7 +51,7 @@ def test_a_port_is_a_number_in_range(text: str, port: int) -> None:
     "url",
     ["https://dav.example.org/", "https://dav.example.org:8443/a?b=%EMAILADDRESS%", "https://dav.%EMAILDOMAIN%"],
 )
-def test_a_url_that_can_be_written_stays_as_it_is(url: str) -> None:
+def test_a_valid_url_is_unchanged(url: str) -> None:
     assert url_of(f" {url} ") == url
 
 
@@ -65,15 +65,15 @@ def test_any_other_url_is_left_out(url: str) -> None:
 
 
 @given(st.text(max_size=50))
-def test_nothing_that_could_be_markup_gets_through(text: str) -> None:
-    for value in (username_of(text, SOMEBODY), host_of(text, "example.org"), url_of(f"https://example.org/{text}")):
+def test_no_value_can_contain_markup(text: str) -> None:
+    for value in (username_of(text, ADDRESS), host_of(text, "example.org"), url_of(f"https://example.org/{text}")):
         assert value.isprintable()
         assert value.isascii()
         assert "<" not in value.replace("https://example.org/", "") or value.startswith("https:")
 
 
-def test_a_url_is_asked_for_as_a_client_would() -> None:
-    url = filled("https://%EMAILDOMAIN%/%EMAILADDRESS%/%EMAILLOCALPART%", SOMEBODY)
+def test_placeholders_in_a_url_are_filled() -> None:
+    url = filled("https://%EMAILDOMAIN%/%EMAILADDRESS%/%EMAILLOCALPART%", ADDRESS)
     assert url == "https://example.org/bt-autoconfig-init@example.org/bt-autoconfig-init"
 
 

@@ -1,4 +1,4 @@
-"""What `init` makes of providers: real servers on loopback, from what is published to what is written."""
+"""What `init` discovers about providers, with real servers on loopback."""
 
 import asyncio
 import time
@@ -34,7 +34,7 @@ def section(type_: str, port: str, socket_type: str = "SSL", host: str = MAIL, m
 
 
 def config(*sections: str, domains: str = f"<domain>{DOMAIN}</domain>", after: str = "") -> Answer:
-    """Return an autoconfig file as another product serves it."""
+    """Return an autoconfig file as other servers write it."""
     name = "<displayName>Good Mail</displayName><displayShortName>Good</displayShortName>"
     return xml(
         f'<clientConfig version="1.1"><emailProvider id="{DOMAIN}">{domains}{name}{"".join(sections)}</emailProvider>'
@@ -47,10 +47,10 @@ ALL = ["imap mail.provider.example SSL", "pop3 mail.provider.example SSL", "smtp
 TWO = [ALL[0], ALL[2]]
 
 
-def test_what_a_domain_publishes_is_kept_and_nothing_else_is_looked_for() -> None:
+def test_published_settings_are_used_and_no_others_are_guessed() -> None:
     provider = Provider(IMPLICIT, answers={AUTOCONFIG: RIGHT})
     found = provider.discover()
-    assert places(found) == TWO  # POP3 is there, and the provider does not want it
+    assert places(found) == TWO  # POP3 works, but the provider does not publish it
     assert [one.username for one in found.servers] == ["%EMAILADDRESS%"] * 2
     assert found.display_name
     assert found.short_name
@@ -68,10 +68,10 @@ def test_what_a_domain_publishes_is_kept_and_nothing_else_is_looked_for() -> Non
         (("1", "SSL"), "Wrong: 127.0.0.1 port 1: connection refused. Port "),
         (("{imap}", "plain"), "plain leaves passwords unprotected"),
         (("99999", "SSL"), f"Published at https://autoconfig.{DOMAIN}/mail/config-v1.1.xml: imap {MAIL}"),
-        (("{imap}", "STARTTLS"), "does not answer within 1 seconds"),
+        (("{imap}", "STARTTLS"), "does not respond within 1 seconds"),
     ],
 )
-def test_a_published_setting_that_is_wrong_is_replaced_by_what_works(published: tuple[str, str], reason: str) -> None:
+def test_a_wrong_published_setting_is_replaced_by_one_that_works(published: tuple[str, str], reason: str) -> None:
     found = Provider(
         IMPLICIT, answers={AUTOCONFIG: config(section("imap", *published), section("smtp", "{smtp}"))}
     ).discover(timeout=1)
@@ -89,13 +89,13 @@ def test_implicit_tls_is_preferred_to_a_published_starttls_that_works() -> None:
     assert f"Port {provider.ports['imap']} with SSL works too, and is preferred." in evidence(found)
 
 
-def test_starttls_is_taken_where_there_is_nothing_better() -> None:
+def test_starttls_is_used_without_implicit_tls() -> None:
     found = Provider(STARTTLS, records={(DOMAIN, "MX"): [f"10 {MAIL}."]}).discover()
     assert places(found) == [one.replace("SSL", "STARTTLS") for one in ALL]
     assert all(one.guessed for one in found.servers)
 
 
-def test_a_published_host_that_is_gone_is_replaced_and_pop3_is_not_added() -> None:
+def test_a_published_host_without_an_address_is_replaced() -> None:
     answers = {
         AUTOCONFIG: config(
             section("imap", "993", host=f"gone.{DOMAIN}"), section("pop3", "{pop3}"), section("smtp", "{smtp}")
@@ -117,7 +117,7 @@ def test_a_published_host_that_is_gone_is_replaced_and_pop3_is_not_added() -> No
         ("<username>%EMAILADRESS%</username>", ""),
     ],
 )
-def test_a_filled_in_username_shows_its_form_and_one_persons_is_none(more: str, username: str) -> None:
+def test_a_filled_in_username_becomes_a_placeholder_and_any_other_is_ignored(more: str, username: str) -> None:
     answers = {AUTOCONFIG: config(section("imap", "{imap}", more=more), section("smtp", "{smtp}", more=more))}
     found = Provider(IMPLICIT, answers=answers).discover()
     assert [one.username for one in found.servers] == [username] * 2
@@ -132,7 +132,7 @@ xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema
 <Protocol><Type>WEB</Type></Protocol><Protocol><Type>CalDAV</Type><Server>https://dav.provider.example/</Server></Protocol>
 </Account></Response></Autodiscover>"""
 POSTED = "POST {}/autodiscover/autodiscover.xml"
-OUTLOOK_WAYS = {
+OUTLOOK_METHODS = {
     "at the domain": (POSTED.format(DOMAIN), {}, {}),
     "at its host": (POSTED.format(f"autodiscover.{DOMAIN}"), {}, {}),
     "by redirect": (
@@ -148,9 +148,9 @@ OUTLOOK_WAYS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("way", OUTLOOK_WAYS)
-def test_outlooks_settings_are_found_every_way_that_outlook_does(way: str) -> None:
-    posted, answers, records = OUTLOOK_WAYS[way]
+@pytest.mark.parametrize("way", OUTLOOK_METHODS)
+def test_autodiscover_is_found_by_each_method_that_outlook_uses(way: str) -> None:
+    posted, answers, records = OUTLOOK_METHODS[way]
     dav = {"PROPFIND dav.provider.example/": asks()}
     found = Provider(IMPLICIT, answers={posted: xml(OUTLOOK), **answers, **dav}, records=records).discover()
     assert places(found) == ALL
@@ -178,7 +178,7 @@ def test_pacc_is_read() -> None:
     assert found.help_page.value == "https://provider.example/help"
 
 
-def test_a_database_learns_the_domain_and_no_address() -> None:
+def test_a_request_to_the_database_contains_the_domain_and_no_address() -> None:
     provider = Provider(
         IMPLICIT, answers={f"GET database.example/v1.1/{DOMAIN}": RIGHT}, database="https://database.example/v1.1/"
     )
@@ -187,8 +187,14 @@ def test_a_database_learns_the_domain_and_no_address() -> None:
     assert asked == [f"GET database.example/v1.1/{DOMAIN}"]
 
 
+def test_requests_name_init_as_the_user_agent() -> None:
+    provider = Provider(IMPLICIT, answers={AUTOCONFIG: RIGHT})
+    provider.discover()
+    assert provider.agents == {"bt-autoconfig init"}
+
+
 @pytest.mark.parametrize("host", ["hosting.net.example", "net.example"])
-def test_the_settings_of_who_takes_the_mail_are_found(host: str) -> None:
+def test_settings_published_for_the_mx_are_found(host: str) -> None:
     records = {(DOMAIN, "MX"): ["10 mx.hosting.net.example."]}
     found = Provider(
         IMPLICIT, records=records, answers={f"GET autoconfig.{host}/mail/config-v1.1.xml": RIGHT}
@@ -197,7 +203,7 @@ def test_the_settings_of_who_takes_the_mail_are_found(host: str) -> None:
     assert f"Published for the MX at https://autoconfig.{host}/" in evidence(found)
 
 
-def test_srv_records_are_followed_in_their_order() -> None:
+def test_srv_records_are_tried_in_order_of_priority() -> None:
     records = {
         (f"_imaps._tcp.{DOMAIN}", "SRV"): ["20 1 {imap} mail.provider.example.", "10 1 1 gone.provider.example."],
         (f"_imap._tcp.{DOMAIN}", "SRV"): ["0 0 0 ."],
@@ -205,7 +211,7 @@ def test_srv_records_are_followed_in_their_order() -> None:
     }
     found = Provider(IMPLICIT, records=records, default=()).discover()
     assert places(found) == TWO
-    assert any("_imap._tcp.provider.example SRV: leads to no host" in one for one in found.tried)
+    assert any("_imap._tcp.provider.example SRV: points to no host" in one for one in found.tried)
 
 
 def test_calendars_address_books_and_jmap_are_found_by_srv_and_verified() -> None:
@@ -229,7 +235,7 @@ def test_calendars_address_books_and_jmap_are_found_by_srv_and_verified() -> Non
     assert found.services[0].verified.methods[0] == "Digest"
 
 
-def test_a_well_known_url_is_followed_to_where_it_leads() -> None:
+def test_redirects_of_a_well_known_url_are_followed() -> None:
     answers: dict[str, Answer] = {
         f"PROPFIND {DOMAIN}/.well-known/caldav": (301, {"Location": "/dav/"}, ""),
         f"PROPFIND {DOMAIN}/dav/": asks(),
@@ -243,7 +249,7 @@ def test_a_well_known_url_is_followed_to_where_it_leads() -> None:
     ]
 
 
-def test_a_site_that_asks_for_a_password_everywhere_has_no_calendar() -> None:
+def test_a_site_that_requires_a_password_everywhere_has_no_calendar() -> None:
     answers = {f"PROPFIND {DOMAIN}/.well-known/{name}": asks() for name in ("caldav", "bt-autoconfig-nothing-is-here")}
     assert Provider(IMPLICIT, answers={AUTOCONFIG: RIGHT, **answers}).discover().services == []
 
@@ -259,7 +265,7 @@ EXCHANGE = """<incomingServer type="exchange"><ewsURL>https://provider.example/e
 ISSUER = "https://login.provider.example/realm"
 
 
-def test_everything_else_that_is_published_is_verified_and_kept() -> None:
+def test_published_services_and_pages_are_verified_and_kept() -> None:
     answers: dict[str, Answer] = {
         AUTOCONFIG: config(section("imap", "{imap}"), section("smtp", "{smtp}"), EXCHANGE, after=MORE),
         f"PROPFIND {DOMAIN}/cal/bt-autoconfig-init@{DOMAIN}/": asks(),
@@ -278,8 +284,8 @@ def test_everything_else_that_is_published_is_verified_and_kept() -> None:
     assert found.issuer
     assert found.issuer.value == ISSUER
     assert found.webmail is None
-    assert any("https://provider.example/webmail: answers 404" in one for one in found.remarks)
-    assert any("fileShare, which init does not copy" in one for one in found.remarks)
+    assert any("https://provider.example/webmail: responds with 404" in one for one in found.remarks)
+    assert any("init does not copy the element fileShare" in one for one in found.remarks)
 
 
 def test_an_issuer_without_metadata_is_left_out() -> None:
@@ -290,10 +296,10 @@ def test_an_issuer_without_metadata_is_left_out() -> None:
     }  # fmt: skip
     found = Provider(IMPLICIT, answers=answers).discover()
     assert found.issuer is None
-    assert any("it has no metadata that name it" in one for one in found.remarks)
+    assert any("no metadata names this issuer" in one for one in found.remarks)
 
 
-def test_a_published_service_that_does_not_answer_is_left_out_and_told() -> None:
+def test_a_published_service_that_does_not_work_is_left_out_and_reported() -> None:
     answers: dict[str, Answer] = {
         AUTOCONFIG: config(
             section("imap", "{imap}"),
@@ -307,11 +313,11 @@ def test_a_published_service_that_does_not_answer_is_left_out_and_told() -> None
     found = Provider(IMPLICIT, answers=answers).discover()
     assert found.services == []
     remarks = "\n".join(found.remarks)
-    assert "https://provider.example/a: answers 404, not 401" in remarks
-    assert "leads to http://provider.example/c, which is not https" in remarks
+    assert "https://provider.example/a: responds with 404; a service that needs a password sends 401" in remarks
+    assert "redirects to http://provider.example/c, which is not https" in remarks
 
 
-def test_jmap_may_answer_without_a_password() -> None:
+def test_jmap_may_respond_without_a_password() -> None:
     jmap = '<incomingServer type="jmap"><url>https://provider.example/j</url><authentication>OAuth2</authentication></incomingServer>'
     session = '{"capabilities": {}}'
     found = Provider(answers={AUTOCONFIG: config(jmap), f"GET {DOMAIN}/j": (200, {}, session)}).discover()
@@ -335,12 +341,12 @@ def test_other_domains_are_kept_if_their_mail_goes_to_the_same_provider() -> Non
     found = Provider(IMPLICIT, records=records, answers=answers).discover()
     assert [one.value for one in found.domains] == ["also.example"]
     remarks = "\n".join(found.remarks)
-    assert "domain other.example; its MX is mx.elsewhere.example, not provider.example's" in remarks
-    assert "domain none.example; its MX is none" in remarks
+    assert "domain other.example; its MX, mx.elsewhere.example, is not in provider.example" in remarks
+    assert "domain none.example; it has no MX" in remarks
     assert "slow.example has 40 records" in remarks
 
 
-def test_a_domain_hosted_by_the_provider_of_its_mx_is_known_as_such() -> None:
+def test_a_domain_whose_mx_and_servers_are_a_providers_is_hosted() -> None:
     records = {
         ("customer.example", "MX"): [f"10 {MAIL}."],
         ("spam.example", "MX"): ["10 mx.filter.example."],
@@ -354,7 +360,7 @@ def test_a_domain_hosted_by_the_provider_of_its_mx_is_known_as_such() -> None:
 @pytest.mark.parametrize(
     ("names", "offers"), [(("other.example", MAIL), b"* CAPABILITY LOGINDISABLED\r\nc OK\r\n"), (("*.other.example",), b"")]
 )  # fmt: skip
-def test_a_server_with_anothers_certificate_or_no_way_to_log_in_is_not_written(
+def test_a_server_with_another_hosts_certificate_or_no_login_method_is_left_out(
     names: tuple[str, ...], offers: bytes
 ) -> None:
     records = {(DOMAIN, "MX"): [f"10 {MAIL}."], (MAIL, "A"): ["127.0.0.1"]}
@@ -362,7 +368,7 @@ def test_a_server_with_anothers_certificate_or_no_way_to_log_in_is_not_written(
     found = Provider(servers, names=names, records=records).discover()
     assert not found.is_usable
     text = "\n".join(found.tried)
-    assert ("it offers no way to log in" if offers else f"the certificate is not for {MAIL}") in text
+    assert ("the server offers no login method" if offers else f"the certificate is not for {MAIL}") in text
 
 
 def test_published_methods_that_are_not_offered_are_replaced() -> None:
@@ -371,10 +377,10 @@ def test_published_methods_that_are_not_offered_are_replaced() -> None:
     published = xml(text.replace("password-cleartext", "GSSAPI"))
     found = Provider(IMPLICIT, answers={AUTOCONFIG: published}).discover()
     assert [one.methods for one in found.servers] == [("password-cleartext",)] * 2
-    assert "Wrong: GSSAPI is published and not offered." in evidence(found)
+    assert "Wrong: the server does not offer the published GSSAPI." in evidence(found)
 
 
-def test_an_address_that_does_not_answer_is_told() -> None:
+def test_an_address_that_does_not_work_is_reported() -> None:
     found = Provider(
         IMPLICIT, records={(MAIL, "A"): ["127.0.0.1", "127.0.0.99"]}, answers={AUTOCONFIG: RIGHT}
     ).discover()
@@ -382,21 +388,21 @@ def test_an_address_that_does_not_answer_is_told() -> None:
     assert "Not at every address: 127.0.0.99 port" in evidence(found)
 
 
-def test_a_domain_without_anything_says_what_was_tried() -> None:
+def test_for_a_domain_without_settings_everything_tried_is_reported() -> None:
     found = Provider().discover()
     assert not found.is_usable
     text = "\n".join(found.tried)
     for tried in (
-        f"https://autoconfig.{DOMAIN}/mail/config-v1.1.xml: answers 404",
-        f"_imaps._tcp.{DOMAIN} SRV: there is none",
-        f"MX of {DOMAIN}: there is none",
+        f"https://autoconfig.{DOMAIN}/mail/config-v1.1.xml: responds with 404",
+        f"_imaps._tcp.{DOMAIN} SRV: none",
+        f"MX of {DOMAIN}: none",
         f"imap imap.{DOMAIN}:1: imap.{DOMAIN} has no address",
     ):
         assert tried in text
 
 
-def test_strangers_names_lead_nowhere_inside_this_network() -> None:
-    """The resolver and the web server are ours; all that names lead to is refused."""
+def test_hosts_with_private_addresses_are_not_contacted() -> None:
+    """The test's resolver and web server are exempt; every other host is refused."""
     found = Provider(IMPLICIT, answers={AUTOCONFIG: RIGHT}).discover(public_only=True)
     assert found.servers == []
     assert "leads to 127.0.0.1, an address of a private network or of this machine" in "\n".join(found.tried)
@@ -409,8 +415,8 @@ def silent() -> Talk:
     return talk
 
 
-def test_what_was_verified_in_time_is_kept() -> None:
-    """IMAP and SMTP are there, POP3 drips for ever."""
+def test_servers_verified_in_time_are_kept() -> None:
+    """IMAP and SMTP work; POP3 sends one byte at a time for ever."""
     servers = {**IMPLICIT, ("pop3", "SSL"): silent()}
     began = time.monotonic()
     messages: list[str] = []
@@ -420,11 +426,11 @@ def test_what_was_verified_in_time_is_kept() -> None:
     assert time.monotonic() - began < 15
     assert places(found) == TWO
     assert any(one.endswith("not finished in time") for one in found.tried)
-    assert messages[0] == f"asking what is published for {DOMAIN}"
-    assert "meeting mail servers" in messages[-1]
+    assert messages[0] == f"looking up what {DOMAIN} publishes"
+    assert "connecting to mail servers" in messages[-1]
 
 
-def test_name_servers_that_do_not_answer_are_told() -> None:
+def test_failed_lookups_are_reported() -> None:
     many = [f"{number} 1 1 a.example." for number in range(40)]
     records = {
         (DOMAIN, "MX"): [one.replace(" 1 1", "") for one in many],
@@ -439,8 +445,8 @@ def test_name_servers_that_do_not_answer_are_told() -> None:
     assert f"_imaps._tcp.{DOMAIN} SRV: _imaps._tcp.{DOMAIN} has 40 records" in text
 
 
-def test_slow_sources_are_given_up_and_the_others_used() -> None:
-    """The web server answers nothing: what the DNS says is enough."""
+def test_slow_sources_are_cancelled_and_the_rest_used() -> None:
+    """The web server does not respond; the DNS is enough."""
     records = {
         (f"_imaps._tcp.{DOMAIN}", "SRV"): ["0 1 {imap} mail.provider.example."],
         (f"_submissions._tcp.{DOMAIN}", "SRV"): ["0 1 {smtp} mail.provider.example."],
@@ -451,7 +457,7 @@ def test_slow_sources_are_given_up_and_the_others_used() -> None:
     assert "autoconfig: not finished in time" in found.tried
 
 
-def test_services_that_do_not_answer_in_time_cost_only_themselves() -> None:
+def test_a_service_that_hangs_does_not_affect_the_mail_servers() -> None:
     calendar = '<calendar type="caldav"><url>https://slow.example/</url></calendar>'
     answers: dict[str, Answer] = {
         AUTOCONFIG: config(section("imap", "{imap}"), section("smtp", "{smtp}"), after=calendar),
@@ -462,7 +468,7 @@ def test_services_that_do_not_answer_in_time_cost_only_themselves() -> None:
     assert found.services == []
 
 
-def test_a_well_known_url_counts_when_the_site_fails_elsewhere() -> None:
+def test_a_well_known_url_is_used_if_other_urls_of_the_site_fail() -> None:
     nowhere = f"PROPFIND {DOMAIN}/.well-known/bt-autoconfig-nothing-is-here"
     answers: dict[str, Answer] = {
         AUTOCONFIG: RIGHT,
@@ -473,7 +479,7 @@ def test_a_well_known_url_counts_when_the_site_fails_elsewhere() -> None:
     assert [one.verified.type for one in found.services] == ["caldav"]
 
 
-def test_a_path_in_a_txt_record_that_is_none_is_left_out() -> None:
+def test_an_invalid_path_in_a_txt_record_is_ignored() -> None:
     records = {
         (f"_caldavs._tcp.{DOMAIN}", "SRV"): ["0 1 443 dav.provider.example."],
         (f"_caldavs._tcp.{DOMAIN}", "TXT"): [r'"path=/a b\027"'],
@@ -482,7 +488,7 @@ def test_a_path_in_a_txt_record_that_is_none_is_left_out() -> None:
     assert [one for one in found.remarks if "caldav" in one] == []
 
 
-def test_a_redirect_to_a_very_long_url_is_quoted_in_part() -> None:
+def test_a_very_long_redirect_target_is_truncated() -> None:
     answers: dict[str, Answer] = {
         AUTOCONFIG: (302, {"Location": "https://other.example/" + "a" * 9000}, ""),
         "GET other.example/" + "a" * 9000: RIGHT,
@@ -492,8 +498,8 @@ def test_a_redirect_to_a_very_long_url_is_quoted_in_part() -> None:
     assert len(evidence(found).splitlines()[0]) < 400
 
 
-def test_settings_that_came_over_http_are_to_be_checked() -> None:
-    """Anyone on the way could have named a server with a valid certificate of their own."""
+def test_settings_from_plain_http_are_marked_for_checking() -> None:
+    """Anyone on the network could have inserted a server with its own valid certificate."""
     answers: dict[str, Answer] = {
         AUTOCONFIG: (302, {"Location": "http://plain.example/a.xml"}, ""),
         "GET plain.example/a.xml": RIGHT,
@@ -501,21 +507,24 @@ def test_settings_that_came_over_http_are_to_be_checked() -> None:
     found = Provider(IMPLICIT, answers=answers).discover()
     assert places(found) == TWO
     assert "Published at http://plain.example/a.xml" in evidence(found)
-    assert "CHECK: it came over http, so anyone on the way could name another server. Is this yours?" in evidence(found)
+    assert (
+        "CHECK: this arrived over http, so anyone on the network could have changed it. Is this your server?"
+        in evidence(found)
+    )
 
 
-def test_settings_behind_outlooks_redirect_are_to_be_checked() -> None:
-    posted, answers, records = OUTLOOK_WAYS["by redirect"]
+def test_settings_behind_outlooks_redirect_are_marked_for_checking() -> None:
+    posted, answers, records = OUTLOOK_METHODS["by redirect"]
     found = Provider(IMPLICIT, answers={posted: xml(OUTLOOK), **answers}, records=records).discover()
-    assert "CHECK: it came over http" in evidence(found)
+    assert "CHECK: this arrived over http" in evidence(found)
 
 
-def test_settings_over_https_need_no_check() -> None:
+def test_settings_over_https_are_not_marked() -> None:
     assert "CHECK" not in evidence(Provider(IMPLICIT, answers={AUTOCONFIG: RIGHT}).discover())
 
 
-def test_the_hosts_that_a_certificate_names_are_tried_where_a_hosts_own_name_is_missing() -> None:
-    """Shared hosting: mail.customer.example is an alias, and the certificate is for the hoster's machine."""
+def test_hosts_in_a_certificate_for_another_name_are_tried() -> None:
+    """Shared hosting: mail.customer.example is an alias, but the certificate is for the provider's host."""
     records = {("mail.customer.example", "A"): ["127.0.0.1"]}
     found = Provider(IMPLICIT, names=("*.hoster.example", "s12.hoster.example"), records=records).discover(
         "customer.example"
@@ -525,14 +534,14 @@ def test_the_hosts_that_a_certificate_names_are_tried_where_a_hosts_own_name_is_
     assert all(one.guessed for one in found.servers)
 
 
-def test_a_certificate_without_hosts_names_none() -> None:
+def test_a_certificate_with_only_wildcards_adds_no_host() -> None:
     records = {("mail.customer.example", "A"): ["127.0.0.1"]}
     found = Provider(IMPLICIT, names=("*.hoster.example",), records=records).discover("customer.example")
     assert found.servers == []
 
 
-def test_a_certificate_that_does_not_come_in_time_names_none() -> None:
-    """The host shows its certificate once, for another name, and after that says nothing."""
+def test_a_late_certificate_adds_no_host() -> None:
+    """The host sends its certificate once, for another name, and then hangs."""
     context = certificate("s12.hoster.example")
     met = []
 
@@ -555,7 +564,7 @@ def test_a_certificate_that_does_not_come_in_time_names_none() -> None:
     assert found.servers == []
 
 
-def test_only_what_is_missing_is_guessed() -> None:
+def test_only_missing_servers_are_guessed() -> None:
     answers = {AUTOCONFIG: config(section("imap", "{imap}"), section("smtp", "465", host=f"gone.{DOMAIN}"))}
     found = Provider(IMPLICIT, answers=answers).discover()
     assert places(found) == TWO

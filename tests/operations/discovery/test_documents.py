@@ -1,4 +1,4 @@
-"""Published documents, right and wrong ones, and those of hostile servers."""
+"""Published documents: valid, invalid and hostile ones."""
 
 import json
 import time
@@ -12,7 +12,7 @@ from autoconfig.address import MailAddress
 from autoconfig.operations.discovery.claims import Claim, ServiceClaim, Source
 from autoconfig.operations.discovery.documents import read_autoconfig, read_autodiscover, read_pacc
 
-SOMEBODY = MailAddress("bt-autoconfig-init", "example.org")
+ADDRESS = MailAddress("bt-autoconfig-init", "example.org")
 IMAP = "<incomingServer type='imap'><hostname>imap.example.org</hostname><port>993</port><socketType>ssl</socketType></incomingServer>"
 OUTLOOK = "<Protocol><Type>IMAP</Type><Server>imap.example.org</Server><Port>993</Port></Protocol>"
 READERS: list[Callable[[str, bytes, MailAddress], Source | None]] = [read_autoconfig, read_autodiscover, read_pacc]
@@ -20,18 +20,18 @@ READERS: list[Callable[[str, bytes, MailAddress], Source | None]] = [read_autoco
 
 def config(content: str, after: str = "") -> Source | None:
     text = f"<clientConfig><emailProvider id='example.org'>{content}</emailProvider>{after}</clientConfig>"
-    return read_autoconfig("there", text.encode(), SOMEBODY)
+    return read_autoconfig("there", text.encode(), ADDRESS)
 
 
 def outlook(content: str) -> Source | None:
-    return read_autodiscover("there", f"<Autodiscover><Response>{content}</Response></Autodiscover>".encode(), SOMEBODY)
+    return read_autodiscover("there", f"<Autodiscover><Response>{content}</Response></Autodiscover>".encode(), ADDRESS)
 
 
 def pacc(content: object) -> Source | None:
-    return read_pacc("there", json.dumps(content).encode(), SOMEBODY)
+    return read_pacc("there", json.dumps(content).encode(), ADDRESS)
 
 
-def test_spellings_of_the_field_are_read() -> None:
+def test_other_spellings_of_values_are_read() -> None:
     found = config(IMAP)
     assert found
     assert found.claims == (Claim("imap", "imap.example.org", 993, "SSL"),)
@@ -47,14 +47,14 @@ def test_spellings_of_the_field_are_read() -> None:
         "<incomingServer type='jmap'><url>ftp://example.org</url></incomingServer>",
     ],
 )
-def test_a_section_that_is_wrong_costs_only_itself(broken: str) -> None:
+def test_only_the_invalid_section_is_skipped(broken: str) -> None:
     assert config(broken) is None
     found = config(broken + IMAP)
     assert found
     assert len(found.claims) == 1
 
 
-def test_names_for_people_are_cut_and_made_visible() -> None:
+def test_display_names_are_truncated_and_made_visible() -> None:
     found = config(f"{IMAP}<displayName>a\u202eb{'c' * 99}</displayName><displayShortName> d  e </displayShortName>")
     assert found
     assert found.display_name.startswith(r"a\u202ebccc")
@@ -62,7 +62,7 @@ def test_names_for_people_are_cut_and_made_visible() -> None:
     assert found.short_name == "d e"
 
 
-def test_domains_are_read_up_to_a_number_and_those_of_customers_apart() -> None:
+def test_a_limited_number_of_domains_is_read() -> None:
     names = "".join(f"<domain>d{number}.example</domain>" for number in range(99))
     found = config(
         f"<domain>no domain</domain><domain>local</domain><domain purpose='mx'>example.org</domain>{names}{IMAP}"
@@ -89,7 +89,7 @@ def test_encryption_overrides_ssl_in_outlooks_settings(texts: str, socket_type: 
     assert [one.socket_type for one in found.claims] == [socket_type]
 
 
-def test_activesync_is_read_from_its_own_answer() -> None:
+def test_activesync_is_read_from_its_own_response() -> None:
     server = "<Server><Type>{}</Type><Url>https://example.org/{}</Url></Server>"
     found = outlook(
         server.format("CertEnroll", "x") + server.format("MobileSync", "eas") + server.format("MobileSync", "2")
@@ -101,7 +101,7 @@ def test_activesync_is_read_from_its_own_answer() -> None:
 @pytest.mark.parametrize(
     "content", ["", "<Protocol/>", OUTLOOK.replace("IMAP", "WEB"), OUTLOOK.replace("imap.", "a b.")]
 )
-def test_settings_without_a_usable_server_are_none(content: str) -> None:
+def test_settings_without_a_usable_server_are_ignored(content: str) -> None:
     assert outlook(content) is None
 
 
@@ -116,7 +116,7 @@ def test_settings_without_a_usable_server_are_none(content: str) -> None:
         {"protocols": {"imap": {"host": 1}, "jmap": {"url": {}}}},
     ],
 )
-def test_json_that_is_no_pacc_is_none(content: object) -> None:
+def test_json_other_than_pacc_is_ignored(content: object) -> None:
     assert pacc(content) is None
 
 
@@ -138,17 +138,17 @@ BOMB = b'<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">%s]>' % b"".join(
      b"<Autodiscover " + b"".join(b"a%d='' " % number for number in range(20_000)) + b"/>", b"<html/>",
      b"<x:clientConfig xmlns:x='y'/>", b"\xff\xfe<\x00"],
 )  # fmt: skip
-def test_hostile_documents_are_none_and_soon(content: bytes) -> None:
+def test_hostile_documents_are_rejected_quickly(content: bytes) -> None:
     began = time.monotonic()
-    assert [read("there", content, SOMEBODY) for read in READERS] == [None] * 3
+    assert [read("there", content, ADDRESS) for read in READERS] == [None] * 3
     assert time.monotonic() - began < 5
 
 
 @given(st.binary(max_size=300) | st.text(max_size=300).map(lambda text: text.encode("utf-8", "replace")))
-def test_no_bytes_break_a_reader(content: bytes) -> None:
+def test_no_input_crashes_a_reader(content: bytes) -> None:
     for read in READERS:
-        read("there", content, SOMEBODY)
-        read("there", b"<clientConfig><emailProvider>" + content + b"</emailProvider></clientConfig>", SOMEBODY)
+        read("there", content, ADDRESS)
+        read("there", b"<clientConfig><emailProvider>" + content + b"</emailProvider></clientConfig>", ADDRESS)
 
 
 HUGE = {
@@ -160,5 +160,5 @@ HUGE = {
 
 
 @pytest.mark.parametrize("content", HUGE.values(), ids=HUGE)
-def test_a_document_that_is_made_to_take_time_is_none(content: str) -> None:
+def test_a_document_that_would_take_long_is_rejected(content: str) -> None:
     assert config(content + IMAP) is None

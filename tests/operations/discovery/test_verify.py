@@ -1,4 +1,4 @@
-"""Certificates of strangers, as they are read for the hosts that they name."""
+"""The hostnames in untrusted certificates."""
 
 import datetime
 

@@ -1,4 +1,4 @@
-"""The file that `init` writes: valid and well-formed, with the evidence in comments, whatever strangers say."""
+"""The file that `init` writes: valid, with the evidence in comments, for any content from remote servers."""
 
 import pytest
 from hypothesis import given
@@ -22,7 +22,7 @@ def server(
 
 
 def found(evidence: str = "seen", host: str = "mail.example.org", domain: str = "example.org", mx: str = "") -> Found:
-    """Return what there is of a small provider."""
+    """Return the discovered settings of a small provider."""
     made = Found(domain, "2026-11-26", [server("imap", host, evidence), server("smtp", host, evidence)])
     made.exchanger = exchanger(mx) if mx else None
     return made
@@ -52,14 +52,14 @@ def test_a_definition_without_errors_or_warnings_is_written() -> None:
     ]
     assert text.endswith("</clientConfig>\n")
     assert "2026-11-26" in comments(text)
-    assert "Nothing says what the provider is called" in comments(text)
+    assert "No source has the provider's name" in comments(text)
 
 
 HOSTILE = "-- -->--<script>alert(1)</script>]]>&amp;\x1b]52;c;AAAA\x07\u202e\u200b\x00\ud800\ufffe\r\n---"
 
 
 @pytest.mark.parametrize("where", ["evidence", "remarks"])
-def test_no_evidence_ends_a_comment_or_reaches_a_terminal(where: str) -> None:
+def test_evidence_cannot_end_a_comment_or_control_a_terminal(where: str) -> None:
     what = found(HOSTILE if where == "evidence" else "seen")
     if where == "remarks":
         what.remarks = [HOSTILE]
@@ -70,14 +70,14 @@ def test_no_evidence_ends_a_comment_or_reaches_a_terminal(where: str) -> None:
 
 
 @given(st.text(max_size=200).map(lambda text: text + "-") | st.text("-<>!&; \n", max_size=80))
-def test_the_file_is_well_formed_whatever_the_evidence_is(text: str) -> None:
+def test_the_file_is_well_formed_for_any_evidence(text: str) -> None:
     what = found(text)
     what.remarks = [text]
     what.display_name = Text("Example", text)
     assert len(written(what)[1].servers) == 2
 
 
-def test_a_username_is_as_published_or_as_the_operator_says_or_a_marked_assumption() -> None:
+def test_a_username_is_published_or_chosen_or_a_marked_assumption() -> None:
     what = found()
     what.servers = [server("imap", username="%EMAILLOCALPART%"), server("smtp")]
     text, definition = written(what)
@@ -91,10 +91,10 @@ def test_a_username_is_as_published_or_as_the_operator_says_or_a_marked_assumpti
 def test_a_guess_is_marked() -> None:
     what = found()
     what.servers[0] = server("imap", guessed=True)
-    assert comments(written(what)[0]).count("A GUESS by the name") == 1
+    assert comments(written(what)[0]).count("A GUESS from the hostname") == 1
 
 
-def test_services_and_texts_are_written_where_the_format_has_them() -> None:
+def test_services_and_texts_are_written_to_their_elements() -> None:
     what = found()
     what.services = [
         Service(VerifiedService(type_, f"https://example.org/{type_}?a=<&", ("Basic", "OAuth2"), "seen"), "", ("seen",))
@@ -117,7 +117,7 @@ def test_services_and_texts_are_written_where_the_format_has_them() -> None:
     assert 'loginPage url="https://example.org/webmail"' in text
 
 
-def test_very_many_remarks_are_cut() -> None:
+def test_the_number_of_remarks_is_limited() -> None:
     what = found()
     what.remarks = [f"remark {number}" for number in range(99)]
     text = comments(written(what)[0])
@@ -129,30 +129,30 @@ def test_very_many_remarks_are_cut() -> None:
 HOSTED = {"host": "imap.hoster.example", "domain": "customer.example", "mx": "mx1.hoster.example"}
 
 
-def test_a_hosted_domains_definition_is_for_that_domain_alone() -> None:
+def test_a_hosted_domains_definition_is_for_that_domain_only() -> None:
     text, definition = written(found(**HOSTED))
     assert (definition.id, definition.domains, definition.mx_domains) == ("customer.example", ("customer.example",), ())
     assert "hoster.example hosts this domain: the MX is mx1.hoster.example" in comments(text)
 
 
-def test_a_providers_definition_is_for_all_its_customers_and_names_none() -> None:
+def test_a_providers_definition_names_no_customer() -> None:
     text, definition = written(found(**HOSTED), Answers(provider=True))
     assert (definition.id, definition.mx_domains) == ("hoster.example", ("hoster.example",))
     assert "customer.example" not in text
-    assert "The MX of a customer's domain is in it" in comments(text)
+    assert "The MX and the mail servers of a customer's domain are in this domain" in comments(text)
 
 
-def test_a_provider_may_ask_about_its_own_domain() -> None:
+def test_a_provider_may_run_init_for_its_own_domain() -> None:
     what = found(host="imap.hoster.example", domain="hoster.example", mx="mx.hoster.example")
     what.domains = [Text("customer.example", "seen")]
     text, definition = written(what, Answers(provider=True))
     assert (definition.id, definition.mx_domains) == ("hoster.example", ("hoster.example",))
     assert "customer.example" not in text
-    assert "You say that it hosts customer domains; the MX of hoster.example is in it." in comments(text)
+    assert "You say that it hosts customer domains; the MX of hoster.example is in this domain." in comments(text)
 
 
 @pytest.mark.parametrize("mx", ["mx.spam-filter.example", ""])
-def test_an_mx_of_somebody_else_says_nothing_about_customers(mx: str) -> None:
+def test_an_mx_outside_the_mail_servers_domain_makes_no_provider_definition(mx: str) -> None:
     text, definition = written(found(mx=mx), Answers(provider=True))
     assert (definition.id, definition.mx_domains) == ("example.org", ())
-    assert 'so purpose="mx" is not written' in " ".join(comments(text).split())
+    assert 'So there is no purpose="mx"' in " ".join(comments(text).split())
