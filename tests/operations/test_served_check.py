@@ -175,7 +175,7 @@ FAULTS: dict[str, tuple[Callable[[World], None], str, str, str]] = {
     "no login at the IMAP server": (mail("imap", CAPABILITY=b"* CAPABILITY IMAP4rev1 LOGINDISABLED\r\nc OK\r\n"), "imap mail.example.com:{imap}", "the server refuses logins (LOGINDISABLED)", "allow logins after TLS"),
     "no password at the SMTP server": (mail("smtp", EHLO=b"250 AUTH GSSAPI\r\n"), "smtp mail.example.com:{smtp}", "the server does not offer password-cleartext", "after TLS"),
     "a mail server that does not greet": (mail("imap", greeting=b"* BYE busy\r\n"), "imap mail.example.com:{imap}", "this is not a valid imap greeting", "see what listens"),
-    "TLS that fails for another reason": (alert(10), AUTOCONFIG, "TLS fails: sslv3 alert unexpected message", "offer TLS 1.2 or 1.3 here"),
+    "TLS that fails for another reason": (alert(10), AUTOCONFIG, "TLS fails: sslv3 alert unexpected message", "enable TLS 1.2 or 1.3 on this port"),
     "a connection that is closed": (handshakes(99), AUTOCONFIG, "the server closes the connection during the TLS handshake", "log"),
 }  # fmt: skip
 
