@@ -3,12 +3,11 @@
 import os
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.deploy.images import BASE, IMAGE, NEXT_IMAGE, images, save
+from tests.deploy.images import BASE, IMAGE, images, save
 from tests.deploy.machine import Machine, machine
 from tests.deploy.proxies import DEPLOY
 from tests.support import LeftOut
@@ -48,28 +47,22 @@ _LEFT_OUT = (
     LeftOut("docs/deploy.md", PROXIES, "REQUIRE_DEPLOY", "test_document.py"),
     LeftOut("deploy/kubernetes", KUBECTL, "REQUIRE_DEPLOY", "test_kubernetes.py"),
 )  # fmt: skip
-collect_ignore_glob = [file for one in _LEFT_OUT for file in one.files]
+collect_ignore_glob = [file for left_out in _LEFT_OUT for file in left_out.files]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell what is left out."""
-    for one in _LEFT_OUT:
-        one.tell(terminalreporter)
+    """Report the tests that are left out."""
+    for left_out in _LEFT_OUT:
+        left_out.tell(terminalreporter)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests that use `engine` in the order of their file: each step of docs/deploy.md builds on earlier ones.
-
-    Name groups for pytest-xdist: these tests share one Docker engine, and the other modules have costly fixtures.
-    """
+    """Run the tests that use `engine` in the order of their file: each step of docs/deploy.md builds on earlier ones."""
     places = [number for number, item in enumerate(items) if "engine" in getattr(item, "fixturenames", ())]
     first = {items[number].path: number for number in reversed(places)}
     in_order = sorted((items[number] for number in places), key=lambda item: (first[item.path], item.location[1] or 0))
     for number, item in zip(places, in_order, strict=True):
         items[number] = item
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("engine" if item in in_order else item.path.stem))
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -84,11 +77,11 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
     caddy = compose["services"]["caddy"]["image"]
     folder = tmp_path_factory.mktemp("machine")
-    with images(folder, caddy), machine(folder) as made:
-        made.start_docker()
+    with images(folder, caddy), machine(folder) as docker:
+        docker.start_docker()
         try:
-            for name in (IMAGE, NEXT_IMAGE, caddy, BASE):
-                made.run("docker", "load", "--input", save(name, folder))
-            yield made
+            for name in (IMAGE, caddy, BASE):
+                docker.run("docker", "load", "--input", save(name, folder))
+            yield docker
         finally:
-            made.stop_docker()
+            docker.stop_docker()

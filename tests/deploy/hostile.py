@@ -151,14 +151,14 @@ def spelled(path: str) -> Iterator[str]:
     slashes += [
         path[:1] + path[1:].replace("/", slash) for slash in ("//", "/./", "/x/../", "%2f", "%2F", "\\", "%5c", ";/")
     ]
-    for one in (*cases, *encoded, whole, whole.upper(), *twice, *slashes):
-        yield one
-        yield f"http://{HOST}{one}"
-        yield one + "?domain=autoconfig.btinternet.com"
+    for spelling in (*cases, *encoded, whole, whole.upper(), *twice, *slashes):
+        yield spelling
+        yield f"http://{HOST}{spelling}"
+        yield spelling + "?domain=autoconfig.btinternet.com"
     before = ("/", "//", "/.", "/./.", "/x/..", "/%2e", "/x/%2e%2e", "/x%2f..", "/x/%2e%2E", "/;", "/x;/..", "/..", "/%2f", "/%00",
               "/healthz/..", "/mail/..", "/mail/config-v1.1.xml/..", "/autodiscover/autodiscover.xml/..", "/site/..",
               "/.well-known/autoconfig/..", "/mail/%2e%2e", "/mail/..%2f", "/v1.1/..", "%20", "%09")  # fmt: skip
     after = ("/", "//", "/.", "/..", "/x/..", "/%2e", ";", ";x", "%00", "%20", "%09", "%0a", "%3f", "%23", "#", "?", ".", "\\",
              "/x", "&", "%2f", "%ff", "\xff")  # fmt: skip
-    yield from (one + path for one in before)
-    yield from (path + one for one in after)
+    yield from (prefix + path for prefix in before)
+    yield from (path + suffix for suffix in after)

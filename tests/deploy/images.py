@@ -14,7 +14,6 @@ ENVIRONMENT = os.environ | {"BUILDAH_ISOLATION": "chroot"}
 BASE = "localhost/bt-autoconfig-test-base"
 IMAGE = "bt-autoconfig:1.0.0"
 """The name in deploy/compose.yaml."""
-NEXT_IMAGE = "bt-autoconfig:next"
 _CADDY_SETTINGS = ("--env=XDG_DATA_HOME=/data", "--env=XDG_CONFIG_HOME=/config", "--workingdir=/srv")
 
 
@@ -60,22 +59,18 @@ def _caddy(name: str) -> None:
 
 @contextmanager
 def images(folder: Path, caddy: str) -> Iterator[None]:
-    """Build the server's image, its next version and the image `caddy`; remove them afterwards."""
+    """Build the server's image and the image `caddy`; remove them afterwards."""
     _base(folder / "base")
     # The build needs this machine's settings for the package index.
     volumes = [f"--volume={path}:{path}:ro" for path in ("/etc/ssl/certs", "/etc/pip.conf") if Path(path).exists()]
     secrets = [f"--env={name}" for name in ("PIP_CERT", "PIP_INDEX_URL", "HTTPS_PROXY") if name in os.environ]
     buildah("build", "--format=docker", "--network=host", f"--build-arg=BASE={BASE}", *volumes, *secrets,
             "--file", "deploy/Containerfile", "--tag", IMAGE, ".")  # fmt: skip
-    container = buildah("from", IMAGE)
-    buildah("config", "--label=next=yes", container)
-    buildah("commit", "--format=docker", container, NEXT_IMAGE)
-    buildah("rm", container)
     _caddy(caddy)
     try:
         yield
     finally:
-        for name in (NEXT_IMAGE, IMAGE, caddy):
+        for name in (IMAGE, caddy):
             subprocess.run(["buildah", "rmi", "--force", name], env=ENVIRONMENT, capture_output=True, check=False)
 
 

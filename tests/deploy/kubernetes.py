@@ -32,7 +32,7 @@ def overlay(folder: Path, replacements: dict[str, str]) -> Path:
 
 def of_kind(manifests: list[Manifest], kind: str) -> list[Manifest]:
     """Return the manifests of a kind."""
-    return [one for one in manifests if one["kind"] == kind]
+    return [manifest for manifest in manifests if manifest["kind"] == kind]
 
 
 def pod_of(manifests: list[Manifest]) -> Manifest:
@@ -44,7 +44,7 @@ def pod_of(manifests: list[Manifest]) -> Manifest:
 
 def environment(container: Manifest) -> dict[str, str]:
     """Return a container's environment variables."""
-    return {one["name"]: one["value"] for one in container["env"]}
+    return {variable["name"]: variable["value"] for variable in container["env"]}
 
 
 class Paths:

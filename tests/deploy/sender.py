@@ -16,15 +16,15 @@ from typing import Any
 
 def context(kind: str) -> ssl.SSLContext:
     """Return a client's TLS context: `any` accepts every certificate, `strict` none, `old` supports only TLS 1.0."""
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if kind != "strict":
-        made.check_hostname = False
-        made.verify_mode = ssl.CERT_NONE
+        tls.check_hostname = False
+        tls.verify_mode = ssl.CERT_NONE
     if kind == "old":
-        made.set_ciphers("DEFAULT@SECLEVEL=0")
-        made.minimum_version = ssl.TLSVersion.TLSv1
-        made.maximum_version = ssl.TLSVersion.TLSv1
-    return made
+        tls.set_ciphers("DEFAULT@SECLEVEL=0")
+        tls.minimum_version = ssl.TLSVersion.TLSv1
+        tls.maximum_version = ssl.TLSVersion.TLSv1
+    return tls
 
 
 def client_hello(sni: str) -> bytes:

@@ -27,7 +27,7 @@ def test_a_thousand_clients_get_their_own_responses_through_a_proxy_during_attac
             start_caddy(lab)
         else:
             start_nginx(lab, certificates(authority))
-        found = json.loads(lab.run([sys.executable, "-m", "tests.deploy.test_attacks"]))
+        found = json.loads(lab.run([sys.executable, "-m", "tests.deploy.test_attacks"], timeout=250))
     assert (found["failures"], found["foreign"]) == ([], [])
     assert found["good"] == 2 * CLIENTS
     assert found["attacks"] >= 2 * len(ATTACKS)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.images import IMAGE
 from tests.deploy.kubernetes import KUBERNETES, Manifest, build, environment, of_kind, pod_of
 from tests.deploy.machine import Machine
 
 pytestmark = pytest.mark.timeout(900)
 """The first test builds the images."""
-IMAGE = "bt-autoconfig:1.0.0"
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ class Pod:
 
     def get(self, path: str, port: str = "http") -> str:
         """Request a path at a named port of the container; return the status, or 000 if there is no response."""
-        number = next(one["containerPort"] for one in self.container["ports"] if one["name"] == port)
+        number = next(entry["containerPort"] for entry in self.container["ports"] if entry["name"] == port)
         command = f"curl --silent --output /dev/null --write-out '%{{http_code}}' 'http://{self.address}:{number}{path}' || true"
         return self._machine.run("sh", "-c", command).strip()
 
@@ -75,10 +75,10 @@ class Pod:
 
 @pytest.fixture(scope="module")
 def pod(engine: Machine, manifests: list[Manifest]) -> Iterator[Pod]:
-    made = Pod(engine, manifests)
-    made.wait("startupProbe", "200")
-    yield made
-    engine.run("docker", "rm", "--force", made.name)
+    pod = Pod(engine, manifests)
+    pod.wait("startupProbe", "200")
+    yield pod
+    engine.run("docker", "rm", "--force", pod.name)
 
 
 def test_the_image_sets_its_user_and_health_check_and_has_no_pip(engine: Machine) -> None:

@@ -1,12 +1,13 @@
 """The Debian package, installed on a Debian 12 with only systemd and Python."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 
 from tests.deploy.images import BASE
-from tests.deploy.machine import PROJECT, Machine
+from tests.deploy.machine import PROJECT, Machine, steps
 from tests.deploy.systemd import Systemd
 
 pytestmark = pytest.mark.timeout(900)
@@ -15,13 +16,16 @@ pytestmark = pytest.mark.timeout(900)
 
 @pytest.fixture(scope="module")
 def debian(engine: Machine) -> Iterator[Systemd]:
-    made = subprocess.run(["make", "--silent", "deb"], cwd=PROJECT, capture_output=True, text=True, check=False)
-    assert made.returncode == 0, made.stderr
+    step = steps()["debian package"]
+    assert step.startswith("make deb\n")
+    build = subprocess.run(["make", "--silent", "deb"], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert build.returncode == 0, build.stderr
     (package,) = (PROJECT / "dist").glob("*.deb")
-    (engine.clone / "bt-autoconfig.deb").write_bytes(package.read_bytes())
+    (engine.clone / "dist").mkdir()
+    shutil.copy(package, engine.clone / "dist")
     container = Systemd(engine, BASE)
     try:
-        container.run("dpkg --install /srv/bt-autoconfig.deb")
+        container.run(step.removeprefix("make deb\n"))
         yield container
     finally:
         container.remove()
@@ -47,7 +51,7 @@ def test_the_environment_file_sets_the_number_of_workers(debian: Systemd) -> Non
 
 def test_a_changed_definition_survives_an_upgrade(debian: Systemd) -> None:
     debian.run("sed -i 's/mail.btinternet.com/mail2.btinternet.com/' /etc/bt-autoconfig/definitions/bt.xml")
-    debian.run("dpkg --install /srv/bt-autoconfig.deb")
+    debian.run("dpkg --install dist/bt-autoconfig_*.deb")
     debian.until("systemctl is-active bt-autoconfig.service", lambda state: state.strip() == "active")
     assert "mail2.btinternet.com" in debian.get("/mail/config-v1.1.xml")
 

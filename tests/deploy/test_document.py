@@ -29,24 +29,24 @@ mkdir -p /etc/letsencrypt/live && cp -r "{certificates}/$2" /etc/letsencrypt/liv
 @pytest.fixture
 def installed(tmp_path: Path) -> Iterator[Machine]:
     """A machine with the server and its DNS records."""
-    with machine(tmp_path) as made:
-        add_addresses(made.lab)
+    with machine(tmp_path) as host:
+        add_addresses(host.lab)
         text = (PROJECT / "tests" / "example.xml").read_text()
         more = "".join(f"<domain>{domain}</domain>" for domain in DOMAINS)
-        provider = made.clone / "provider.xml"
+        provider = host.clone / "provider.xml"
         provider.write_text(text.replace("<domain>example.net</domain>", more))
-        made.run("mkdir", "-p", "/etc/bt-autoconfig/definitions")
-        made.write("/etc/bt-autoconfig/definitions/provider.xml", provider.read_text())
-        made.lab.start(
+        host.run("mkdir", "-p", "/etc/bt-autoconfig/definitions")
+        host.write("/etc/bt-autoconfig/definitions/provider.xml", provider.read_text())
+        host.lab.start(
             "bt-autoconfig", [COMMAND, "serve", "--definition", provider, "--public-url", "https://setup.example.com"]
         )
         zone = dns.records("@", "autoconfig", "autodiscover", "ua-auto-config", "setup")
-        dns.start(made.lab, dict.fromkeys(("example.com", *DOMAINS), zone))
-        made.lab.wait_for_port(8000)
-        made.install("systemctl", SYSTEMCTL.format(log=made.lab.folder / "caddy.log"))
-        made.install("certbot", CERTBOT.format(certificates=tmp_path / "certificates"))
-        made.install("bt-autoconfig", f'#!/bin/sh\nexec {COMMAND} "$@"\n')
-        yield made
+        dns.start(host.lab, dict.fromkeys(("example.com", *DOMAINS), zone))
+        host.lab.wait_for_port(8000)
+        host.install("systemctl", SYSTEMCTL.format(log=host.lab.folder / "caddy.log"))
+        host.install("certbot", CERTBOT.format(certificates=tmp_path / "certificates"))
+        host.install("bt-autoconfig", f'#!/bin/sh\nexec {COMMAND} "$@"\n')
+        yield host
 
 
 def statuses(machine: Machine, *hosts: str) -> list[str]:
@@ -92,10 +92,10 @@ def test_nginx_serves_the_names_of_its_certificates_and_closes_other_connections
     assert "test is successful" in installed.follow("nginx", output="stderr")
     installed.lab.wait_for_port(443)
     assert statuses(installed, *hosts, "setup.example.com") == ["200"] * 8
-    other = [
+    exchanges = [
         exchange(request("GET / HTTP/1.1", "www.example.com"), sni="www.example.com", tls=tls) for tls in ("any", "")
     ]
-    tls, plain = send(installed.lab, other)
+    tls, plain = send(installed.lab, exchanges)
     assert "UNRECOGNIZED_NAME" in tls
     assert plain == ""
     challenge = Path("/var/www/letsencrypt/.well-known/acme-challenge")

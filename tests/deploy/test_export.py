@@ -30,10 +30,10 @@ class Response(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> "Response":
-        head, _, body = text.partition("\r\n\r\n")
-        fields = [line.partition(": ")[::2] for line in head.split("\r\n")[1:]]
+        headers, _, body = text.partition("\r\n\r\n")
+        fields = [line.partition(": ")[::2] for line in headers.split("\r\n")[1:]]
         names = [name.lower() for name, _ in fields]
-        assert len(names) == len(set(names)), head
+        assert len(names) == len(set(names)), headers
         return cls(status(text), {name.lower(): value for name, value in fields}, body)
 
     def compared(self) -> tuple[str, dict[str, str], str]:
@@ -49,12 +49,15 @@ class Exported(NamedTuple):
 
     def places(self) -> list[tuple[str, str]]:
         return [
-            (host, one["path"]) for site in self.manifest["sites"] for host in site["hosts"] for one in site["paths"]
+            (host, entry["path"])
+            for site in self.manifest["sites"]
+            for host in site["hosts"]
+            for entry in site["paths"]
         ]
 
     def redirects(self) -> list[tuple[str, str, str]]:
-        return [(host, one["path"], one["location"]) for site in self.manifest["sites"] for host in site["hosts"]
-                for one in site["redirects"]]  # fmt: skip
+        return [(host, entry["path"], entry["location"]) for site in self.manifest["sites"] for host in site["hosts"]
+                for entry in site["redirects"]]  # fmt: skip
 
     def get(
         self, places: list[tuple[str, str]], *, tls: str = "any", ipv6: bool = False, method: str = "GET"
@@ -139,9 +142,9 @@ def test_every_response_equals_the_servers(exported: Exported) -> None:
     )
     assert {f"autoconfig.{domain}" for domain in domains} | set(domains) <= hosts
     static, served = exported.get(places), exported.get_from_server(places)
-    for place, one, another in zip(places, static, served, strict=True):
-        assert one.compared() == another.compared(), place
-        assert one.status == "200"
+    for place, exported_response, server_response in zip(places, static, served, strict=True):
+        assert exported_response.compared() == server_response.compared(), place
+        assert exported_response.status == "200"
     by_host = {
         host: response.body
         for (host, path), response in zip(places, static, strict=True)
@@ -154,7 +157,7 @@ def test_a_page_with_a_qr_code_is_at_one_host_and_the_others_redirect_to_it(expo
     redirects = exported.redirects()
     assert ("autoconfig.talk21.com", "/setup/iphone/", "https://autoconfig.btinternet.com/setup/iphone/") in redirects
     responses = exported.get([(host, path) for host, path, _ in redirects])
-    assert [(one.status, one.headers["location"]) for one in responses] == [
+    assert [(response.status, response.headers["location"]) for response in responses] == [
         ("302", location) for *_, location in redirects
     ]
     places = exported.places()
@@ -168,7 +171,7 @@ def test_paths_that_are_not_exported_get_404(exported: Exported) -> None:
     paths = ["/manifest.json", "/nginx-http.conf", "/Caddyfile", file, "/anything", "/mail", "/mail/", "/setup", "/readyz",
              "/autodiscover/autodiscover.xml", "/v1.1/customer.example"]  # fmt: skip
     responses = exported.get([(host, path) for path in paths])
-    assert [path for path, one in zip(paths, responses, strict=True) if one.status != "404"] == []
+    assert [path for path, response in zip(paths, responses, strict=True) if response.status != "404"] == []
 
 
 def test_no_file_contains_a_hosted_domain(exported: Exported) -> None:
@@ -183,7 +186,7 @@ def test_autoconfig_files_are_served_over_http_too_but_pages_and_profiles_only_o
         [(host, path) for path in ("/mail/config-v1.1.xml", "/", "/email.mobileconfig", "/cy/setup/iphone/")], tls=""
     )
     assert file.status == "200"
-    assert [(one.status, one.headers["location"]) for one in others] == [
+    assert [(response.status, response.headers["location"]) for response in others] == [
         ("308", f"https://{host}{path}") for path in ("/", "/email.mobileconfig", "/cy/setup/iphone/")
     ]  # fmt: skip
 
@@ -201,7 +204,7 @@ def test_a_file_is_the_same_with_a_query_and_over_ipv6(exported: Exported) -> No
     plain, *others = exported.get([("autoconfig.talk21.com", "/mail/config-v1.1.xml")]) + exported.get(
         places, ipv6=True
     )
-    assert [one.compared() for one in others] == [plain.compared()] * 2
+    assert [response.compared() for response in others] == [plain.compared()] * 2
 
 
 def test_no_log_has_an_address(exported: Exported) -> None:

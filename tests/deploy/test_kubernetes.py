@@ -30,7 +30,7 @@ HTTP = [
 ]  # fmt: skip
 HTTPS = [
     *HTTP, *setup_page.PATHS, *(path.rstrip("/") for path in setup_page.PATHS if path != "/"), *(asset.path for asset in ASSETS),
-    *(path.path.replace("{domain}", "example.com").replace("{address}", "fred@example.com") for one in PROTOCOLS for path in one.paths),
+    *(path.path.replace("{domain}", "example.com").replace("{address}", "fred@example.com") for protocol in PROTOCOLS for path in protocol.paths),
     "/Autodiscover/Autodiscover.json",
 ]  # fmt: skip
 """Every path that the server has for clients, and another spelling of an Autodiscover path."""
@@ -52,16 +52,18 @@ def example() -> list[Manifest]:
 
 @pytest.mark.parametrize("version", ["1.29", "1.33", kubernetes_validate.latest_version()])
 def test_every_manifest_is_valid(manifests: list[Manifest], version: str) -> None:
-    own = [one for one in manifests if one["kind"] not in OWN_KINDS]
+    own = [manifest for manifest in manifests if manifest["kind"] not in OWN_KINDS]
     assert len(own) >= 7
-    for one in own:
-        kubernetes_validate.validate(one, version, strict=True)
+    for manifest in own:
+        kubernetes_validate.validate(manifest, version, strict=True)
 
 
 def test_everything_is_in_one_namespace_with_restricted_pods(manifests: list[Manifest]) -> None:
     (namespace,) = of_kind(manifests, "Namespace")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
-    assert {one["metadata"].get("namespace") for one in manifests if one is not namespace} == {"bt-autoconfig"}
+    assert {manifest["metadata"].get("namespace") for manifest in manifests if manifest is not namespace} == {
+        "bt-autoconfig"
+    }
 
 
 def test_a_changed_definition_restarts_the_pods(tmp_path: Path) -> None:
@@ -109,9 +111,9 @@ def test_the_server_may_connect_to_nothing_or_with_lookups_to_dns_alone(tmp_path
     for replacements, allowed in ((GATEWAY, []), (GATEWAY | LOOKUPS, [("UDP", 53), ("TCP", 53)])):
         policies = of_kind(build(overlay(tmp_path / str(len(allowed)), replacements)), "NetworkPolicy")
         labels = of_kind(build(KUBERNETES / "example"), "Deployment")[0]["spec"]["template"]["metadata"]["labels"]
-        assert all(one["spec"]["podSelector"]["matchLabels"].items() <= labels.items() for one in policies)
-        assert any("Egress" in one["spec"]["policyTypes"] for one in policies)
-        rules = [rule for one in policies for rule in one["spec"].get("egress", ())]
+        assert all(policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items() for policy in policies)
+        assert any("Egress" in policy["spec"]["policyTypes"] for policy in policies)
+        rules = [rule for policy in policies for rule in policy["spec"].get("egress", ())]
         assert [(port["protocol"], port["port"]) for rule in rules for port in rule["ports"]] == allowed
         assert all(rule["to"] for rule in rules)
 
@@ -157,7 +159,9 @@ def test_the_certificate_has_every_hostname_that_clients_request(example: list[M
 
 def paths(manifests: list[Manifest]) -> tuple[Paths, Paths]:
     """Return the paths that are passed on over https, and those over http."""
-    by_name = {one["metadata"]["name"]: one for one in manifests if one["kind"] in ("HTTPRoute", "Ingress")}
+    by_name = {
+        manifest["metadata"]["name"]: manifest for manifest in manifests if manifest["kind"] in ("HTTPRoute", "Ingress")
+    }
     read = Paths.of_route if "bt-autoconfig-redirect" not in by_name else Paths.of_ingress
     return read(by_name["bt-autoconfig-https"]), read(by_name["bt-autoconfig-http"])
 
@@ -195,11 +199,11 @@ def test_internal_endpoints_are_out_of_reach_in_every_spelling(manifests: list[M
 def test_upgrade_headers_are_removed(manifests: list[Manifest]) -> None:
     for route in of_kind(manifests, "HTTPRoute"):
         for rule in (rule for rule in route["spec"]["rules"] if "backendRefs" in rule):
-            (headers,) = [one["requestHeaderModifier"] for one in rule["filters"]]
+            (headers,) = [filter_["requestHeaderModifier"] for filter_ in rule["filters"]]
             assert {"Upgrade", "HTTP2-Settings"} <= set(headers["remove"])
             scheme = route["spec"]["parentRefs"][0]["sectionName"]
             assert headers["set"] == [{"name": "X-Forwarded-Proto", "value": scheme}]
-    middlewares = {one["metadata"]["name"]: one["spec"] for one in of_kind(manifests, "Middleware")}
+    middlewares = {manifest["metadata"]["name"]: manifest["spec"] for manifest in of_kind(manifests, "Middleware")}
     for ingress in of_kind(manifests, "Ingress"):
         name = ingress["metadata"]["annotations"]["traefik.ingress.kubernetes.io/router.middlewares"]
         assert name in ("bt-autoconfig-headers@kubernetescrd", "bt-autoconfig-https@kubernetescrd")
@@ -214,7 +218,7 @@ def test_envoy_gateway_writes_no_access_log(example: list[Manifest]) -> None:
 
 
 def test_every_reference_resolves(manifests: list[Manifest]) -> None:
-    services = {one["metadata"]["name"]: one["spec"]["ports"] for one in of_kind(manifests, "Service")}
+    services = {manifest["metadata"]["name"]: manifest["spec"]["ports"] for manifest in of_kind(manifests, "Service")}
     for route in of_kind(manifests, "HTTPRoute"):
         (gateway,) = of_kind(manifests, "Gateway")
         (parent,) = route["spec"]["parentRefs"]
@@ -225,9 +229,9 @@ def test_every_reference_resolves(manifests: list[Manifest]) -> None:
     (certificate,) = of_kind(manifests, "Certificate")
     for gateway in of_kind(manifests, "Gateway"):
         (reference,) = [
-            one
+            reference
             for listener in gateway["spec"]["listeners"]
-            for one in listener.get("tls", {}).get("certificateRefs", ())
+            for reference in listener.get("tls", {}).get("certificateRefs", ())
         ]
         assert reference["name"] == certificate["spec"]["secretName"]
     for ingress in of_kind(manifests, "Ingress"):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients import dns
+from tests.deploy.images import IMAGE
 from tests.deploy.machine import PROJECT, Machine
 from tests.deploy.traces import traces
 from tests.signatories import SigningAuthority
@@ -111,7 +112,7 @@ def deployment(engine: Machine) -> Iterator[Deployment]:
     engine.run("mkdir", "-p", "/etc/bt-autoconfig/definitions")
     engine.write("/etc/bt-autoconfig/definitions/bt.xml", (PROJECT / "autoconfig" / "bt.xml").read_text())
     engine.follow("containers start")
-    made = Deployment(engine)
+    deployment = Deployment(engine)
     try:
         dns.start(engine.lab, zones(engine.follow("containers dns")))
         root = (
@@ -128,13 +129,13 @@ def deployment(engine: Machine) -> Iterator[Deployment]:
 
         def has_root() -> bool:
             done = subprocess.run(engine.command(*root), env=engine.environment, capture_output=True, check=False)
-            made.authority.write_bytes(done.stdout)
+            deployment.authority.write_bytes(done.stdout)
             return done.returncode == 0
 
-        made.until(has_root)
-        yield made
+        deployment.until(has_root)
+        yield deployment
     finally:
-        print(made.logs()[-5000:])  # noqa: T201 - pytest shows it with a failure, and only then
+        print(deployment.logs()[-5000:])  # noqa: T201 - pytest shows it with a failure, and only then
         engine.run("docker-compose", "-f", "deploy/compose.yaml", "down", "--volumes")
 
 
@@ -258,7 +259,8 @@ def running(machine: Machine) -> list[str]:
 def test_an_upgrade_to_another_image_loses_no_request(deployment: Deployment) -> None:
     machine = deployment.machine
     # Like git pull and docker compose build, this gives the name to another image.
-    machine.install("git", "#!/bin/sh\nexec docker tag bt-autoconfig:next bt-autoconfig:1.0.0\n")
+    container = machine.run("docker", "create", IMAGE).strip()
+    machine.install("git", f"#!/bin/sh\nexec docker commit --change 'LABEL next=yes' {container} {IMAGE}\n")
     (before,) = running(machine)
     with deployment.requests() as results:
         machine.follow("containers upgrade")

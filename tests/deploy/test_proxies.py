@@ -114,7 +114,7 @@ def test_no_failure_of_the_server_puts_personal_data_into_a_log(proxy: Proxy) ->
         (failure, exchange(with_address("/", f"X-Failure: {failure}", method="POST", body=FORM)))
         for failure in FAILURES
     ]
-    responses = send(proxy.lab, [one for _, one in sent])
+    responses = send(proxy.lab, [sent_exchange for _, sent_exchange in sent])
     expected = [(failure, FAILURES[failure]) for failure, _ in sent if failure in FAILURES]
     assert [(failure, status(response)) for (failure, _), response in zip(sent, responses, strict=True)
             if failure in FAILURES] == expected  # fmt: skip
@@ -192,8 +192,8 @@ def test_internal_endpoints_are_out_of_reach_in_every_spelling(proxy: Proxy) -> 
              for method in ("HEAD", "POST", "OPTIONS", "PUT", "GET")]  # fmt: skip
     responses = send(proxy.lab, sent)
     assert {"404"} == {status(response) for response in responses[-5 * len(INTERNAL) :]}
-    passed = [one for one in received(proxy.record)[before:] if "\r\nX-Outside:" in one]
-    paths = {requested_path(one) for one in passed if not sent_by_the_proxy_itself(one)}
+    passed = [request_text for request_text in received(proxy.record)[before:] if "\r\nX-Outside:" in request_text]
+    paths = {requested_path(request_text) for request_text in passed if not sent_by_the_proxy_itself(request_text)}
     assert len(paths) > 20  # spellings of something else are passed on
     assert [path for path in paths if path.lower().rstrip("/") in INTERNAL] == []
 
@@ -231,9 +231,9 @@ def test_internal_endpoints_of_the_real_server_are_out_of_reach(served: Proxy) -
     assert served.lab.run(["curl", "--silent", "--fail", "http://127.0.0.1:8000/readyz"]) == "ok\n"
     assert "bt_autoconfig" in served.lab.run(["curl", "--silent", "--fail", "http://127.0.0.1:9000/metrics"])
     paths = [
-        one
+        target
         for path in INTERNAL
-        for one in (path, f"{path}?domain={HOST}", f"/%{ord(path[1]):x}{path[2:]}", f"/.{path}")
+        for target in (path, f"{path}?domain={HOST}", f"/%{ord(path[1]):x}{path[2:]}", f"/.{path}")
     ]
     sent = [
         exchange(request(f"GET {path} HTTP/1.1"), tls=tls, ipv6=ipv6)
@@ -288,12 +288,12 @@ def test_upgrade_headers_are_removed_and_connection_removes_no_others(proxy: Pro
     connection = "Connection: Upgrade, HTTP2-Settings, X-Kept, X-Forwarded-Proto, Host"
     data = "\r\n".join([f"GET {FILE} HTTP/1.1", f"Host: {HOST}", connection, *headers]) + "\r\n\r\n"
     send(proxy.lab, [exchange(data, timeout=1)])
-    head = received(proxy.record)[-1].lower()
-    assert "\r\nx-kept: yes\r\n" in head
-    assert head.count("\r\nx-forwarded-proto: ") == head.count("\r\nx-forwarded-proto: https\r\n") == 1
-    assert head.count(f"\r\nhost: {HOST}\r\n") == 1
+    sent = received(proxy.record)[-1].lower()
+    assert "\r\nx-kept: yes\r\n" in sent
+    assert sent.count("\r\nx-forwarded-proto: ") == sent.count("\r\nx-forwarded-proto: https\r\n") == 1
+    assert sent.count(f"\r\nhost: {HOST}\r\n") == 1
     for absent in ("\r\nupgrade:", "\r\nhttp2-settings:", "\r\nconnection: upgrade", "\r\nx-forwarded-for:"):
-        assert absent not in head
+        assert absent not in sent
 
 
 def test_http_requests_are_redirected_except_those_that_clients_send_over_http(proxy: Proxy) -> None:

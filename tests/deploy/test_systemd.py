@@ -21,16 +21,16 @@ INSTALLED = ("python3 -m venv /opt/bt-autoconfig\n", "/opt/bt-autoconfig/bin/pip
 @pytest.fixture(scope="module")
 def systemd(engine: Machine) -> Iterator[Systemd]:
     (engine.clone / "provider.xml").write_text((PROJECT / "tests" / "example.xml").read_text())
-    made = Systemd(engine, IMAGE)
+    container = Systemd(engine, IMAGE)
     try:
         step = steps()["systemd install"]
         for line in INSTALLED:
             assert line in step
             step = step.replace(line, "")
-        made.run(step)
-        yield made
+        container.run(step)
+        yield container
     finally:
-        made.remove()
+        container.remove()
 
 
 def test_the_documents_commands_start_the_service(systemd: Systemd) -> None:

@@ -41,13 +41,17 @@ def spellings(secret: str) -> list[bytes]:
     with contextlib.suppress(ValueError):
         address = ipaddress.ip_address(secret)
         spelled += [address.exploded.encode(), binascii.hexlify(address.packed)]
-    return [one.lower() for one in spelled]
+    return [spelling.lower() for spelling in spelled]
 
 
 def traces(data: bytes, secrets: Iterable[str]) -> list[str]:
     """Return the secrets of which the data contains a trace. The search is case-insensitive."""
     readings = set(_readings(data))
-    return [secret for secret in secrets if any(one in reading for one in spellings(secret) for reading in readings)]
+    return [
+        secret
+        for secret in secrets
+        if any(spelling in reading for spelling in spellings(secret) for reading in readings)
+    ]
 
 
 def traces_in_files(folders: Iterable[Path], secrets: Iterable[str], but: Iterable[Path] = ()) -> dict[str, list[str]]:

@@ -35,7 +35,7 @@ def build(project: Path, umask: int) -> Path:
 
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(copy(tmp_path_factory.mktemp("one") / "bt-autoconfig"), 0o022)
+    return build(copy(tmp_path_factory.mktemp("first") / "bt-autoconfig"), 0o022)
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +62,10 @@ def test_the_wheel_alone_serves_everything_from_any_folder(installed: Path) -> N
 
 
 def test_the_same_source_gives_the_same_bytes(distributions: Path, tmp_path: Path) -> None:
-    other = copy(tmp_path / "elsewhere" / "another-name")
-    for file in other.rglob("*"):
+    another_copy = copy(tmp_path / "elsewhere" / "another-name")
+    for file in another_copy.rglob("*"):
         os.utime(file, (1_000_000_000, 1_000_000_000))
-    again = build(other, 0o077)
+    again = build(another_copy, 0o077)
     names = sorted(file.name for file in distributions.iterdir())
     assert [Path(name).suffix for name in names] == [".whl", ".gz"]
     for name in names:
