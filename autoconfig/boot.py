@@ -1,4 +1,4 @@
-"""A worker's first moments: it decides about signals and shows that it is alive before it imports anything slow."""
+"""Start of a worker: signal handlers and a heartbeat, before any slow import."""
 
 import os
 import pickle
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     import asyncio
 
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
-"""What the parent blocks while it starts a worker, until the worker has decided what to do about them."""
+"""Signals that the parent blocks while it starts a worker, until the worker has set their handlers."""
 _INTERVAL = 1.0
-"""Seconds between two signs of life."""
+"""Seconds between two heartbeats."""
 
 
 class Pulse:
-    """Tells the parent every second that the event loop runs; before there is one, that the process does."""
+    """Sends the parent a heartbeat every second, from the event loop once it runs."""
 
     def __init__(self, channel: socket.socket) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -38,8 +38,8 @@ class Pulse:
 
 
 def start(channel: socket.socket, listener: Listener, setup: bytes) -> None:
-    """Begin a worker process; `setup` is a pickled worker.Setup."""
-    for number in (signal.SIGHUP, signal.SIGINT):  # a terminal sends them to all processes; the parent acts on them
+    """Run a worker process; `setup` is a pickled worker.Setup."""
+    for number in (signal.SIGHUP, signal.SIGINT):  # a terminal sends them to all processes; the parent handles them
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

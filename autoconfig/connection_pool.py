@@ -1,4 +1,4 @@
-"""The connections of a worker: how many there may be, who is closed to make room, and who has run out of time."""
+"""The connections of a worker: their number, which of them are closed to make room, and their deadlines."""
 
 import asyncio
 import ipaddress
@@ -13,25 +13,25 @@ from typing import Protocol
 from autoconfig.memory import return_memory
 
 _TICK = 0.5
-"""Seconds between two looks at the deadlines of all connections."""
+"""Seconds between two checks of all deadlines."""
 _FIRST_TURN = 0.1
-"""Seconds that a connection has for its first request before it may be closed to make room for another one."""
+"""Seconds a connection has for its first request before it may be closed to make room for another."""
 
 _BUFFER = 16 * 1024
-"""Bytes that are received from a connection at once, so the most that is kept of one whose requests wait. (Without it
-uvloop would receive 250 KB: a thousand clients that pipeline requests would take 250 MB.)"""
+"""Bytes received from a connection at once, and so kept at most for one whose pipelined requests wait. By default
+uvloop receives 250 KB: a thousand clients that pipeline requests would take 250 MB."""
 
 _CROWD = 100
-"""Connections fewer than before after which the memory that they took is returned to the system."""
+"""Number of closed connections after which their memory is returned to the system."""
 
 _TURNS = 8
-"""Connections that send requests without waiting for responses get this many turns before the event loop looks for
-others. uvloop accepts one new connection each time it looks, so a longer turn would keep new clients waiting."""
+"""Pipelined requests handled before the event loop polls again. uvloop accepts one new connection per poll, so a higher
+number would keep new clients waiting."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of what one client may take: connections, bytes and seconds."""
+    """Limits for connections, bytes and seconds."""
 
     max_connections: int = 1000
     """Concurrent connections per worker. Above it, the oldest idle connection is closed for each new one."""
@@ -53,30 +53,31 @@ class Member(Protocol):
     """A connection, as the pool sees it."""
 
     client: str
-    """Whose it is: an address or network; empty when it is not limited."""
+    """Address or network that it counts for; empty if it is not limited."""
     since: float
-    """When its last request was complete, or it was opened: loop time, seconds."""
+    """Loop time, in seconds, of its last complete request, or of its start."""
     deadline: float
-    """When `expire` is to be called: loop time, seconds."""
+    """Loop time, in seconds, at which the pool calls `expire`."""
 
     def expire(self) -> None:
-        """Act on the deadline."""
+        """Close the connection or send an error: the deadline has passed."""
 
     def evict(self) -> bool:
-        """Close the connection, unless a response is being made; return whether it is closed."""
+        """Close the connection, unless a response is being prepared; return whether it is closed."""
 
     def resume(self) -> None:
-        """Go on with what has been received."""
+        """Read on, first the bytes that have already been received."""
 
 
 class TrustedProxies:
-    """The addresses whose X-Forwarded-Proto is believed, and whose connections are not limited.
+    """Proxies trusted to set X-Forwarded-Proto; their connections are not limited per address.
 
-    `addresses` has IP addresses and networks, separated by commas, or * for all. Raises ValueError naming a wrong one.
+    `addresses` is a list of IP addresses and networks, separated by commas; * means all. Raises ValueError naming an
+    invalid entry.
     """
 
     def __init__(self, addresses: str) -> None:
-        names = [name for one in addresses.split(",") if (name := one.strip())]
+        names = [name for entry in addresses.split(",") if (name := entry.strip())]
         self._all = "*" in names
         self._networks = []
         for name in names:
@@ -93,7 +94,7 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class ConnectionPool:
-    """The connections of a worker. `on_close` is told why a connection was closed or refused for lack of room."""
+    """The connections of a worker. The pool calls `on_eviction` when it closes one to make room for another."""
 
     def __init__(
         self,
@@ -106,29 +107,29 @@ class ConnectionPool:
         self.date = b""
         """The Date header line of a response, to the second."""
         self.buffer = memoryview(bytearray(_BUFFER))
-        """What a connection receives, for the moment that it does so."""
+        """Shared by all connections, each for the moment in which it receives."""
         self._loop = loop
         self._on_eviction = on_eviction
         self._members: OrderedDict[Member, None] = OrderedDict()
-        """All of them, the one that has not had a request for the longest time first."""
+        """All connections, the one idle longest first."""
         self._clients: dict[str, OrderedDict[Member, None]] = {}
         self._waiting: deque[Member] = deque()
-        """Those that have received more than one request."""
+        """Connections with pipelined requests to read."""
         self._most = 0
-        """How many there have been at once since memory was last given back."""
+        """Highest number of connections since memory was last returned to the system."""
         self._timer: asyncio.TimerHandle | None = None
         self._identify = lru_cache(maxsize=4096)(lambda address: _identify(address, proxies))
 
     def identify(self, address: str) -> tuple[str, bool]:
-        """Return what connections from an IP address are counted by, and whether it is a trusted proxy.
+        """Return the address or network that an IP address counts for, and whether it is a trusted proxy.
 
-        A Unix socket, whose address is empty, is one: only programs on this machine reach it.
+        A Unix socket, whose address is empty, is trusted: only programs on this machine can connect to it.
         """
         client, trusted = self._identify(address)
         return client, trusted
 
     def add(self, member: Member) -> bool:
-        """Take in a new connection, closing others where that takes it; return False when there is no room."""
+        """Add a connection, closing another one if necessary; return False if there is no room."""
         if self._timer is None:
             self._set_date()
             self._timer = self._loop.call_later(_TICK, self._tick)
@@ -140,7 +141,7 @@ class ConnectionPool:
             self._clients.setdefault(member.client, siblings)[member] = None
         excess = len(self._members) - self.limits.max_connections
         if excess >= 0:
-            # Many may connect at once: twice the limit gives each of them time to send its request.
+            # Many clients may connect at once: up to twice the limit, each gets time to send its request.
             patience = _FIRST_TURN if excess < self.limits.max_connections else 0
             if not self._evict_one(self._members, patience) and not patience:
                 self.discard(member)
@@ -149,7 +150,7 @@ class ConnectionPool:
         return True
 
     def discard(self, member: Member) -> None:
-        """Forget a connection."""
+        """Remove a connection."""
         self._members.pop(member, None)
         siblings = self._clients.get(member.client)
         if siblings is not None:
@@ -158,12 +159,12 @@ class ConnectionPool:
                 del self._clients[member.client]
 
     def touch(self, member: Member) -> None:
-        """Note that a connection has had a request: others are closed before it."""
+        """Mark a connection as just used: others are closed before it."""
         if member in self._members:
             self._members.move_to_end(member)
 
     def resume_later(self, member: Member) -> None:
-        """Have a connection go on when it is its turn."""
+        """Call `resume` of a connection when it is its turn."""
         self._waiting.append(member)
         if len(self._waiting) == 1:
             self._loop.call_soon(self._give_turns)
@@ -176,7 +177,7 @@ class ConnectionPool:
             member.resume()
 
     def _evict_one(self, members: OrderedDict[Member, None], patience: float) -> bool:
-        """Close the connection that has been idle for the longest time, at least `patience` seconds."""
+        """Close the connection idle longest, if for at least `patience` seconds; return whether one was closed."""
         latest = self._loop.time() - patience
         candidates = sorted(members, key=_since) if members is not self._members else members
         for member in candidates:
@@ -189,7 +190,7 @@ class ConnectionPool:
         return False
 
     def _tick(self) -> None:
-        """Look at all deadlines, and set the date; every now and then while there are connections."""
+        """Check all deadlines and update the date, regularly while there are connections."""
         self._set_date()
         now = self._loop.time()
         for member in [member for member in self._members if member.deadline <= now]:
@@ -218,5 +219,5 @@ def _identify(address: str, proxies: TrustedProxies) -> tuple[str, bool]:
         ip = ip.ipv4_mapped
     if ip in proxies:
         return "", True
-    # A site has a /64 network at least, so an attacker has 2^64 addresses.
+    # Every site has at least a /64 network, so an attacker has 2^64 addresses.
     return (str(ip) if ip.version == 4 else str(ipaddress.ip_network(f"{ip}/64", strict=False))), False

@@ -1,9 +1,9 @@
 """The path of a request through the server.
 
-A connection (connections.py), or any ASGI server, reads a request and calls `Front.respond`. That looks the path up in
-a dictionary, and the responder that it finds there makes the response: nearly all requests go this way. Paths in
-another letter case or with parameters, unknown paths and wrong methods are matched one by one with Starlette's path
-patterns. A response that takes time, a signed profile, is returned as something to await.
+A connection (connections.py), or any ASGI server, reads a request and calls `Front.respond`. It looks up the path in a
+dictionary and calls the responder, which returns the response: this is the path of nearly all requests. Paths in
+another letter case or with parameters, unknown paths and unsupported methods are matched one by one with Starlette's
+path patterns. A response that takes time, such as a signed profile, is returned as an awaitable.
 """
 
 import logging
@@ -25,48 +25,48 @@ from autoconfig.responses import Response, plain_text
 logger = logging.getLogger(__name__)
 
 Responder = Callable[[Request], Response | Awaitable[Response]]
-"""A protocol's function from a request to its response. Raises HTTPException or NotServedError to refuse."""
+"""A protocol's function from a request to its response. Raises HTTPException or NotServedError to refuse it."""
 _MOST_DECISIONS = 3
-"""Questions to the DNS that a request can wait for."""
+"""DNS lookups that a request can wait for."""
 Report = Callable[[RequestRecord], None]
 
 
 class Endpoint(NamedTuple):
-    """A row of the table of routes; `name` is what metrics and logs call it."""
+    """A row of the table of routes; `name` is its name in metrics and logs."""
 
     name: str
     path: str
     responder: Responder
     methods: tuple[str, ...] = ("GET", "HEAD")
     any_case: bool = False
-    """Whether clients ask for it in other letter cases too: /Autodiscover/, /AutoDiscover/."""
+    """Whether clients request it in other letter cases too: /Autodiscover/, /AutoDiscover/."""
 
     def pattern(self) -> re.Pattern[str]:
-        """Return what matches its path, with a group for each parameter."""
+        """Return a pattern that matches the path, with a group for each parameter."""
         pattern, _, _ = compile_path(self.path)
         return re.compile(pattern.pattern, re.IGNORECASE if self.any_case else 0)
 
 
 class Handler(Protocol):
-    """What a connection needs of an application."""
+    """The interface of an application for connections."""
 
     draining: bool
-    """Whether the server is about to shut down, so that no connection should be kept."""
+    """Whether the server is about to shut down: connections close after their next response."""
 
     def respond(self, request: Request) -> Response | Awaitable[Response]:
-        """Return the response to a request, or something to await when it takes time. Raises nothing."""
+        """Return the response to a request, or an awaitable if it takes time. Raises nothing."""
 
     def refuse(self, response: Response) -> Response:
-        """Return a response to something that is no whole request, after it is reported."""
+        """Report and return the response to an incomplete or invalid request."""
 
     def evicted(self) -> None:
         """Report that a connection has been closed to make room for another one."""
 
 
 class Front:
-    """The application: handler of our connections, and ASGI application under any other server.
+    """The application: the handler of our connections, and an ASGI application for any other server.
 
-    Every response is reported to `report`, if there is one.
+    It passes a record of each response to `report`, if given.
     """
 
     draining = False
@@ -85,7 +85,7 @@ class Front:
         self._report = report
 
     def respond(self, request: Request) -> Response | Awaitable[Response]:
-        """Return the response to a request, or something to await when it takes time."""
+        """Return the response to a request, or an awaitable if it takes time."""
         if self._report is None:
             return self._find_response(request)[1]
         start = time.perf_counter()
@@ -96,7 +96,7 @@ class Front:
         return self._reported(self._report, response, request, route, start)
 
     def refuse(self, response: Response) -> Response:
-        """Report and return a response to something that is no whole request."""
+        """Report and return the response to an incomplete or invalid request."""
         if self._report is not None:
             self._report(RequestRecord("other", "connection", "none", response.status, "refused", 0))
         return response
@@ -109,7 +109,7 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to a request of an ASGI server."""
         try:
-            # Mounted below a path, only what follows it is ours.
+            # If mounted below a path, only the rest of the path is ours.
             path = scope["path"].removeprefix(scope.get("root_path", ""))
             version = scope.get("http_version", "1.1")
             query, headers = scope["query_string"], scope["headers"]
@@ -137,7 +137,7 @@ class Front:
             route = endpoint.name
             if request.method not in endpoint.methods:
                 allowed = ", ".join(endpoint.methods)
-                raise HTTPException(405, f"this path takes {allowed}", {"Allow": allowed})
+                raise HTTPException(405, f"this path accepts {allowed}", {"Allow": allowed})
             try:
                 response = endpoint.responder(request)
             except UndecidedError as undecided:
@@ -151,7 +151,7 @@ class Front:
         return route, response
 
     def _match(self, path: str) -> tuple[Endpoint, dict[str, str]]:
-        """Return the endpoint of a path that the table does not have, and its parameters. Raises HTTPException 404."""
+        """Return the endpoint and parameters of a path that is not in the table. Raises HTTPException 404."""
         if path in self._paths:
             return self._paths[path], {}
         for pattern, endpoint in self._patterns:
@@ -169,20 +169,20 @@ class Front:
 
 
 async def _settled(undecided: UndecidedError, respond: Responder, request: Request) -> Response:
-    """Respond to a request when the DNS has told what it depends on: the domain of its host, then of its address."""
+    """Respond to a request after the DNS lookups it depends on: of the domain of its host, then of its address."""
     for _ in range(_MOST_DECISIONS):
         await undecided.settle()
         try:
             response = respond(request)
-        except UndecidedError as another:
-            undecided = another
+        except UndecidedError as error:
+            undecided = error
         else:
             return response if isinstance(response, Response) else await response
     raise NotServedError("this is not served here")
 
 
 async def _awaited(pending: Awaitable[Response], request: Request) -> Response:
-    """Wait for a response that takes time."""
+    """Return a response that takes time."""
     try:
         response = await pending
     except Exception as error:
@@ -193,7 +193,7 @@ async def _awaited(pending: Awaitable[Response], request: Request) -> Response:
 
 
 async def _read_body(receive: Receive) -> bytes:
-    """Return the whole body of a request. Raises HTTPException 413 when it is too large."""
+    """Return the whole body of a request. Raises HTTPException 413 if it is too large."""
     body = b""
     while True:
         message = await receive()
@@ -206,7 +206,7 @@ async def _read_body(receive: Receive) -> bytes:
 
 
 class _ClientGoneError(Exception):
-    """The client has disconnected before its request was complete."""
+    """The client disconnected before its request was complete."""
 
 
 def _response_to(error: Exception) -> Response:
@@ -217,7 +217,7 @@ def _response_to(error: Exception) -> Response:
 
 
 def refusal(error: HTTPException | NotServedError) -> Response:
-    """Return the response that an error stands for."""
+    """Return the response for an error."""
     if isinstance(error, HTTPException):
         return plain_text(error.status_code, error.detail, error.headers)
     return plain_text(404, str(error))

@@ -1,7 +1,7 @@
-"""What the parent process and its workers send to each other: single bytes, and settings in anonymous memory.
+"""Messages between the parent process and its workers: single bytes, and settings in anonymous memory.
 
-The parent writes what it has validated into memory once and passes each worker a descriptor of it. So sending never
-waits for a worker that does not read.
+The parent writes the validated settings to memory once and passes its file descriptor to each worker. So it never waits
+for a worker that does not read.
 """
 
 import mmap
@@ -11,17 +11,17 @@ import socket
 import tempfile
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # a worker starts without what it imports
+if TYPE_CHECKING:  # slow to import, and not needed to start a worker
     from autoconfig.sources import Settings
 
 ALIVE, READY, APPLIED = b".", b"R", b"A"
-"""From a worker: its event loop runs (every second); it serves; it serves the settings that came last."""
+"""From a worker: heartbeat (every second); ready; the latest settings are in use."""
 SETTINGS, DRAIN, END = b"S", b"D", b"E"
-"""From the parent: serve the settings behind the descriptor that comes along; be no longer ready; end."""
+"""From the parent: use the settings in the attached file descriptor; stop being ready; shut down."""
 
 
 def store(settings: "Settings") -> int:
-    """Write settings into anonymous memory, and return its descriptor. Raises OSError."""
+    """Write settings to anonymous memory, and return its file descriptor. Raises OSError."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("bt-autoconfig")
     else:
@@ -33,7 +33,7 @@ def store(settings: "Settings") -> int:
 
 
 def retrieve(descriptor: int) -> "Settings":
-    """Return the settings behind a descriptor that the parent has passed, and close it."""
+    """Return the settings in a file descriptor that the parent has passed, and close it."""
     try:
         with mmap.mmap(descriptor, 0, prot=mmap.PROT_READ) as memory:
             settings: Settings = pickle.loads(memory)  # noqa: S301 - the parent process wrote it
@@ -43,7 +43,7 @@ def retrieve(descriptor: int) -> "Settings":
 
 
 def send(channel: socket.socket, message: bytes, *descriptors: int) -> bool:
-    """Send a message; tell whether that was possible without waiting."""
+    """Send a message without blocking; return whether that succeeded."""
     try:
         if descriptors:
             socket.send_fds(channel, [message], list(descriptors))
@@ -55,9 +55,9 @@ def send(channel: socket.socket, message: bytes, *descriptors: int) -> bool:
 
 
 def receive(channel: socket.socket) -> tuple[bytes, int | None]:
-    """Wait for one message of the parent, empty when it has exited, and return it with the descriptor of settings.
+    """Wait for a message of the parent; return it with the file descriptor of settings, if any.
 
-    Raises OSError when the channel is broken.
+    The message is empty if the parent has exited. Raises OSError if the channel is broken.
     """
     message, descriptors, _flags, _address = socket.recv_fds(channel, 1, 1)
     return message, descriptors[0] if descriptors else None

@@ -12,7 +12,7 @@ from typing import Self
 
 _BACKLOG = 2048
 _FIRST_PASSED = 3
-"""The descriptor that systemd passes (sd_listen_fds(3))."""
+"""The file descriptor that systemd passes (sd_listen_fds(3))."""
 _SO_ATTACH_FILTER = 26
 """Linux, asm-generic/socket.h."""
 _DROP_SYN = (
@@ -27,14 +27,14 @@ _DROP_SYN = (
 
 @dataclass(frozen=True)
 class Listener:
-    """A listening socket; `passed` if systemd made it, and goes on listening when this server has exited."""
+    """A listening socket; `passed` if systemd created it and keeps it open after this server exits."""
 
     socket: socket.socket
     passed: bool = False
 
     @classmethod
     def open(cls, host: str, port: int) -> Self:
-        """Listen on an address, or on the socket that systemd has passed. Raises OSError."""
+        """Listen on an address, or on the socket passed by systemd. Raises OSError."""
         if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1":
             return cls(socket.socket(fileno=_FIRST_PASSED), passed=True)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -43,10 +43,9 @@ class Listener:
     def refuse_new(self) -> None:
         """Ignore new connections from now on; those in the backlog can still be accepted.
 
-        Closing a listening socket resets the connections in its backlog, and between the last accept and the close
-        there would always be time for one more. So the kernel drops the packets that open connections first: those
-        clients try again after a second, and are refused then. Where there are no filters (outside Linux, in some
-        sandboxes) this does nothing.
+        Closing a listening socket resets the connections in its backlog, and one more can always arrive between the
+        last accept and the close. So the kernel drops SYN packets first: those clients try again after a second, and
+        are refused then. Without socket filters (outside Linux, in some sandboxes) this does nothing.
         """
         if self.passed or sys.platform != "linux":
             return
@@ -56,14 +55,14 @@ class Listener:
             self.socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, argument)
 
     def has_waiting(self) -> bool:
-        """Tell whether a connection waits to be accepted."""
+        """Return whether a connection waits in the backlog."""
         poll = select.poll()
         poll.register(self.socket, select.POLLIN)
         return bool(poll.poll(0))
 
 
 def notify_ready() -> None:
-    """Tell systemd that the server is ready, if it wants to know (sd_notify(3))."""
+    """Notify systemd that the server is ready, if it has set NOTIFY_SOCKET (sd_notify(3))."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if address.startswith(("/", "@")):
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:

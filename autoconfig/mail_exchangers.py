@@ -1,6 +1,6 @@
-"""The preferred mail exchangers of a domain, asked of a resolver while a request waits.
+"""Looks up the preferred mail exchangers of a domain while a request waits.
 
-Both the name and the answer may be an attacker's, so everything is bounded: time, attempts, bytes, records.
+An attacker may control the name and the answer. So time, attempts, bytes and records are limited.
 """
 
 import asyncio
@@ -8,35 +8,35 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:  # few servers ask the DNS
+if TYPE_CHECKING:  # few servers need the DNS
     from dns.message import Message
 
 _DEADLINE = 3.0
-"""Seconds for an answer, whichever resolvers are asked."""
+"""Seconds for a lookup, with all attempts."""
 _ATTEMPT = 1.0
-"""Seconds after which the next resolver is asked, or the same one again."""
+"""Seconds for an attempt; then the next resolver is queried, or the same one again."""
 _PAYLOAD = 1232
-"""Bytes of a UDP answer that pass every network (DNS flag day 2020); a larger one comes over TCP."""
+"""Bytes of a UDP answer that every network transports (DNS flag day 2020); larger ones use TCP."""
 _MAX_ANSWER = 8 * 1024
-"""Bytes of an answer. Reading 64 KiB of records would keep other requests waiting."""
+"""Maximum bytes of an answer. Parsing 64 KiB of records would delay other requests."""
 _MAX_HOSTS = 16
-"""Hosts of the best preference that are looked at."""
+"""Maximum hosts with the best preference."""
 _MAX_SERVERS = 3
 
 
 class ResolverError(Exception):
-    """The DNS does not answer. Nothing is known about the domain."""
+    """The lookup failed. Nothing is known about the domain."""
 
 
 class Exchangers(NamedTuple):
-    """The hosts that a domain's mail goes to first, in lower case, and for how many seconds that is certain."""
+    """The preferred MX hosts of a domain, in lower case, and their TTL in seconds."""
 
     hosts: tuple[str, ...]
     ttl: float
 
 
 def address_and_port(resolver: str) -> tuple[str, int]:
-    """Read `IP`, `IP:PORT` or `[IP]:PORT`. Raises ValueError when it is neither."""
+    """Parse `IP`, `IP:PORT` or `[IP]:PORT`. Raises ValueError if it is invalid."""
     match = re.fullmatch(
         r"(?P<v4>[0-9.]+)(:(?P<port4>[0-9]{1,5}))?|\[(?P<v6>[^]]+)\](:(?P<port6>[0-9]{1,5}))?", resolver
     )
@@ -53,18 +53,18 @@ def address_and_port(resolver: str) -> tuple[str, int]:
 
 
 class Resolver:
-    """Asks one resolver, `IP[:PORT]`, or those of the system, of which there may be none.
+    """Queries one resolver, `IP[:PORT]`, or the system's resolvers, if any.
 
-    Raises ValueError when `resolver` is no address.
+    Raises ValueError if `resolver` is not an address.
     """
 
     def __init__(self, resolver: str | None = None) -> None:
         self.servers = [address_and_port(resolver)] if resolver else _system_servers()
 
     async def exchangers(self, domain: str) -> Exchangers:
-        """Return the preferred mail exchangers of a domain, no hosts when it has none.
+        """Return the preferred mail exchangers of a domain, without hosts if it has none.
 
-        Raises ResolverError when there is no certain answer within three seconds.
+        Raises ResolverError if there is no valid answer within three seconds.
         """
         try:
             async with asyncio.timeout(_DEADLINE):
@@ -107,7 +107,7 @@ def _system_servers() -> list[tuple[str, int]]:
 
 
 def _read(answer: "Message") -> Exchangers:
-    """Return what an answer says. Raises DNSException when it is none to the question."""
+    """Return the exchangers in an answer. Raises DNSException if it does not answer the query."""
     from dns.exception import FormError
     from dns.message import QueryMessage
     from dns.rdtypes.ANY.MX import MX
@@ -117,12 +117,12 @@ def _read(answer: "Message") -> Exchangers:
     chain = answer.resolve_chaining()
     records = [record for record in chain.answer or () if isinstance(record, MX)]
     best = min((record.preference for record in records), default=0)
-    hosts = (one.exchange.to_text(omit_final_dot=True).lower() for one in records if one.preference == best)
+    hosts = (mx.exchange.to_text(omit_final_dot=True).lower() for mx in records if mx.preference == best)
     return Exchangers(tuple(host for host in hosts if host != "@" and host)[:_MAX_HOSTS], chain.minimum_ttl)
 
 
 class _Datagrams(asyncio.DatagramProtocol):
-    """Waits for the answer to a query on a socket that is connected: others cannot send to it."""
+    """Waits for the answer to a query. The socket is connected, so only the resolver can send to it."""
 
     def __init__(self, query: "Message") -> None:
         self._query = query
@@ -161,7 +161,7 @@ async def _over_udp(query: "Message", address: str, port: int) -> "Message":
 
 
 async def _over_tcp(query: "Message", address: str, port: int) -> "Message":
-    """Ask over TCP. Raises OSError, EOFError, or DNSException when the answer is too large or none to the query."""
+    """Query over TCP. Raises OSError, EOFError, or DNSException if the answer is too large or to another query."""
     from dns.exception import FormError
 
     reader, writer = await asyncio.open_connection(address, port)

@@ -1,7 +1,8 @@
-"""Customers' domains of providers without a list, recognised by the DNS: their mail goes to the provider.
+"""Recognises customers' domains by their MX records, for providers without a list.
 
-Strangers choose the names that are asked about. So few lookups run at once, a zone whose name servers are slow has a
-share of them, and what is remembered is bounded: customers apart from strangers, so that these cannot displace those.
+Attackers choose the names to look up. So the number of concurrent lookups is limited, in total and per zone, because
+name servers can be slow. The caches have a limit too: one for customers, one for other domains, so that a flood of
+names displaces no customer.
 """
 
 import asyncio
@@ -13,24 +14,24 @@ from typing import NamedTuple
 from autoconfig.mail_exchangers import Resolver, ResolverError
 
 NEGATIVE = 300.0
-"""Seconds for which a domain whose mail goes elsewhere is remembered."""
+"""Seconds for which a domain with another provider's MX is cached."""
 FAILED = 10.0
-"""Seconds for which it is remembered that the DNS did not answer, or that too many lookups were running."""
+"""Seconds for which a failed or refused lookup is cached."""
 _SHORTEST, _LONGEST = 10.0, 86400.0
-"""Bounds for the seconds, TTL, for which a customer's domain is remembered."""
+"""Bounds for the TTL, in seconds, for which a customer's domain is cached."""
 _MOST_CUSTOMERS, _MOST_OTHERS = 100_000, 10_000
-"""Domains that are remembered, by process."""
+"""Maximum cached domains per process."""
 AT_ONCE = 192
-"""Lookups at once, by process."""
+"""Maximum concurrent lookups per process."""
 MOST_WAITING = 2 * AT_ONCE
-"""Requests that wait for lookups at once, by process; many may wait for the same one. More would take all connections,
-as a connection whose request waits is not closed to make room for another."""
+"""Maximum requests per process that wait for lookups; many may wait for the same one. More would occupy all
+connections, as those with a waiting request are never closed to make room for another."""
 _SHARES = {2: 64, 3: 16}
-"""Lookups at once for the names below a name with that many labels: co.uk, attacker.co.uk."""
+"""Maximum concurrent lookups below a name with this many labels: co.uk, attacker.co.uk."""
 
 
 class Verdict(NamedTuple):
-    """What the DNS says of a domain: `owner` is the definition that hosts it, None when none does."""
+    """What the DNS says about a domain. `owner` is the definition that hosts it; None if none does."""
 
     certain: bool
     """Whether the DNS has answered."""
@@ -41,7 +42,7 @@ _FOREIGN, _UNCERTAIN = Verdict(True), Verdict(False)
 
 
 class UndecidedError(Exception):
-    """Only the DNS knows whether a domain is served: await `settle()`, and try again."""
+    """The response depends on a DNS lookup: await `settle()`, and try again."""
 
     def __init__(self, settle: Callable[[], Awaitable[object]]) -> None:
         super().__init__()
@@ -49,7 +50,7 @@ class UndecidedError(Exception):
 
 
 class Recognition:
-    """Asks, and remembers, which definition hosts a domain; `owner` tells it by the name of an MX host."""
+    """Looks up which definition hosts a domain, and caches it. `owner` returns the definition of an MX host."""
 
     def __init__(self, resolver: Resolver, owner: Callable[[str], int | None]) -> None:
         self._resolver = resolver
@@ -60,11 +61,11 @@ class Recognition:
         self._waiting = 0
 
     def remembered(self, domain: str) -> Verdict | None:
-        """Return what is known of a domain, None when the DNS must be asked."""
+        """Return the cached verdict on a domain; None if it needs a lookup."""
         return self._customers.get(domain) or self._others.get(domain)
 
     async def settle(self, domain: str) -> Verdict:
-        """Return what the DNS says of a domain, within seconds; it is remembered for a while at least."""
+        """Return the verdict on a domain, within seconds. It is cached for at least FAILED seconds."""
         if verdict := self.remembered(domain):
             return verdict
         if self._waiting >= MOST_WAITING:
@@ -105,7 +106,7 @@ class Recognition:
 
 
 def _shared(domain: str) -> Iterator[tuple[str, int]]:
-    """Yield the names above a domain that have a share of the lookups, and that share."""
+    """Yield the zones above a domain that have a limit, with the limit."""
     labels = domain.split(".")
     for number, share in _SHARES.items():
         if len(labels) > number:
@@ -113,7 +114,7 @@ def _shared(domain: str) -> Iterator[tuple[str, int]]:
 
 
 class _Memory:
-    """Verdicts for a time, those used last; the oldest make room."""
+    """A cache of verdicts with expiry; those unused longest make room."""
 
     def __init__(self, size: int) -> None:
         self._size = size

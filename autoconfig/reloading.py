@@ -1,4 +1,4 @@
-"""Reloading: what SIGHUP does, with one process or with many."""
+"""Reloading on SIGHUP, with one process or many."""
 
 import logging
 import threading
@@ -12,15 +12,14 @@ from autoconfig.sources import CONFIGURATION_ERRORS, Settings, Sources
 logger = logging.getLogger(__name__)
 
 Apply = Callable[[Settings], None]
-"""Has what was read served, and returns when it is served everywhere. Raises an exception when it cannot be."""
+"""Applies settings; returns when every process serves them. Raises an exception if that fails."""
 
 
 class Reloader:
-    """Reads the sources anew for every entry of `requests`, and has them applied.
+    """Reads the sources again for each entry of `requests`, and applies them.
 
-    Requests that come while it reads are one. Whatever goes wrong, it is reported, and the previous configuration stays
-    in use. All happens in one thread beside the requests, whose memory is used again; it never keeps the process from
-    exiting.
+    Entries that arrive during a reload are merged into one. Every error is logged, and the previous configuration stays
+    in use. A single thread does all this, so its memory is reused; it never delays the exit of the process.
     """
 
     def __init__(self, requests: "SimpleQueue[None]", sources: Sources, apply: Apply, state: State) -> None:
@@ -30,7 +29,7 @@ class Reloader:
         self._state = state
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         threading.Thread(target=self._run, name="reload", daemon=True).start()
 
     def _run(self) -> None:
@@ -45,7 +44,7 @@ class Reloader:
             self._apply(settings)
         except CONFIGURATION_ERRORS as error:
             self._failed(str(error).splitlines())
-        except Exception as error:  # a thread that ends would leave every later SIGHUP without effect
+        except Exception as error:  # otherwise the thread would end, and no later SIGHUP would have any effect
             self._failed([f"{error} ({place_of(error)})"])
         else:
             self._state.applied(settings)

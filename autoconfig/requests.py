@@ -1,4 +1,4 @@
-"""Requests: the head and the body of a request, and the fields of its query string or form."""
+"""Requests: head, body, and the fields of a query string or form."""
 
 import re
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from autoconfig.address import PLAIN_DOMAIN, PLAIN_LOCAL, UNPRINTABLE, AddressEr
 
 FORM = b"application/x-www-form-urlencoded"
 MAX_BODY = 64 * 1024
-"""Bytes of a request's body. Outlook's requests have about 400."""
+"""Maximum bytes of a request body. Outlook's have about 400."""
 CLOSE = {"Connection": "close"}
-"""Headers of a response after which nothing more can be read from the connection."""
+"""Headers of a response after which the connection is closed."""
 
 # RFC 3986, sections 3.2.2 and 3.2.3: host and port; the Host header has them (RFC 9112, section 3.2).
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
@@ -23,24 +23,24 @@ _MAX_LENGTH_DIGITS = 15
 
 
 class Request(NamedTuple):
-    """A request, as far as any protocol looks at it. `Authorization` is no part of it: it may hold passwords."""
+    """The parts of a request that protocols need. `Authorization` is left out: it may contain a password."""
 
     method: str
     scheme: str
     """http or https."""
     query: bytes
     host: bytes
-    """The Host header, whatever it claims; empty when there is none."""
+    """The Host header, unverified; empty if there is none."""
     if_none_match: bytes
     content_type: bytes
     body_length: int | None
-    """Announced bytes of body, None when a body of unknown length is announced."""
+    """Bytes of the body as announced; None for a chunked body."""
     user_agent: bytes = b""
     body: bytes = b""
     path: str = "/"
-    """The path, percent-encoding decoded."""
+    """The path, percent-decoded."""
     parameters: dict[str, Any] = {}  # noqa: RUF012 - never written to
-    """What the path has where its route has parameters."""
+    """Values of the path's parameters."""
     accept_language: bytes = b""
 
     def with_body(self, body: bytes) -> "Request":
@@ -58,13 +58,14 @@ def read_head(
     *,
     behind_proxy: bool = False,
 ) -> Request:
-    """Read the head of a request; names in `headers` are in lower case, `version` is that of HTTP.
+    """Return a request without its body. Names in `headers` are in lower case; `version` is the HTTP version.
 
-    `behind_proxy` tells whether X-Forwarded-Proto comes from a trusted proxy.
+    `behind_proxy` says whether X-Forwarded-Proto comes from a trusted proxy. An empty Host header is valid: load
+    balancers' probes send it, and RFC 9112, section 3.3, leaves the default to the server.
 
-    Raises HTTPException 400 when it has no Host header or more than one (RFC 9112, section 3.2), or contradicts itself
-    about its body (section 6.3), 413 when its body is larger than MAX_BODY, and 501 when the body has a transfer coding
-    other than chunked (section 6.1).
+    Raises HTTPException 400 if there is no Host header or more than one (RFC 9112, section 3.2) or the body's length is
+    ambiguous (section 6.3), 413 if the body is larger than MAX_BODY, and 501 for a transfer coding other than chunked
+    (section 6.1).
     """
     fields = dict(headers)
     if len(fields) != len(headers):
@@ -100,22 +101,22 @@ def is_host(value: bytes) -> bool:
 
 
 _ONCE = (b"host", b"content-length", b"transfer-encoding")
-"""Headers that must not be repeated: two readers could take different ones for the valid one."""
+"""Headers that must not be repeated: two readers could each use a different one."""
 
 
 def _check_repeated(names: Sequence[bytes]) -> None:
     for name in _ONCE:
         if names.count(name) > 1:
-            raise HTTPException(400, f"the {name.decode().title()} header is given twice", CLOSE)
+            raise HTTPException(400, f"there are two {name.decode().title()} headers", CLOSE)
 
 
 def _body_length(length: bytes | None, coding: bytes | None, version: str) -> int | None:
-    """Return the announced bytes of body, None when it is chunked."""
+    """Return the announced bytes of the body; None if it is chunked."""
     if coding is not None:
         if length is not None or version == "1.0":
             raise HTTPException(400, "the length of the body is ambiguous", CLOSE)
         if coding.strip().lower() != b"chunked":
-            raise HTTPException(501, "the only transfer coding is chunked", CLOSE)
+            raise HTTPException(501, "the only supported transfer coding is chunked", CLOSE)
         return None
     length = (length or b"").strip(b" \t")
     if not length.isdigit():
@@ -126,7 +127,7 @@ def _body_length(length: bytes | None, coding: bytes | None, version: str) -> in
 
 
 def check_size(size: int) -> None:
-    """Raise HTTPException 413 when a body has more bytes than it may have."""
+    """Raise HTTPException 413 if a body is larger than MAX_BODY."""
     if size > MAX_BODY:
         raise HTTPException(413, f"the body is larger than {MAX_BODY} bytes", CLOSE)
 
@@ -136,19 +137,19 @@ _PLAIN_FORM = re.compile(rb"emailaddress=([A-Za-z0-9._-]{1,64})%%40(%b)" % PLAIN
 
 
 def plain_address(request: Request) -> MailAddress | None:
-    """Return the address of a query or form that is only an address without anything unusual, as nearly every one is.
+    """Return the address of a query or form that contains a plain address and nothing else, as nearly all do.
 
-    Only with a domain that is known, it is surely valid; with any other, read the request with Fields.
+    The address is certainly valid only if its domain is known; for any other domain, read the request with Fields.
     """
     if request.method != "POST":
         plain = _PLAIN_QUERY.fullmatch(request.query)
-    else:  # where + is a space
+    else:  # in forms, + is a space
         plain = _PLAIN_FORM.fullmatch(request.body) if request.content_type == FORM else None
     return MailAddress(plain[1].decode(), plain[2].decode()) if plain else None
 
 
 _MAX_VALUE = 8 * 1024
-"""Bytes of a field as it is sent. The longest that can be valid is a name of 256 characters, 12 bytes each."""
+"""Maximum bytes of an encoded field. The longest valid one is a name of 256 characters, 12 bytes each."""
 
 
 @cache
@@ -162,9 +163,9 @@ def _field(name: str) -> re.Pattern[bytes]:
 
 
 class Fields:
-    """The fields of a query string, or of a form, by name in any letter case.
+    """The fields of a query string or form. Their names are case-insensitive.
 
-    Every error is an HTTPException with status 400 that names the field and holds nothing of its value.
+    Every error is an HTTPException with status 400 that names the field and does not quote its value.
     """
 
     def __init__(self, encoded: bytes, *, form: bool = False) -> None:
@@ -173,9 +174,9 @@ class Fields:
 
     @classmethod
     def of(cls, request: Request) -> "Fields":
-        """Read the fields of a POSTed form, or else of the query string.
+        """Return the fields of a POSTed form, or else of the query string.
 
-        Raises HTTPException 415 when what is POSTed is no application/x-www-form-urlencoded.
+        Raises HTTPException 415 if a POSTed body is not application/x-www-form-urlencoded.
         """
         if request.method != "POST":
             return cls(request.query)
@@ -184,7 +185,7 @@ class Fields:
         return cls(request.body, form=True)
 
     def text(self, name: str, plus: bytes = b" ") -> str | None:
-        """Return a field's text, None when it is missing or empty; `plus` is what an unencoded + in it stands for."""
+        """Return a field's text; None if it is missing or empty. `plus` replaces an unencoded +."""
         match [self._encoded[slice(*found.span(1))] for found in islice(_field(name).finditer(self._lower), 2)]:
             case []:
                 return None
@@ -210,10 +211,10 @@ class Fields:
         return text
 
     def address(self, name: str = "emailaddress") -> MailAddress | None:
-        """Return a field that is an e-mail address.
+        """Return a field that is an email address; None if it is missing or empty.
 
-        Mail clients write a + in an address as it is where browsers write %2B (seen in the field); browsers' forms send
-        spaces as +, clients' queries have none.
+        Mail clients do not encode a + in an address (seen in the field); browsers send %2B. In forms, browsers send
+        spaces as +; clients' queries contain no spaces.
         """
         text = self.text(name, plus=b" " if self._form else b"+")
         try:

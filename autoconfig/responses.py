@@ -1,4 +1,4 @@
-"""Responses. Everything about a response that does not depend on the request is prepared when it is made."""
+"""Responses. Everything that does not depend on the request is prepared when the response is created."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ Headers = list[tuple[bytes, bytes]]
 """Names in lower case, and values."""
 
 _INERT = {"Content-Security-Policy": "default-src 'none'; sandbox"}
-"""For XML, which a browser may show: it shares its origin with the setup page."""
+"""For XML, which a browser may display: it has the same origin as the setup page."""
 
 
 class ResponseKind:
     """What responses of one kind have in common.
 
-    `media_type` is that of the body; text is UTF-8. `headers` must say what caches may do with it, Cache-Control.
-    `refusal` marks responses that refuse the request whatever their status, for the metrics.
+    `media_type` is the body's; text is UTF-8. `headers` must include Cache-Control. `refusal` counts the response as
+    refused in the metrics, regardless of its status.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class ResponseKind:
         self.status = status
         self.headers = _encoded({"Content-Type": media_type, "X-Content-Type-Options": "nosniff", **headers})
         self.lines = _lines(self.headers)
-        """The headers as HTTP/1.1 writes them."""
+        """The headers as sent over HTTP/1.1."""
         self.status_line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
         """The first line of a response, its line end included."""
         self.closes = (b"connection", b"close") in self.headers
@@ -53,11 +53,11 @@ class Response:
 
     @property
     def refused(self) -> bool:
-        """Whether the request was refused, for the metrics."""
+        """Whether the metrics count the request as refused."""
         return self.kind.refusal or self.kind.status >= 400
 
-    def for_client_with(self, if_none_match: bytes) -> "Response":  # noqa: ARG002 - it has no entity tag
-        """Return the response for a client whose If-None-Match header lists what it has already."""
+    def for_client_with(self, if_none_match: bytes) -> "Response":  # noqa: ARG002 - no entity tag
+        """Return the response for a client that sent this If-None-Match header."""
         return self
 
     def messages(self) -> tuple[Message, Message]:
@@ -69,11 +69,11 @@ class Response:
         )
 
     def header_lines(self) -> bytes:
-        """Return the headers as HTTP/1.1 writes them, without Date and Connection."""
+        """Return the headers as sent over HTTP/1.1, without Date and Connection."""
         return b"%bcontent-length: %d\r\n" % (self.kind.lines, len(self.body))
 
     def after_date(self) -> bytes:
-        """Return what follows the status line and the Date header: the other headers and the body."""
+        """Return the bytes after the status line and the Date header: the other headers and the body."""
         return b"%bcontent-length: %d\r\n\r\n%b" % (self.kind.lines, len(self.body), self.body)
 
     def _length(self) -> Headers:
@@ -81,7 +81,7 @@ class Response:
 
 
 class StaticResponse(Response):
-    """A response that is the same for every client: it has an entity tag and a 304 twin (RFC 9110, section 13.1.2)."""
+    """A response that is the same for every client, with an entity tag, or 304 (RFC 9110, section 13.1.2)."""
 
     def __init__(self, body: bytes, media_type: str, headers: Mapping[str, str]) -> None:
         etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
@@ -90,12 +90,12 @@ class StaticResponse(Response):
         self._not_modified = _NotModified({"ETag": etag, **headers})
 
     def for_client_with(self, if_none_match: bytes) -> Response:
-        """Return 304 for a client that has this response already."""
-        # An entity tag is quoted and made here: wherever it stands in the list, weak or strong, it is this one.
+        """Return 304 if the client already has this response."""
+        # The tag is quoted and unique: anywhere in the list, weak or strong, it means this response.
         return self._not_modified if self._etag in if_none_match or if_none_match == b"*" else self
 
     def after_date(self) -> bytes:
-        """Return what follows the status line and the Date header."""
+        """Return the bytes after the status line and the Date header."""
         return self._after_date
 
     @cached_property
@@ -104,7 +104,7 @@ class StaticResponse(Response):
 
 
 class _NotModified(Response):
-    """304: no body, and so no length of one."""
+    """304: without a body, and so without its length."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         kind = ResponseKind("", {}, 304)
@@ -123,9 +123,9 @@ class _NotModified(Response):
 
 
 def plain_text(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Return an error for a person or a log to read: one line of text, nothing of the request in it.
+    """Return an error as one line of text, which contains no part of the request.
 
-    So any web page may read it, and no cache keeps it.
+    Any web page may read it; no cache stores it.
     """
     open_to_all = {"Cache-Control": "no-store", "Access-Control-Allow-Origin": "*"}
     return Response(ResponseKind("text/plain", open_to_all | dict(headers or {}), status), f"{text}\n".encode())

@@ -1,4 +1,4 @@
-"""What a process serves: an application whose settings can be exchanged while it runs."""
+"""An application whose settings can be replaced while it runs."""
 
 import gc
 from collections.abc import Awaitable, Callable
@@ -12,9 +12,9 @@ from autoconfig.sources import Options, Settings
 
 
 class Application:
-    """Handler whose settings can be exchanged. Requests in flight finish on what they began with.
+    """Handler whose settings can be replaced. Requests in flight are finished with the settings they began with.
 
-    While `draining`, /readyz is 503 and clients' connections end with their answers. Raises TemplateError.
+    While `draining`, /readyz returns 503 and each connection closes after its response. Raises TemplateError.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -23,40 +23,40 @@ class Application:
         self.take(settings)
 
     def take(self, settings: Settings) -> None:
-        """Serve other settings. Raises TemplateError, and then serves the old ones."""
+        """Replace the settings. Raises TemplateError, and then keeps the previous ones."""
         self._app = application(
             settings, ready=lambda: not self.draining, report=self._report, resolver=settings.resolver()
         )
         _freeze()
 
     def respond(self, request: Request) -> Response | Awaitable[Response]:
-        """Pass a request on."""
+        """Respond to a request."""
         return self._app.respond(request)
 
     def refuse(self, response: Response) -> Response:
-        """Pass on what is no whole request."""
+        """Report and return the response to an incomplete or invalid request."""
         return self._app.refuse(response)
 
     def evicted(self) -> None:
-        """Pass on that a connection has been closed."""
+        """Report that a connection has been closed to make room for another one."""
         self._app.evicted()
 
 
 def _reporter(options: Options) -> Callable[[RequestRecord], None] | None:
-    """Return what takes note of each answer, None when nobody wants to know."""
+    """Return a function for metrics and access log; None if both are disabled."""
     reports = [*([counter()] if options.metrics else []), *([log] if options.access_log else [])]
 
     def report(record: RequestRecord) -> None:
-        for one in reports:
-            one(record)
+        for pass_on in reports:
+            pass_on(record)
 
     return report if reports else None
 
 
 def _freeze() -> None:
-    """Take what has been made at start out of the garbage collector's rounds: it stays.
+    """Exclude everything that exists now from garbage collection, because it stays.
 
-    What a reload has made superfluous goes first.
+    First free what a reload has replaced.
     """
     gc.unfreeze()
     gc.collect()

@@ -1,4 +1,4 @@
-"""The ASGI application: which path leads to which protocol."""
+"""The application: its table of routes."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -29,11 +29,11 @@ def application(
     report: Report | None = None,
     resolver: Resolver | None = None,
 ) -> Front:
-    """Make the application that serves some settings; `ready` says whether it should be given requests.
+    """Return an application that serves settings. /readyz calls `ready`: it returns 503 during shutdown.
 
-    Every answer is reported to `report`, if there is one. With a `resolver`, providers without a list of the domains
-    that they host recognise them by their MX records; without one, they take every domain for a customer's. Raises
-    TemplateError when a stylesheet is broken; nothing that could fail later is left for a request.
+    The application passes a record of each response to `report`, if given. A provider that hosts customer domains but
+    has no list recognises them by their MX records with a `resolver`; without one, every domain counts as a customer's.
+    Raises TemplateError if a stylesheet is broken, so that no request can fail because of it.
     """
     definitions, options = settings.directory(resolver), settings.options
     parts = Parts(definitions, PROTOCOLS, settings.signer)
@@ -59,17 +59,17 @@ def _endpoints(parts: Parts) -> Iterator[Endpoint]:
 
 
 def _healthz(_: Request) -> Response:
-    """Tell that the process lives."""
+    """Respond that the process runs."""
     return _OK
 
 
 def _readyz(ready: Callable[[], bool], _: Request) -> Response:
-    """Tell a load balancer whether to send requests here: not when the server is about to end."""
+    """Respond to a load balancer: 503 if the server is about to shut down."""
     return _OK if ready() else plain_text(503, "shutting down")
 
 
 def _tls_ask(owned: Callable[[str], bool], request: Request) -> Response:
-    """Tell Caddy whether to get a certificate for a name: only when clients of own or hosted domains ask it."""
+    """Respond to Caddy: 200 if it may get a certificate for a hostname that clients of own or hosted domains use."""
     try:
         name = ascii_domain(Fields(request.query).text("domain") or "")
     except ValueError:
@@ -79,11 +79,11 @@ def _tls_ask(owned: Callable[[str], bool], request: Request) -> Response:
             return _OK
     except UncertainError as error:
         raise HTTPException(503, str(error), {"Retry-After": "10"}) from error
-    raise NotServedError("this name is not one that mail clients ask here")
+    raise NotServedError("mail clients do not use this hostname here")
 
 
 def _hosts(definitions: Directory[Definition], public_url: str | None) -> Callable[[str], bool]:
-    """Return what knows the names at which the server is asked; it holds no definition."""
+    """Return a function that recognises the server's hostnames; it keeps no definition in memory."""
     hosts = definitions.each(lambda _: None)
     public = urlsplit(public_url or "").hostname
     return lambda name: name == public or hosts.owns(name)

@@ -1,6 +1,6 @@
-"""SIGHUP and SIGTERM from the first moment of the server, before anything slow is imported.
+"""Handlers for SIGHUP and SIGTERM, set before any slow import.
 
-Until a program catches it, SIGHUP ends it; and SIGTERM does not end the first process of a container.
+Without a handler, SIGHUP ends a process, and SIGTERM does not end the first process of a container.
 """
 
 import os
@@ -8,10 +8,10 @@ import signal
 from queue import SimpleQueue
 
 reloads: "SimpleQueue[None]" = SimpleQueue()
-"""One entry for each SIGHUP that came. `put` is safe in a signal handler that interrupts another."""
+"""One entry for each SIGHUP. `put` is safe in a signal handler that interrupts another one."""
 
 
 def catch() -> None:
-    """Remember SIGHUP until it can be acted on, and exit on SIGTERM. For the main thread."""
+    """Queue SIGHUP for later, and exit on SIGTERM. For the main thread."""
     signal.signal(signal.SIGHUP, lambda *_: reloads.put(None))
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))

@@ -1,8 +1,8 @@
-"""uvicorn runs our connections: all that depends on uvicorn's internals.
+"""Runs our connections in uvicorn: everything that depends on uvicorn's internals.
 
-uvicorn keeps the sockets and the event loop. It makes a connection with `Config.http`, finds open connections in
-`ServerState.connections`, calls `shutdown` on each of them and waits until there are none. Our server overrides
-`handle_exit`, `startup`, `on_tick` and `shutdown`. tests/test_uvicorn_server.py tells when a new uvicorn differs.
+uvicorn owns the sockets and the event loop. It creates connections with `Config.http`, finds open connections in
+`ServerState.connections`, calls `shutdown` on each and waits until none is left. Our server overrides `handle_exit`,
+`startup`, `on_tick` and `shutdown`. tests/test_uvicorn_server.py fails if a new uvicorn changes any of this.
 """
 
 import asyncio
@@ -22,19 +22,19 @@ from autoconfig.front import Handler
 from autoconfig.listening import Listener
 
 _ACCEPTED_AT_ONCE = 64
-"""Connections that are accepted each time that the event loop looks for work."""
+"""Connections accepted at most per poll of the event loop."""
 _BUSY = 0.002
-"""Seconds between two accepted connections after which more may be waiting."""
+"""Seconds after an accepted connection before the backlog is checked again."""
 _SETTLED = 0.1
-"""Seconds without a new connection after which the backlog is empty: handshakes that have begun are complete."""
+"""Seconds without a new connection after which the backlog counts as empty: all handshakes are complete."""
 _LONGEST_BACKLOG = 5.0
-"""Seconds after which the backlog is given up: the kernel does not keep new connections off it everywhere."""
+"""Seconds after which the server stops accepting: not every kernel keeps new connections off the backlog."""
 
 
 class LimitedConfig(uvicorn.Config):
     """uvicorn's configuration for an application that is a Handler, with limits.
 
-    `trusted_proxies` has IP addresses and networks, separated by commas, or * for all.
+    `trusted_proxies` is a list of IP addresses and networks, separated by commas; * means all.
     """
 
     def __init__(self, app: Any, limits: Limits, trusted_proxies: str = "127.0.0.1,::1", **options: Any) -> None:
@@ -45,19 +45,19 @@ class LimitedConfig(uvicorn.Config):
             lifespan="off",
             interface="asgi3",
             loop="uvloop",
-            access_log=False,  # it would print query strings, and so addresses
+            access_log=False,  # it would log query strings, and so email addresses
             proxy_headers=False,  # the connection does that
             **options,
         )
         self._limits, self._proxies = limits, TrustedProxies(trusted_proxies)
         self._pool: ConnectionPool | None = None
         self.listener: Listener | None = None
-        """What the server listens on, where more connections may wait beside one that is accepted."""
+        """The socket the server listens on; more connections may wait in its backlog."""
         self._accepting: set[asyncio.Task[Any]] = set()
         self._accepted_at = -math.inf
 
     def _connection(self, *, server_state: ServerState, **_: object) -> asyncio.BufferedProtocol:
-        """Make a connection: uvicorn calls `http` as it calls its own protocol class."""
+        """Create a connection: uvicorn calls `http` like its own protocol class."""
         loop = asyncio.get_running_loop()
         handler: Handler = self.loaded_app
         if self._pool is None:
@@ -74,14 +74,14 @@ class LimitedConfig(uvicorn.Config):
         return make()
 
     def _accept_others(self, make: Callable[[], Connection], loop: asyncio.AbstractEventLoop) -> None:
-        """Accept the connections that wait beside one that has just been accepted.
+        """Accept the other connections in the backlog.
 
-        uvloop accepts one each time that it looks for work, and then responds to all requests that have come. So beside
-        a thousand clients that send requests without pause, a new one would wait for seconds.
+        uvloop accepts one connection per poll, then handles all requests that have arrived. So while a thousand clients
+        send requests without pause, a new client would wait for seconds.
         """
         if self.listener is None:
             return
-        with suppress(OSError):  # no more wait, most often
+        with suppress(OSError):  # usually: the backlog is empty
             for _ in range(_ACCEPTED_AT_ONCE):
                 accepted, _peer = self.listener.socket.accept()
                 accepted.setblocking(False)
@@ -91,7 +91,7 @@ class LimitedConfig(uvicorn.Config):
 
 
 class _UvicornConnection(Connection):
-    """A connection that uvicorn knows of."""
+    """A connection registered with uvicorn."""
 
     def __init__(
         self, handler: Handler, pool: ConnectionPool, loop: asyncio.AbstractEventLoop, server_state: ServerState
@@ -100,21 +100,21 @@ class _UvicornConnection(Connection):
         self._server_state = server_state
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin."""
+        """Register the connection."""
         self._server_state.connections.add(cast("Any", self))
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End."""
+        """Unregister the connection."""
         self._server_state.connections.discard(cast("Any", self))
         super().connection_lost(exc)
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which ends without resetting a connection.
+    """uvicorn's server, which shuts down without resetting a connection.
 
-    On SIGTERM it is no longer ready; after the drain time it accepts what waits in the backlog and stops listening;
-    then uvicorn shuts its connections down, which leaves them time for a request that may be on its way.
+    After SIGTERM it is no longer ready. After the drain time it accepts the connections in the backlog and stops
+    listening. Then uvicorn shuts its connections down, which gives them time for requests already sent.
     """
 
     def __init__(
@@ -139,50 +139,50 @@ class Server(uvicorn.Server):
         return self._served.draining
 
     def listen(self) -> None:
-        """Serve until the end. For the main thread."""
+        """Serve until shutdown. For the main thread."""
         self.run(sockets=[self._listener.socket])
 
     def drain(self, seconds: float) -> None:
-        """Be no longer ready, and end in some seconds. Safe in a signal handler or another thread."""
+        """Stop being ready, and shut down in `seconds`. Safe in a signal handler or another thread."""
         self._served.draining = True
         self._ends_at = time.monotonic() + seconds
 
     def leave(self, seconds: float) -> None:
-        """Drain, while others go on listening on the same socket."""
+        """Drain, while other workers keep listening on the same socket."""
         self._alone = False
         self.drain(seconds)
 
     def end(self) -> None:
-        """End now, as the last that listens."""
+        """Shut down now; no other worker listens any more."""
         self._alone = True
         self.drain(0)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
-        """Drain on SIGTERM or SIGINT; a second one ends the drain time."""
+        """Drain on SIGTERM or SIGINT; shut down on a second one."""
         self.drain(0 if self.is_draining else self.drain_time)
 
     async def startup(self, sockets: Any = None) -> None:
-        """Begin to listen."""
+        """Start listening, and report that the server is ready."""
         await super().startup(sockets)
         self._on_ready()
 
     async def on_tick(self, counter: int) -> bool:
-        """End when it is time. uvicorn calls this ten times a second."""
+        """Shut down when it is time. uvicorn calls this ten times a second."""
         self.should_exit = time.monotonic() >= self._ends_at
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: Any = None) -> None:
-        """End."""
+        """Accept the backlog, stop listening and close the connections."""
         if self._alone and not self._listener.passed:
             self._listener.refuse_new()
             await self._empty_backlog()
         for server in self.servers:
             server.close()
-        await asyncio.sleep(0.01)  # connections that were accepted last are made
+        await asyncio.sleep(0.01)  # the last accepted connections are set up
         await super().shutdown(sockets)
 
     async def _empty_backlog(self) -> None:
-        """Wait until no connection has waited to be accepted for a moment; the event loop accepts them."""
+        """Wait until the backlog has been empty for _SETTLED; the event loop accepts the connections."""
         start = last = time.monotonic()
         while (now := time.monotonic()) < min(last + _SETTLED, start + _LONGEST_BACKLOG):
             if self._listener.has_waiting():

@@ -1,4 +1,4 @@
-"""A worker process: serves what its parent hands over, and tells it every second that it is alive."""
+"""A worker process: serves the settings that its parent passes to it."""
 
 import asyncio
 import logging
@@ -22,26 +22,26 @@ from autoconfig.running import Application
 from autoconfig.uvicorn_server import LimitedConfig, Server
 
 _ORDERS = 0.5
-"""Seconds for the parent to take over when a worker gets SIGTERM: systemd sends it to all processes at once."""
+"""Seconds for the parent's orders after SIGTERM, which systemd sends to all processes at once."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Setup:
-    """How to serve: what does not change while the server runs."""
+    """Options that do not change while the server runs."""
 
     config: Callable[[Application], LimitedConfig]
     log_format: str
     drain_time: float
-    """Seconds from SIGTERM to the end of listening."""
+    """Seconds to keep listening after SIGTERM."""
     grace_time: float
-    """Seconds for requests in flight, after that."""
+    """Seconds for requests in flight after that."""
     metrics: bool
 
 
 def run(channel: socket.socket, listener: Listener, setup: Setup, pulse: Pulse) -> None:
-    """Serve until the parent says to end, exits, or the process gets SIGTERM. Ends the process."""
+    """Serve until the parent orders shutdown or exits, or until SIGTERM. Exits the process."""
     logging.config.dictConfig(configuration(setup.log_format))
     status = 0
     try:
@@ -50,7 +50,7 @@ def run(channel: socket.socket, listener: Listener, setup: Setup, pulse: Pulse) 
         logger.error("a worker cannot serve: %s", place_of(error))
         status = 1
     writer(descriptor_of(setup.log_format)).flush()
-    os._exit(status)  # threads that still load definitions are not waited for
+    os._exit(status)  # does not wait for threads that load definitions
 
 
 class _Worker:
@@ -79,7 +79,7 @@ class _Worker:
         send(self._channel, READY)
 
     def _obey(self) -> None:
-        """Do what the parent says."""
+        """Follow the parent's orders."""
         message = END
         with suppress(OSError):
             while (received := receive(self._channel))[0] == SETTINGS and received[1] is not None:
@@ -97,8 +97,8 @@ class _Worker:
         try:
             self._served.take(retrieve(descriptor))
         except Exception as error:
-            # The parent has loaded the same. Another process may have more luck; the parent sees to it.
-            logger.error("a worker cannot load what was reloaded: %s", place_of(error))
+            # The parent has loaded the same settings, so the cause is in this process; the parent replaces it.
+            logger.error("a worker cannot load the new settings: %s", place_of(error))
             if self._server is not None:
                 self._server.leave(0)
         else:
@@ -107,6 +107,6 @@ class _Worker:
 
 class _Server(Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
-        """Leave on SIGTERM, unless the parent got it too and says what to do."""
+        """Shut down on SIGTERM, unless the parent has received it too and gives orders."""
         if not self.is_draining:
             self.leave(max(self.drain_time, _ORDERS))

@@ -1,6 +1,6 @@
-"""Worker processes: started, replaced when they die or hang, given new settings, and ended.
+"""Starts worker processes, replaces those that die or hang, passes them new settings, and shuts them down.
 
-One loop in the main thread does all of it, and nothing in it waits for a worker.
+A single loop in the main thread does all this. It never waits for a worker.
 """
 
 import logging
@@ -22,38 +22,38 @@ from autoconfig.sources import Settings
 from autoconfig.worker import Setup
 
 HUNG = 8.0
-"""Seconds without a sign of life, of which there is one a second, after which a worker hangs."""
+"""Seconds without a heartbeat after which a worker counts as hung; there is one every second."""
 _TICK = 0.2
 _LONGEST_STEP = 1.0
-"""Seconds that count as silence at most between two looks: this process may have been stopped, too."""
+"""Maximum seconds of silence counted between two steps: this process may have been stopped, too."""
 _PAUSE = 0.5
-"""Seconds before the next attempt when a worker could not start."""
+"""Seconds before the next attempt if a worker cannot start."""
 _ATTEMPTS = 3
-"""Workers that may be lost while they load new settings, before the previous ones are used again."""
+"""Workers that may die while they load new settings; then the previous settings are used again."""
 _LATE = 10.0
-"""Seconds that a worker may take longer to end than its requests in flight."""
+"""Seconds that a worker may need to exit after its last request."""
 
 _SPAWN = multiprocessing.get_context("spawn")
 logger = logging.getLogger(__name__)
 
 
 class HandoverError(Exception):
-    """Workers died when they were given new settings; the previous ones are in use again."""
+    """Workers died while they loaded new settings; the previous settings are in use again."""
 
 
 class _Process:
-    """A worker, as its parent sees it."""
+    """A worker, from its parent's point of view."""
 
     def __init__(self, listener: Listener, setup: bytes) -> None:
         self.channel, theirs = socket.socketpair()
         self.channel.setblocking(False)
         self.ready = self.killed = False
         self.silent = 0.0
-        """Seconds since the last sign of life."""
+        """Seconds since the last heartbeat."""
         self.handed = self.applied = 0
-        """Numbers of the settings that it was given last, and that it serves."""
+        """Numbers of the settings that it received last, and that it serves."""
         self._process = _SPAWN.Process(target=boot.start, args=(theirs, listener, setup), name="worker", daemon=True)
-        # A new process inherits what is blocked: a signal cannot end it before it has decided what to do about it.
+        # The new process inherits the mask, so no signal can end it before it has set its handlers.
         signal.pthread_sigmask(signal.SIG_BLOCK, boot.SIGNALS)
         try:
             self._process.start()
@@ -63,7 +63,7 @@ class _Process:
 
     @property
     def sentinel(self) -> int:
-        """A descriptor that is readable when the process has ended."""
+        """A file descriptor that becomes readable when the process exits."""
         return self._process.sentinel
 
     @property
@@ -72,7 +72,7 @@ class _Process:
         return self._process.exitcode
 
     def hear(self) -> None:
-        """Take in what it has sent."""
+        """Read its messages."""
         try:
             messages = self.channel.recv(4096)
         except OSError:
@@ -84,24 +84,24 @@ class _Process:
             self.applied = self.handed
 
     def give(self, descriptor: int, number: int) -> None:
-        """Give it settings, unless it is still busy with others."""
+        """Send it settings, unless its channel is full."""
         if handover.send(self.channel, SETTINGS, descriptor):
             self.handed = number
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it."""
         self.killed = True
         self._process.kill()
 
     def bury(self) -> None:
-        """Release what is left of it when it has ended."""
+        """Release its resources after it has exited."""
         self._process.join()
         self._process.close()
         self.channel.close()
 
 
 class Workers:
-    """Worker processes that serve what this process has validated. For the main thread to make and run."""
+    """Worker processes that serve the settings validated by this process. Create and run it in the main thread."""
 
     def __init__(
         self, number: int, listener: Listener, setup: Setup, settings: Settings, on_ready: Callable[[], None]
@@ -128,17 +128,17 @@ class Workers:
         self._woken.setblocking(False)
 
     def apply(self, settings: Settings) -> None:
-        """Give the workers new settings; return when all serve them. For one other thread.
+        """Pass new settings to the workers; return when all serve them. Call it from one other thread only.
 
-        Raises HandoverError, or OSError when there is no memory for the settings.
+        Raises HandoverError, or OSError if there is no memory for the settings.
         """
         self._incoming.put(handover.store(settings))
         self._waker.send(b".")
         if not self._outcome.get():
-            raise HandoverError("workers ended when they loaded it")
+            raise HandoverError("workers died while they loaded it")
 
     def run(self) -> int:
-        """Supervise until the end; return the exit status."""
+        """Supervise until shutdown; return the exit status."""
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda number, _: self._signals.append(number))
@@ -146,7 +146,7 @@ class Workers:
         while self._killed_at is None or self._processes:
             try:
                 self._step()
-            except Exception as error:  # without supervision, nothing would end the workers
+            except Exception as error:  # otherwise nothing would ever shut the workers down
                 logger.error("supervision failed: %s", place_of(error))
                 time.sleep(0.1)
             if self._processes:
@@ -191,7 +191,7 @@ class Workers:
         return [process for process in self._processes if not process.killed]
 
     def _bury(self, now: float) -> None:
-        """Take leave of those that have ended."""
+        """Remove the workers that have exited."""
         for process in list(self._processes):
             if (status := process.exit_status) is None:
                 continue
@@ -202,8 +202,8 @@ class Workers:
                     self._not_before = now + _PAUSE
                 if self._handing_over and process.applied < process.handed:
                     self._lost += 1
-                if not self._was_ready and status > 0:  # not by a signal
-                    logger.error("workers cannot start; the server ends")
+                if not self._was_ready and status > 0:  # not a signal
+                    logger.error("workers cannot start; the server exits")
                     self._status = 1
                     self._signals += [signal.SIGTERM] * 2
             process.bury()
@@ -214,7 +214,7 @@ class Workers:
         for _ in range(self._wanted - len(self._living())):
             try:
                 process = _Process(self._listener, pickle.dumps(self._setup))
-            except OSError as error:  # no memory, or too many processes: that may pass
+            except OSError as error:  # no memory, or too many processes: may be temporary
                 logger.error("cannot start a worker: %s", error.strerror)
                 self._not_before = now + _PAUSE
                 return
@@ -222,7 +222,7 @@ class Workers:
             self._processes.append(process)
 
     def _take_incoming(self) -> None:
-        """Begin to hand over what has been validated."""
+        """Begin to pass new settings to the workers."""
         try:
             settings = self._incoming.get_nowait()
         except Empty:
@@ -232,7 +232,7 @@ class Workers:
         self._handing_over, self._lost = True, 0
 
     def _hand_over(self) -> None:
-        """Give settings to workers that have others; know when all serve them, or that they cannot."""
+        """Pass the settings to workers that have older ones; report when all serve them, or that they cannot."""
         for process in self._living():
             if process.ready and process.handed == process.applied < self._number:
                 process.give(self._settings, self._number)
@@ -252,7 +252,7 @@ class Workers:
         self._outcome.put(applied)
 
     def _shut_down(self, now: float) -> None:
-        """Drain at the first signal, end after the drain time or at the second, and kill who does not."""
+        """Drain at the first signal; shut down after the drain time or at the second; kill workers that are late."""
         if self._ends_at is None:
             self._ends_at = now + self._setup.drain_time
             for process in self._living():
