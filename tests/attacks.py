@@ -1,4 +1,4 @@
-"""Attacks on HTTP connections, and the clients that must not notice them."""
+"""Attacks on HTTP connections, and clients that must not be affected."""
 
 import asyncio
 import itertools
@@ -16,7 +16,7 @@ from tests.http1 import STRANGER, request
 FORM = "Content-Type: application/x-www-form-urlencoded"
 CHUNKED = request("/autodiscover/autodiscover.xml", "POST", ["Transfer-Encoding: chunked"])
 _PERSON = re.compile(rb"(?:user[0-9]+|mallory)@btinternet\.com")
-"""The clients' addresses, and the one that is smuggled."""
+"""The clients' addresses, and the smuggled one."""
 _SMUGGLED = request("/email.mobileconfig?emailaddress=mallory@btinternet.com")
 
 
@@ -31,7 +31,7 @@ class Target(NamedTuple):
 
 
 async def _send(target: Target, parts: list[bytes], *, pause: float = 0, read: bool = True) -> None:
-    """Connect and send parts, for as long as the other side takes them."""
+    """Connect and send parts until the server disconnects."""
     writer = None
     try:
         async with asyncio.timeout(5):
@@ -53,7 +53,7 @@ async def _send(target: Target, parts: list[bytes], *, pause: float = 0, read: b
 
 
 async def smuggle(target: Target) -> None:
-    """Send a request for a stranger's profile as the body behind an upgrade."""
+    """Send a request for another user's profile as the body after an upgrade."""
     for upgrade in ("h2c", "websocket"):
         headers = ["Connection: Upgrade", f"Upgrade: {upgrade}", FORM, f"Content-Length: {len(_SMUGGLED)}"]
         await _send(target, [request("/", "POST", headers, host=target.host), _SMUGGLED], pause=0.01)
@@ -67,17 +67,17 @@ async def pipeline(target: Target) -> None:
 
 
 async def trail(target: Target) -> None:
-    """Send trailers without end."""
+    """Send endless trailers."""
     await _send(target, [CHUNKED, b"0\r\n", *[b"X: " + b"a" * 1000 + b"\r\n"] * 5000])
 
 
 async def trickle(target: Target) -> None:
-    """Send a head byte by byte."""
+    """Send a request head byte by byte."""
     await _send(target, [bytes([byte]) for byte in request(host=target.host)], pause=0.2)
 
 
 async def pour(target: Target) -> None:
-    """Send too much, in every way."""
+    """Send oversized and malformed requests."""
     head = request("/autodiscover/autodiscover.xml", "POST", host=target.host)[:-2]
     for parts in (
         [head, b"Content-Length: 10000000\r\n\r\n", *[b"a" * 65536] * 100],
@@ -91,7 +91,7 @@ async def pour(target: Target) -> None:
 
 
 async def idle(target: Target) -> None:
-    """Hold connections and say nothing."""
+    """Keep connections open without sending anything."""
     await asyncio.gather(*(_send(target, [], read=True) for _ in range(100)))
 
 
@@ -99,7 +99,7 @@ ATTACKS: tuple[Callable[[Target], Awaitable[None]], ...] = (smuggle, pipeline, t
 
 
 class Results:
-    """What clients got: responses by path, failures, and responses that belong to another request."""
+    """Results of the clients: responses by path, failures, and responses that belong to another request."""
 
     def __init__(self) -> None:
         self.good: Counter[str] = Counter()
@@ -107,7 +107,7 @@ class Results:
         self.foreign: list[str] = []
 
     def take(self, path: str, address: str, response: httpx.Response, wanted: bytes) -> None:
-        """Judge a response to a request about an address."""
+        """Record a response to a request with an address."""
         body = response.content
         if response.status_code != 200 or wanted not in body:
             self.failures.append(f"{path}: {response.status_code}")
@@ -125,19 +125,19 @@ def _outlook(address: str) -> bytes:
 
 
 async def ask(client: httpx.AsyncClient, host: str, address: str, results: Results, *, personal: bool = False) -> None:
-    """Send each kind of request once about an address; with `personal` only those whose responses name the address."""
+    """Send each kind of request once; if `personal`, only those whose responses contain the address."""
     headers = {"Host": host}
     extensions = {"sni_hostname": host}
     login = f"<LoginName>{address}</LoginName>".encode()
     profile = f"<string>{address}</string>".encode()
-    questions = [
+    requests = [
         ("GET", f"/mail/config-v1.1.xml?emailaddress={address}", None, b"<clientConfig"),
         ("POST", "/autodiscover/autodiscover.xml", _outlook(address), login),
         ("GET", f"/email.mobileconfig?emailaddress={address}", None, profile),
         ("GET", "/.well-known/user-agent-configuration.json", None, b'"protocols"'),
         ("GET", "/", None, b"</html>"),
     ]
-    for method, path, content, wanted in questions[1:3] if personal else questions:
+    for method, path, content, wanted in requests[1:3] if personal else requests:
         plain = path.partition("?")[0]
         try:
             response = await client.request(method, path, content=content, headers=headers, extensions=extensions)

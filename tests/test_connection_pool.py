@@ -40,7 +40,7 @@ def in_a_pool(test: Callable[[ConnectionPool, float], None], **limits: int) -> l
     return evictions
 
 
-def test_the_connection_that_had_no_request_for_the_longest_time_makes_room() -> None:
+def test_the_connection_idle_longest_makes_room() -> None:
     def test(pool: ConnectionPool, now: float) -> None:
         first, second, third = Member(since=now - 9), Member(since=now - 8), Member(since=now)
         assert pool.add(first)
@@ -53,7 +53,7 @@ def test_the_connection_that_had_no_request_for_the_longest_time_makes_room() ->
     assert len(in_a_pool(test, max_connections=2)) == 1
 
 
-def test_connections_that_are_too_young_for_a_request_may_be_twice_as_many() -> None:
+def test_up_to_twice_as_many_new_connections_may_wait_for_their_first_request() -> None:
     def test(pool: ConnectionPool, now: float) -> None:
         young = [Member(since=now) for _ in range(4)]
         assert [pool.add(member) for member in young] == [True] * 4
@@ -92,7 +92,7 @@ def test_a_client_over_its_limit_whose_connections_all_wait_is_refused() -> None
     assert in_a_pool(test, max_connections_per_client=1) == []
 
 
-def test_a_connection_that_has_ended_counts_no_more() -> None:
+def test_a_closed_connection_no_longer_counts() -> None:
     def test(pool: ConnectionPool, now: float) -> None:
         for _ in range(5):
             member = Member("a", now)
@@ -133,12 +133,12 @@ def test_all_addresses_can_be_trusted() -> None:
 
 
 @pytest.mark.parametrize("addresses", ["x", "10.0.0.0/33", "10.0.0.1,y"])
-def test_what_is_neither_an_address_nor_a_network_is_named(addresses: str) -> None:
+def test_an_invalid_trusted_proxy_is_named(addresses: str) -> None:
     with pytest.raises(ValueError, match=f"{addresses.split(',')[-1]} is neither an IP address nor a network"):
         TrustedProxies(addresses)
 
 
-def test_a_deadline_that_has_passed_is_acted_upon() -> None:
+def test_a_connection_expires_after_its_deadline() -> None:
     async def run() -> None:
         loop = asyncio.get_running_loop()
         pool = ConnectionPool(Limits(), TrustedProxies(""), loop)
@@ -153,7 +153,7 @@ def test_a_deadline_that_has_passed_is_acted_upon() -> None:
     asyncio.run(run())
 
 
-def test_what_was_let_in_above_the_limit_is_soon_reduced_to_it() -> None:
+def test_connections_above_the_limit_are_soon_closed() -> None:
     async def run() -> None:
         loop = asyncio.get_running_loop()
         pool = ConnectionPool(Limits(max_connections=2), TrustedProxies(""), loop)

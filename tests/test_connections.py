@@ -43,13 +43,13 @@ def test_a_silent_connection_is_closed(strict: Served) -> None:
     assert seconds < 9
 
 
-def test_a_head_that_comes_byte_by_byte_gets_408(strict: Served) -> None:
+def test_a_request_head_sent_byte_by_byte_gets_408(strict: Served) -> None:
     found, seconds = exchange(strict.port, *(bytes([byte]) for byte in request()), pause=0.05)
     assert [reply.status for reply in found] == [408]
     assert seconds < 9
 
 
-def test_a_second_request_on_a_connection_has_no_more_time(strict: Served) -> None:
+def test_a_second_request_on_a_connection_has_the_same_timeout(strict: Served) -> None:
     found, seconds = exchange(strict.port, request(), request()[:-2], pause=0.1)
     assert [reply.status for reply in found] == [200, 408]
     assert seconds < 9
@@ -107,7 +107,7 @@ CHUNKED = request(OUTLOOK, "POST", ["Transfer-Encoding: chunked"])
     "part", [b"0\r\n" + b"X: y\r\n" * 1000, b"1;" + b"a" * 4000, b"1\r\na\r\n" * 1500, b"0\r\nX: " + b"a" * 4000],
     ids=["trailers", "an extension", "tiny chunks", "a trailer"],
 )  # fmt: skip
-def test_chunk_sizes_extensions_and_trailers_have_the_limit_of_a_head(strict: Served, part: bytes) -> None:
+def test_chunk_sizes_extensions_and_trailers_are_limited_like_a_request_head(strict: Served, part: bytes) -> None:
     found, _ = exchange(strict.port, CHUNKED, part)
     assert [reply.status for reply in found] == [431]
 
@@ -157,7 +157,7 @@ def test_a_small_head_with_a_large_body_is_not_a_large_head(strict: Served) -> N
     assert [reply.status for reply in found] == [200]
 
 
-def test_pipelined_requests_that_nobody_reads_cost_no_memory() -> None:
+def test_pipelined_requests_with_unread_responses_cost_no_memory() -> None:
     with serving() as served:
         served.http.get("/healthz")
         before = resident(served)
@@ -176,7 +176,7 @@ def test_pipelined_requests_that_nobody_reads_cost_no_memory() -> None:
         assert served.http.get("/healthz").status_code == 200
 
 
-def test_a_thousand_connections_with_requests_that_nobody_reads_leave_the_server_to_others() -> None:
+def test_other_clients_are_served_beside_a_thousand_connections_with_unread_responses() -> None:
     with serving() as served, ExitStack() as stack:
         served.http.get("/healthz")
         before = resident(served)
@@ -213,12 +213,12 @@ def test_memory_of_bodies_that_never_end_is_returned_to_the_system(head: bytes) 
         wait_for(lambda: resident(served) < before + 30)
 
 
-def test_a_flood_of_empty_lines_is_soon_over(server: Served) -> None:
+def test_a_client_that_floods_empty_lines_is_disconnected(server: Served) -> None:
     with connect(server.port, STRANGER) as connection, pytest.raises(ConnectionError):
         flood(connection, b"\r\n" * 500_000, time.monotonic() + 20)
 
 
-def test_trailers_without_end_cost_no_memory() -> None:
+def test_endless_trailers_cost_no_memory() -> None:
     with serving() as served, connect(served.port) as connection:
         served.http.get("/healthz")
         before = resident(served)
@@ -320,9 +320,7 @@ def test_a_valid_request_before_garbage_gets_its_response(server: Served, garbag
         (b"\r" * 30_000 + CLOSE, 431),
     ],
 )
-def test_what_is_not_a_valid_request_is_refused_and_the_connection_closed(
-    server: Served, sent: bytes, status: int
-) -> None:
+def test_an_invalid_request_is_refused_and_the_connection_closed(server: Served, sent: bytes, status: int) -> None:
     found, _ = exchange(server.port, sent)
     assert [reply.status for reply in found] == [status]
     assert found[0].headers["connection"] == "close"
@@ -340,7 +338,7 @@ def test_what_is_not_a_valid_request_is_refused_and_the_connection_closed(
         (CHUNKED + b"3;a=b\r\nabc\r\n0\r\nX: y\r\n\r\n" + request(), [200]),
     ],
 )
-def test_what_is_a_valid_request_gets_its_response(server: Served, sent: bytes, statuses: list[int]) -> None:
+def test_a_valid_request_gets_its_response(server: Served, sent: bytes, statuses: list[int]) -> None:
     found, _ = exchange(server.port, sent)
     assert [reply.status for reply in found] == statuses
 
@@ -353,7 +351,7 @@ def test_an_empty_host_header_is_served_as_a_request_without_a_hostname(server: 
     assert without.body == with_host.body
 
 
-def test_a_host_in_the_request_target_takes_the_place_of_the_host_header(server: Served) -> None:
+def test_a_host_in_the_request_target_replaces_the_host_header(server: Served) -> None:
     sent = request(f"http://autodiscover.talk21.com{OUTLOOK}", headers=["Connection: close"], host="x")
     (reply,), _ = exchange(server.port, sent)
     assert reply.headers["location"] == f"https://autodiscover.talk21.com{OUTLOOK}"
@@ -391,7 +389,7 @@ def test_a_client_that_stops_sending_still_gets_its_response(server: Served) -> 
         assert [reply.status for reply in replies(everything(connection))] == [200]
 
 
-def test_a_post_that_names_what_the_client_has_is_no_reason_for_304(server: Served) -> None:
+def test_if_none_match_is_ignored_with_post(server: Served) -> None:
     headers = ["If-None-Match: *", "Content-Type: application/x-www-form-urlencoded", "Connection: close"]
     (reply,), _ = exchange(server.port, request("/", "POST", headers, b"emailaddress=fred%40talk21.com"))
     assert reply.status == 200
@@ -411,7 +409,7 @@ def test_a_new_connection_takes_the_place_of_the_oldest_idle_one() -> None:
         assert [reply.status for reply in replies(everything(second))] == [200]
 
 
-def test_one_address_has_a_limit_of_its_own(strict: Served) -> None:
+def test_connections_from_one_address_are_limited(strict: Served) -> None:
     with ExitStack() as stack:
         other = stack.enter_context(connect(strict.port))
         other.sendall(request())
@@ -421,7 +419,7 @@ def test_one_address_has_a_limit_of_its_own(strict: Served) -> None:
         assert [reply.status for reply in replies(everything(other))] == [200, 200]
 
 
-def test_idle_connections_kept_renewed_lock_nobody_out() -> None:
+def test_idle_connections_that_are_renewed_keep_no_client_out() -> None:
     with serving() as served, ExitStack() as stack:
         held = [stack.enter_context(connect(served.port, STRANGER)) for _ in range(300)]
         for number in range(300):
@@ -434,7 +432,7 @@ def test_idle_connections_kept_renewed_lock_nobody_out() -> None:
 # What the operator sees
 
 
-def test_strangers_cannot_fill_the_log(server: Served) -> None:
+def test_malformed_requests_cannot_fill_the_log(server: Served) -> None:
     before = server.printed()
     for part in (
         b"\x00\r\n\r\n",
@@ -447,7 +445,7 @@ def test_strangers_cannot_fill_the_log(server: Served) -> None:
     assert server.printed() == before
 
 
-def test_what_the_connection_refuses_or_closes_is_counted_and_logged() -> None:
+def test_refused_requests_and_evicted_connections_are_counted_and_logged() -> None:
     limits = ["--max-head", "1024", "--head-timeout", "0.5", "--max-connections-per-client", "2"]
     with serving(*limits, "--metrics-port", "0", "--access-log") as served:
         exchange(served.port, request(headers=["X: " + "y" * 2000]))

@@ -131,7 +131,7 @@ def comparable(reply: Reply) -> tuple[int, dict[str, str], bytes]:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(conversations())
-def test_each_request_gets_the_response_that_it_gets_alone_from_another_server(
+def test_each_request_gets_the_response_that_another_server_sends_to_it_alone(
     server: Served, plain: int, conversation: tuple[list[Sent], list[bytes]]
 ) -> None:
     sent, pieces = conversation

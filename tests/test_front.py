@@ -76,7 +76,7 @@ def ask(
 CHUNKED = [HOST, (b"transfer-encoding", b"chunked")]
 
 
-def test_a_body_arrives_whole_in_however_many_parts_it_came() -> None:
+def test_a_body_in_many_parts_arrives_whole() -> None:
     parts: list[Message] = [
         {"type": "http.request", "body": b"01234", "more_body": True},
         {"type": "http.request", "body": b"56789", "more_body": False},
@@ -123,9 +123,7 @@ def test_a_content_length_that_is_not_a_number_is_refused(length: bytes) -> None
         ([HOST, (b"transfer-encoding", b"chunked"), (b"transfer-encoding", b"chunked")], 400),
     ],
 )
-def test_a_request_that_two_readers_could_take_for_different_ones_is_refused(
-    headers: list[tuple[bytes, bytes]], status: int
-) -> None:
+def test_an_ambiguous_request_is_refused(headers: list[tuple[bytes, bytes]], status: int) -> None:
     assert ask(headers=headers)[0]["status"] == status
 
 
@@ -133,12 +131,12 @@ def test_a_path_with_a_parameter_is_found_in_any_letter_case() -> None:
     assert ask("/nAmE/Fred")[1]["body"] == b"Fred"
 
 
-def test_a_path_that_does_not_exist_is_404() -> None:
+def test_an_unknown_path_gets_404() -> None:
     assert ask("/none")[0]["status"] == 404
 
 
 @pytest.mark.parametrize("path", ["/fixed", "/name/x"])
-def test_a_wrong_method_is_405_and_says_which_are_right(path: str) -> None:
+def test_an_unsupported_method_gets_405_with_the_supported_ones(path: str) -> None:
     start, _ = ask(path, "POST")
     assert start["status"] == 405
     assert (b"allow", b"GET, HEAD") in start["headers"]

@@ -129,7 +129,7 @@ ATTACKS: dict[str, tuple[str | bytes, str]] = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_an_attack_by_xml_is_answered_soon_and_reads_nothing(
+def test_an_xml_attack_gets_a_response_soon_and_reads_nothing(
     server: Served, trap: tuple[str, list[str]], fifo: Path, attack: str
 ) -> None:
     sent, wanted = ATTACKS[attack]
@@ -208,7 +208,7 @@ BODIES = (
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(METHODS, st.sampled_from(PATHS), TEXT, QUERIES, HEADERS, BODIES)
-def test_whatever_is_asked_is_answered_and_never_with_a_failure_or_with_markup_of_the_asker(
+def test_every_request_gets_a_response_without_a_failure_or_the_clients_markup(
     server: Served,
     method: str,
     path: str,
@@ -236,7 +236,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(st.tuples(st.integers(0, len(Write.TEXT)), st.integers(0, 60), PIECES), min_size=1, max_size=4))
-def test_a_definition_is_right_and_can_be_served_or_all_that_is_wrong_is_told(
+def test_a_definition_is_served_or_every_error_is_reported(
     changes: list[tuple[int, int, str]],
 ) -> None:
     text = Write.TEXT
@@ -252,6 +252,6 @@ def test_a_definition_is_right_and_can_be_served_or_all_that_is_wrong_is_told(
 
 
 @given(st.binary(max_size=2000))
-def test_bytes_that_are_no_definition_are_told_so(content: bytes) -> None:
+def test_bytes_that_are_not_a_definition_are_reported(content: bytes) -> None:
     with pytest.raises(DefinitionError, match=r"^provider\.xml:"):
         definition.load(Path("provider.xml"), content)

@@ -36,7 +36,7 @@ def test_a_server_that_serves_is_alive_and_ready(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_told_to_end_it_is_at_once_not_ready_but_goes_on_answering(workers: str) -> None:
+def test_after_sigterm_it_is_not_ready_but_keeps_responding(workers: str) -> None:
     with serving("--drain-time", "60", "--workers", workers) as served:
         assert status(served, "/readyz") == 200
         served.process.send_signal(signal.SIGTERM)
@@ -46,7 +46,7 @@ def test_told_to_end_it_is_at_once_not_ready_but_goes_on_answering(workers: str)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_told_to_end_it_ends_after_the_drain_time(workers: str) -> None:
+def test_after_sigterm_it_exits_after_the_drain_time(workers: str) -> None:
     with serving("--drain-time", "1", "--workers", workers) as served:
         began = time.monotonic()
         served.process.send_signal(signal.SIGTERM)
@@ -80,7 +80,7 @@ def in_use(served: Served) -> socket.socket:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_requests_in_flight_are_answered_before_the_end(workers: str) -> None:
+def test_requests_in_flight_get_their_responses_before_the_server_exits(workers: str) -> None:
     with serving("--workers", workers) as served, in_use(served) as connection:
         connection.sendall(FORM + b"Content-Length: 15\r\n\r\nname")
         served.process.send_signal(signal.SIGTERM)
@@ -92,7 +92,7 @@ def test_requests_in_flight_are_answered_before_the_end(workers: str) -> None:
         assert served.process.wait(timeout=PATIENCE) == 0
 
 
-def test_a_request_that_never_ends_does_not_keep_the_server_from_ending() -> None:
+def test_an_endless_request_does_not_delay_shutdown() -> None:
     with serving("--grace-time", "1", "--body-timeout", "60") as served, in_use(served) as connection:
         connection.sendall(FORM + b"Content-Length: 12\r\n\r\n")
         served.process.send_signal(signal.SIGTERM)
@@ -155,7 +155,7 @@ def test_a_second_signal_ends_the_drain_time() -> None:
         assert served.process.wait(timeout=PATIENCE) == 0
 
 
-def test_a_socket_that_systemd_listens_on_is_taken() -> None:
+def test_a_socket_passed_by_systemd_is_used() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
@@ -197,7 +197,7 @@ def test_caddy_gets_certificates_for_the_definitions_own_names_only(
 
 
 @pytest.mark.parametrize("wrong", ["nonsense", "1.2.3.4/99", "10.0.0.0/8,x"])
-def test_trusted_proxies_that_are_no_addresses_are_refused(wrong: str) -> None:
+def test_invalid_trusted_proxies_are_refused(wrong: str) -> None:
     done = run("serve", "--trusted-proxies", wrong)
     assert done.returncode == 2
     assert "is neither an IP address nor a network" in done.stderr
@@ -207,7 +207,7 @@ def test_trusted_proxies_that_are_no_addresses_are_refused(wrong: str) -> None:
     ("trusted", "believed"),
     [("127.0.0.1", True), ("127.0.0.0/8", True), ("*", True), ("192.0.2.1", False), ("", False)],
 )
-def test_only_trusted_proxies_say_that_a_request_came_over_https(trusted: str, believed: bool) -> None:
+def test_only_trusted_proxies_can_declare_a_request_https(trusted: str, believed: bool) -> None:
     """Outlook's GET over http is redirected; over https it is answered."""
     with serving("--trusted-proxies", trusted) as served:
         headers = {"Host": "autodiscover.talk21.com", "X-Forwarded-Proto": "https"}

@@ -58,7 +58,7 @@ def test_lines_are_written_whole_and_in_order() -> None:
         assert read_all(reading).decode().splitlines() == lines
 
 
-def test_what_is_not_read_is_dropped_and_counted_and_told_when_lines_are_read_again() -> None:
+def test_unread_lines_are_dropped_counted_and_reported_later() -> None:
     with pipe() as (reading, writing):
         writer = LineWriter(writing)
         counted = []
@@ -72,7 +72,7 @@ def test_what_is_not_read_is_dropped_and_counted_and_told_when_lines_are_read_ag
         assert len(received) - 1 + writer.dropped == LINES
 
 
-def test_a_pipe_that_another_process_made_non_blocking_is_waited_for() -> None:
+def test_the_writer_waits_for_a_non_blocking_pipe() -> None:
     with pipe() as (reading, writing):
         os.set_blocking(writing, False)
         writer = LineWriter(writing)
@@ -82,7 +82,7 @@ def test_a_pipe_that_another_process_made_non_blocking_is_waited_for() -> None:
         assert not writer.dropped
 
 
-def test_a_reader_that_has_gone_costs_lines_only() -> None:
+def test_without_a_reader_only_lines_are_lost() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -120,7 +120,7 @@ def test_no_control_character_of_a_message_reaches_a_terminal(formatter: logging
 
 @pytest.mark.parametrize("format_", ["text", "json"])
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_stalled_reader_of_the_log_stops_nothing(workers: str, format_: str) -> None:
+def test_a_stalled_log_reader_does_not_block_the_server(workers: str, format_: str) -> None:
     arguments = ["--port", "0", "--access-log", "--log-format", format_, "--workers", workers, "--metrics-port", "0"]
     with subprocess.Popen(
         [COMMAND, "serve", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/"
@@ -164,7 +164,7 @@ def dropped(port: str) -> float:
     return float(re.findall(r"^bt_autoconfig_log_lines_dropped_total (\S+)$", text, re.MULTILINE)[0])
 
 
-def test_a_reader_that_never_comes_back_does_not_keep_the_server_from_ending() -> None:
+def test_a_stalled_log_reader_does_not_delay_shutdown() -> None:
     with subprocess.Popen(
         [COMMAND, "serve", "--port", "0", "--access-log"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/"
     ) as process:

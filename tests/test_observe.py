@@ -68,7 +68,7 @@ def value(served: Served, name: str) -> float:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_requests_are_counted_by_route_client_and_outcome_whichever_worker_answers(workers: str) -> None:
+def test_requests_are_counted_by_route_client_and_outcome_across_workers(workers: str) -> None:
     with serving("--metrics-port", "0", "--workers", workers) as served:
         for _ in range(10):
             with httpx.Client(base_url=served.url) as served.http:
@@ -86,12 +86,12 @@ def test_clients_get_the_same_responses_with_metrics_and_logs_as_without(server:
         assert ask_all(served) == ask_all(server)
 
 
-def test_figures_have_a_listener_of_their_own(http: httpx.Client) -> None:
+def test_metrics_have_a_separate_listener(http: httpx.Client) -> None:
     assert http.get("/metrics").status_code == 404
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_failed_reload_is_seen_and_so_is_a_good_one(write: Write, workers: str, signing: tuple[str, ...]) -> None:
+def test_metrics_show_failed_and_successful_reloads(write: Write, workers: str, signing: tuple[str, ...]) -> None:
     with serving("--metrics-port", "0", "--workers", workers, "--definition", write(), *signing) as served:
         assert value(served, "bt_autoconfig_definitions") == 1
         assert value(served, "bt_autoconfig_domains") == 2
@@ -106,7 +106,7 @@ def test_a_failed_reload_is_seen_and_so_is_a_good_one(write: Write, workers: str
         assert becomes(served, "last_reload_failed 0.0", metrics)
 
 
-def test_a_metrics_port_that_is_taken_is_told(server: Served) -> None:
+def test_a_metrics_port_in_use_is_reported(server: Served) -> None:
     done = subprocess.run(
         [COMMAND, "serve", "--port", "0", "--metrics-port", str(server.port)],
         capture_output=True,
@@ -119,7 +119,7 @@ def test_a_metrics_port_that_is_taken_is_told(server: Served) -> None:
     assert done.stderr.endswith("choose others with --metrics-host and --metrics-port\n")
 
 
-def test_log_lines_tell_route_status_client_and_time_and_nothing_of_the_request() -> None:
+def test_log_lines_contain_route_status_client_and_time_only() -> None:
     with serving("--access-log") as served:
         ask_all(served)
         assert becomes(served, "405", Served.printed)

@@ -23,7 +23,7 @@ def query(text: bytes) -> Request:
     [b"&" * MAX_BODY, b"=" * MAX_BODY, b"a=&" * (MAX_BODY // 3), b"%41" * (MAX_BODY // 3), b"+" * MAX_BODY,
      b"emailaddress=" + b"%41" * (MAX_BODY // 3 - 5), b"emailaddress=&" * (MAX_BODY // 14), b"e" * MAX_BODY],
 )  # fmt: skip
-def test_the_largest_form_is_read_in_no_time(body: bytes) -> None:
+def test_the_largest_form_is_read_within_milliseconds(body: bytes) -> None:
     seconds = []
     for _ in range(5):
         start = time.process_time()
@@ -47,7 +47,7 @@ def test_empty_fields_are_missing_ones() -> None:
     assert form(b"emailaddress=&emailaddress&emailaddress=a").text("emailaddress") == "a"
 
 
-def test_a_field_that_is_given_twice_is_refused() -> None:
+def test_a_repeated_field_is_refused() -> None:
     with pytest.raises(HTTPException, match="emailaddress is given twice"):
         form(b"emailaddress=a&EMAILADDRESS=b").text("emailaddress")
 
@@ -127,7 +127,7 @@ def test_a_request_without_length_and_coding_has_no_body_and_one_in_chunks_an_un
         ([(b"content-length", b"")], b"x", "1.1", "400: the Content-Length header is not a number"),
     ],
 )  # fmt: skip
-def test_a_head_that_two_readers_could_read_differently_is_refused_and_the_connection_closed(
+def test_an_ambiguous_request_head_is_refused_and_the_connection_closed(
     headers: list[tuple[bytes, bytes]], host: bytes | None, version: str, error: str
 ) -> None:
     with pytest.raises(HTTPException) as refused:
@@ -144,14 +144,14 @@ def test_other_headers_may_be_repeated() -> None:
     assert head((b"accept", b"a"), (b"accept", b"b")).body_length == 0
 
 
-def test_what_a_client_does_not_say_is_empty() -> None:
+def test_missing_headers_are_empty() -> None:
     request = head()
     assert request == Request("POST", "http", b"", b"example.com", b"", FORM, 0)
     assert (request.user_agent, request.body, request.path, request.accept_language) == (b"", b"", "/", b"")
     assert request.parameters == {}
 
 
-def test_what_a_client_says_is_kept() -> None:
+def test_headers_are_kept() -> None:
     said = ((b"user-agent", b"a"), (b"if-none-match", b"b"), (b"content-type", b"c"), (b"accept-language", b"d"))
     request = head(*said)
     kept = request.user_agent, request.if_none_match, request.content_type, request.accept_language
@@ -169,7 +169,7 @@ def test_what_a_client_says_is_kept() -> None:
         (b"name=a%00b", "400: name has a control character in it"),
     ],
 )
-def test_a_line_that_is_none_is_refused(fields: bytes, error: str) -> None:
+def test_an_invalid_line_is_refused(fields: bytes, error: str) -> None:
     with pytest.raises(HTTPException) as refused:
         form(fields).line("name", 5)
     assert str(refused.value) == error
@@ -181,7 +181,7 @@ def test_a_field_may_have_8_kib_and_a_line_as_many_characters_as_it_may_have() -
     assert form(b"other=x").line("name", 3) is None
 
 
-def test_an_address_that_is_none_is_refused_by_the_name_of_its_field() -> None:
+def test_an_invalid_address_is_refused_with_the_name_of_its_field() -> None:
     with pytest.raises(HTTPException, match=r"^400: emailaddress has no @"):
         form(b"emailaddress=x").address()
     assert form(b"other=x").address() is None
@@ -194,12 +194,12 @@ def test_a_plus_is_a_space_in_a_form_and_itself_in_the_address_of_a_query() -> N
 
 
 @pytest.mark.parametrize("content_type", [FORM, FORM.upper(), FORM + b"; charset=utf-8", b" " + FORM + b" ;x"])
-def test_a_form_is_read_whatever_its_content_type_adds(content_type: bytes) -> None:
+def test_a_form_is_read_with_any_parameters_of_its_content_type(content_type: bytes) -> None:
     request = head((b"content-type", content_type)).with_body(b"name=x")
     assert Fields.of(request).text("name") == "x"
 
 
-def test_a_body_that_is_no_form_is_refused_and_the_fields_of_a_get_are_those_of_its_query() -> None:
+def test_a_body_that_is_not_a_form_is_refused_and_a_get_has_the_fields_of_its_query() -> None:
     with pytest.raises(HTTPException, match=r"^415: the body is not application/x-www-form-urlencoded$"):
         Fields.of(head((b"content-type", b"text/plain")))
     assert Fields.of(query(b"name=x")).text("name") == "x"

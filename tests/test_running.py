@@ -30,7 +30,7 @@ def metrics(served: Served) -> str:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_hangup_takes_the_changed_definition_into_use(write: Write, workers: str) -> None:
+def test_sighup_reloads_a_changed_definition(write: Write, workers: str) -> None:
     with serving("--definition", write(), "--workers", workers) as served:
         assert "imap.example.com" in settings(served)
         write(CHANGED)
@@ -44,7 +44,7 @@ def test_a_hangup_takes_the_changed_definition_into_use(write: Write, workers: s
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_broken_definition_is_told_and_the_old_one_goes_on_serving(write: Write, workers: str) -> None:
+def test_a_broken_definition_is_reported_and_the_previous_one_stays(write: Write, workers: str) -> None:
     with serving("--definition", write(), "--workers", workers) as served:
         file = write({">143<": ">99999<", ">plain<": ">none<"})
         served.process.send_signal(signal.SIGHUP)
@@ -67,7 +67,7 @@ def serves(served: Served, domain: str) -> bool:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_hangup_adds_the_lines_of_a_list(write: Write, tmp_path: Path, workers: str) -> None:
+def test_sighup_reloads_a_changed_list(write: Write, tmp_path: Path, workers: str) -> None:
     customers = tmp_path / "customers.txt"
     customers.write_text("old.example\n")
     arguments = ("--definition", write(HOSTING), "--hosted-domains", customers, "--workers", workers)
@@ -83,7 +83,7 @@ def test_a_hangup_adds_the_lines_of_a_list(write: Write, tmp_path: Path, workers
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_broken_list_is_told_and_the_previous_one_stays(write: Write, tmp_path: Path, workers: str) -> None:
+def test_a_broken_list_is_reported_and_the_previous_one_stays(write: Write, tmp_path: Path, workers: str) -> None:
     customers = tmp_path / "customers.txt"
     customers.write_text("old.example\n")
     arguments = ("--definition", write(HOSTING), "--hosted-domains", customers, "--workers", workers)
@@ -127,7 +127,7 @@ def test_no_request_fails_while_definitions_are_reloaded(write: Write, workers: 
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_folder_that_may_not_be_read_is_told_and_the_previous_configuration_stays(write: Write, workers: str) -> None:
+def test_an_unreadable_folder_is_reported_and_the_previous_configuration_stays(write: Write, workers: str) -> None:
     folder = write().parent
     arguments = ("--definition", folder, "--workers", workers, "--metrics-port", "0")
     with serving(*arguments, prefix=WITHOUT_OVERRIDE) as served:
@@ -150,9 +150,7 @@ def test_a_folder_that_may_not_be_read_is_told_and_the_previous_configuration_st
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_reloads_that_wait_are_one_and_sigterm_ends_the_server_in_the_middle_of_one(
-    tmp_path: Path, workers: str
-) -> None:
+def test_pending_reloads_are_merged_and_sigterm_stops_the_server_during_one(tmp_path: Path, workers: str) -> None:
     for number in range(1500):
         text = Write.TEXT.replace("example.com", f"e{number}.example").replace("example.net", f"n{number}.example")
         (tmp_path / f"{number}.xml").write_text(text)
@@ -167,7 +165,7 @@ def test_reloads_that_wait_are_one_and_sigterm_ends_the_server_in_the_middle_of_
         assert served.printed().count("reloaded") <= 1
 
 
-def test_sighup_from_the_first_moment_of_the_server_is_remembered(write: Write) -> None:
+def test_sighup_during_start_is_remembered(write: Write) -> None:
     file = write()
     with tempfile.TemporaryFile() as output:
         command: list[str | Path] = [COMMAND, "serve", "--port", "0", "--definition", file]
@@ -210,7 +208,7 @@ class Unreadable(Sources):
         raise RuntimeError("the disk is on fire")
 
 
-def test_an_error_that_no_one_has_thought_of_is_reported_and_the_next_reload_works(
+def test_an_unexpected_error_is_reported_and_the_next_reload_works(
     write: Write, caplog: pytest.LogCaptureFixture
 ) -> None:
     requests: SimpleQueue[None] = SimpleQueue()

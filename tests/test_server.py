@@ -30,7 +30,7 @@ SECRET = "very.secret"
         (f"emailaddress={SECRET}@%3Cscript%3E", "emailaddress has no domain name after the @"),
     ],
 )
-def test_a_bad_address_gets_400_and_one_line_that_says_why_and_repeats_none_of_it(
+def test_an_invalid_address_gets_400_with_the_reason_and_is_not_quoted(
     http: httpx.Client, path: str, query: str, text: str
 ) -> None:
     answer = http.get(f"{path}?{query}")
@@ -71,19 +71,19 @@ def test_a_wrong_method_gets_405_and_the_right_ones(
     assert set(answer.headers["allow"].split(", ")) == allowed
 
 
-def test_the_process_says_that_it_lives(http: httpx.Client) -> None:
+def test_healthz_says_that_the_process_runs(http: httpx.Client) -> None:
     answer = http.get("/healthz")
     assert (answer.status_code, answer.text) == (200, "ok\n")
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/nothing", "/mail/config-v1.1.xml", "/email.mobileconfig"])
-def test_no_answer_is_taken_for_another_type_or_tells_what_server_sent_it(http: httpx.Client, path: str) -> None:
+def test_no_response_can_be_sniffed_or_names_the_server_software(http: httpx.Client, path: str) -> None:
     headers = http.get(path).headers
     assert headers["x-content-type-options"] == "nosniff"
     assert "server" not in headers
 
 
-def test_a_forged_host_is_nowhere_in_an_answer(http: httpx.Client) -> None:
+def test_a_forged_host_is_in_no_response(http: httpx.Client) -> None:
     forged = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"}
     for path in ("/", "/mail/", "/autodiscover/autodiscover.xml/", "/mail/config-v1.1.xml", "/email.mobileconfig"):
         answer = http.get(path, headers=forged)
@@ -103,7 +103,7 @@ def converse(server: Served, request: bytes) -> bytes:
 
 @pytest.mark.parametrize("path", [b"/autodiscover/autodiscover.xml", b"/email.mobileconfig", b"/nothing", b"/healthz"])
 @pytest.mark.parametrize("method", [b"POST", b"GET"])
-def test_a_body_that_says_it_is_too_large_is_not_read(server: Served, method: bytes, path: bytes) -> None:
+def test_a_body_announced_as_too_large_is_not_read(server: Served, method: bytes, path: bytes) -> None:
     head = b"%b %b HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n\r\n" % (method, path)
     answer = converse(server, head)
     assert answer.startswith(b"HTTP/1.1 413 ")
@@ -131,12 +131,12 @@ def test_a_body_that_is_announced_but_does_not_fit_its_route_does_no_harm(server
 @pytest.mark.parametrize(
     "request_line", [b"\x00\x01\x02", b"GET / HTTP/9.9", b"GET /\xff HTTP/1.1", b"get / http/1.1", b"GET  HTTP/1.1"]
 )
-def test_what_is_no_http_gets_400_or_nothing(server: Served, request_line: bytes) -> None:
+def test_malformed_http_gets_400_or_nothing(server: Served, request_line: bytes) -> None:
     answer = converse(server, request_line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 404 "))
 
 
-def test_a_failure_is_logged_by_kind_and_place_with_no_word_of_the_request(
+def test_a_failure_is_logged_by_kind_and_place_without_the_request(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> None:
@@ -156,7 +156,7 @@ def test_a_failure_is_logged_by_kind_and_place_with_no_word_of_the_request(
     assert SECRET not in caplog.text
 
 
-def test_no_address_query_or_password_is_ever_printed(server: Served) -> None:
+def test_no_address_query_or_password_is_ever_logged(server: Served) -> None:
     """Asks everything once more with something to look for, then looks through all that was printed in this session."""
     headers = {"Authorization": f"Basic {SECRET}", "Cookie": SECRET, "Referer": SECRET}
     for path in (*ADDRESS_PATHS, "/autodiscover/autodiscover.xml", f"/{SECRET}"):

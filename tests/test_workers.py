@@ -48,7 +48,7 @@ def _waits_for_events(pid: int) -> bool:
         return False
 
 
-def test_dead_workers_are_replaced_within_a_second_whatever_the_others_do(four: Served) -> None:
+def test_dead_workers_are_replaced_within_a_second_even_if_another_hangs(four: Served) -> None:
     stopped = four.workers()[0]
     os.kill(stopped, signal.SIGSTOP)
     # Three times, for the machine may be busy once. In the end, the stopped one is replaced as well.
@@ -75,7 +75,7 @@ def test_a_worker_that_hangs_is_replaced_within_ten_seconds(four: Served) -> Non
     assert "ERROR: a worker hangs; killing it\n" in four.printed()
 
 
-def test_a_worker_that_hangs_before_it_serves_is_replaced_too(four: Served) -> None:
+def test_a_worker_that_hangs_during_start_is_replaced(four: Served) -> None:
     (old, *_) = before = four.workers()
     os.kill(old, signal.SIGKILL)
     assert wait_until(lambda: set(four.workers()) - set(before))
@@ -84,7 +84,7 @@ def test_a_worker_that_hangs_before_it_serves_is_replaced_too(four: Served) -> N
     assert wait_until(lambda: new not in four.workers() and len(four.workers()) == 4)
 
 
-def test_workers_are_not_taken_for_hung_after_all_processes_were_stopped(four: Served) -> None:
+def test_workers_do_not_count_as_hung_after_all_processes_were_stopped(four: Served) -> None:
     """As by `docker pause`, or when a virtual machine is stopped."""
     before = four.workers()
     for pid in (*before, four.process.pid):
@@ -99,7 +99,7 @@ def test_workers_are_not_taken_for_hung_after_all_processes_were_stopped(four: S
     assert four.workers() == before
 
 
-def test_a_worker_that_loads_many_definitions_is_not_taken_for_hung(tmp_path: Path) -> None:
+def test_a_worker_that_loads_many_definitions_does_not_count_as_hung(tmp_path: Path) -> None:
     for number in range(2000):
         text = Write.TEXT.replace("example.com", f"e{number}.example").replace("example.net", f"n{number}.example")
         (tmp_path / f"{number}.xml").write_text(text)
@@ -120,7 +120,7 @@ def test_a_worker_that_dies_is_replaced_by_one_that_serves_what_was_valid_last(w
         assert "Traceback" not in served.printed()
 
 
-def test_workers_get_what_the_parent_has_validated_and_read_no_file_themselves(write: Write) -> None:
+def test_workers_get_the_validated_settings_and_read_no_file(write: Write) -> None:
     file = write()
     with serving("--definition", file, "--workers", "2") as served:
         write({"imap.example.com": "changed.example.com"})
@@ -134,7 +134,7 @@ def test_workers_get_what_the_parent_has_validated_and_read_no_file_themselves(w
         assert all("changed.example.com" in settings(served) for _ in range(10))
 
 
-def test_when_it_is_said_to_be_reloaded_every_worker_serves_it(write: Write) -> None:
+def test_every_worker_serves_the_new_settings_once_the_reload_is_reported(write: Write) -> None:
     with serving("--definition", write(), "--workers", "3") as served:
         write({"imap.example.com": "changed.example.com"})
         served.process.send_signal(signal.SIGHUP)
@@ -153,7 +153,7 @@ def test_a_reload_completes_although_a_worker_hangs(write: Write) -> None:
         assert all("changed.example.com" in settings(served) for _ in range(10))
 
 
-def test_workers_end_with_their_parent() -> None:
+def test_workers_exit_with_their_parent() -> None:
     with serving("--workers", "2") as served:
         before = served.workers()
         served.process.kill()
@@ -161,13 +161,13 @@ def test_workers_end_with_their_parent() -> None:
         assert wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in before))
 
 
-def test_a_worker_that_is_stopped_does_not_keep_the_server_from_ending(four: Served) -> None:
+def test_a_stopped_worker_does_not_delay_shutdown(four: Served) -> None:
     os.kill(four.workers()[0], signal.SIGSTOP)
     four.process.send_signal(signal.SIGTERM)
     assert four.process.wait(timeout=PATIENCE) == 0
 
 
-def test_a_hangup_sent_to_all_processes_ends_none(four: Served) -> None:
+def test_sighup_to_all_processes_ends_none(four: Served) -> None:
     before = four.workers()
     for pid in (four.process.pid, *before):
         os.kill(pid, signal.SIGHUP)
