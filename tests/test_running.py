@@ -245,3 +245,12 @@ def test_an_error_is_reported_with_its_lines_and_the_certificates_that_end_soon_
     applied.get(timeout=PATIENCE)
     assert wait_until(lambda: f"{one.certificate}: the signing certificate" in caplog.text)
     assert not state.failed
+
+
+def test_fifty_pending_reloads_are_a_single_one(write: Write) -> None:
+    requests: SimpleQueue[None] = SimpleQueue()
+    pending: SimpleQueue[int] = SimpleQueue()
+    for _ in range(50):
+        requests.put(None)
+    Reloader(requests, Sources((write(),)), lambda _: pending.put(requests.qsize()), State()).start()
+    assert pending.get(timeout=PATIENCE) == 0
