@@ -159,7 +159,7 @@ def test_a_certificate_that_has_not_begun_stops_the_start(signing_authority: Sig
 
 @pytest.mark.parametrize("options", [("--sign-cert", "x"), ("--sign-key", "x"), ("--sign-chain", "x")])
 def test_half_of_what_signing_needs_is_refused(options: tuple[str, str]) -> None:
-    assert "--sign-cert and --sign-key go together, and --sign-chain with both" in refusal(*options)
+    assert "--sign-cert needs --sign-key and vice versa; --sign-chain needs both" in refusal(*options)
 
 
 @pytest.mark.parametrize(("days", "warns"), [(10, True), (60, False)])

@@ -1,1 +1,1 @@
-"""The stylesheets that make every document; data only, a package so that `importlib.resources` finds it everywhere."""
+"""The stylesheets that make every document: a package of data files, found with `importlib.resources`."""

@@ -1,7 +1,7 @@
 <?xml version="1.0" encoding="UTF-8"?>
 <!--
-  Thunderbird's autoconfig file and its kin's (draft-ietf-mailmaint-autoconfig-06): the definition itself, without the
-  remarks in it. Placeholders stay: the client fills them. Elements that we do not know may mean something to a client.
+  The autoconfig file for Thunderbird and other clients (draft-ietf-mailmaint-autoconfig-06): the definition without its
+  comments. Clients fill the placeholders. Unknown elements are kept, because a client may understand them.
 -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
   <xsl:output method="xml" encoding="UTF-8" indent="yes"/>
@@ -14,8 +14,8 @@
   </xsl:template>
 
   <!--
-    Services at a URL: first as the draft has it since June 2026; then as Thunderbird 153 reads it (readFromXML.sys.mjs),
-    which skips elements with attributes, and Evolution (e-mail-autoconfig.c), where the last known method counts.
+    Services with a URL, twice: first in the draft's form since June 2026; then for Thunderbird 153 (readFromXML.sys.mjs),
+    which skips elements with attributes, and Evolution (e-mail-autoconfig.c), which uses the last method that it knows.
   -->
   <xsl:template match="*[@type]/authentication[. = 'Basic' or . = 'Digest']">
     <authentication system="http"><xsl:value-of select="."/></authentication>
@@ -27,7 +27,7 @@
     </authentication>
   </xsl:template>
 
-  <!-- Thunderbird 153 needs a domain, and cannot read one with an attribute. -->
+  <!-- Thunderbird 153 requires a domain, and cannot read one with an attribute. -->
   <xsl:template match="domain[@purpose][not(../domain[not(@purpose)])][not(preceding-sibling::domain)]">
     <domain><xsl:value-of select="."/></domain>
     <xsl:copy-of select="."/>

@@ -2,13 +2,13 @@
 <!--
   Outlook's settings (MS-OXDSCLI, and Microsoft's plan for providers of POP and IMAP accounts).
 
-  Outlook sends passwords only, so each server is the first of its type that takes one, or that takes none.
+  Outlook sends only passwords, so each server is the first of its type that accepts a password or needs none.
 -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"
                 xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a">
   <xsl:output method="xml" encoding="UTF-8" indent="yes"/>
 
-  <!-- Whether the username goes in: not when nobody said whose account it is. -->
+  <!-- Whether to include the username: only if the request names an address. -->
   <xsl:param name="loginname" select="false()"/>
 
   <xsl:variable name="servers" select="/clientConfig/emailProvider/*[
@@ -40,7 +40,7 @@
     </xsl:if>
   </xsl:template>
 
-  <!-- eM Client reads these: the server is a URL. -->
+  <!-- For eM Client: the server is a URL. -->
   <xsl:template match="calendar | addressbook">
     <Protocol>
       <Type>
@@ -66,9 +66,9 @@
       <xsl:if test="$loginname and username">
         <LoginName><xsl:value-of select="username"/></LoginName>
       </xsl:if>
-      <!-- Left out, it would be on. -->
+      <!-- The default is on. -->
       <SPA>off</SPA>
-      <!-- Encryption overrides SSL; Outlook 2007 knows only SSL, and takes it for implicit TLS. -->
+      <!-- Encryption overrides SSL; Outlook 2007 reads only SSL, as implicit TLS. -->
       <SSL>
         <xsl:choose>
           <xsl:when test="socketType = 'SSL'">on</xsl:when>
@@ -89,7 +89,7 @@
         </xsl:choose>
       </AuthRequired>
       <xsl:if test="self::outgoingServer">
-        <!-- Sending with the name and password of the mailbox holds only where both names are the same. -->
+        <!-- Sending with the mailbox's username and password works only if both servers use the same username. -->
         <UsePOPAuth>
           <xsl:choose>
             <xsl:when test="username = ($imap | $pop3)[1]/username">on</xsl:when>

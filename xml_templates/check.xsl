@@ -1,7 +1,7 @@
 <?xml version="1.0" encoding="UTF-8"?>
 <!--
-  The report of `bt-autoconfig check` as one self-contained page, to keep or to send on. It has no script, and nothing in it
-  is loaded from anywhere. Its input is the tree that operations/report_formats.py makes.
+  The report of `bt-autoconfig check` as one self-contained page, to keep or to send. It has no script and loads nothing.
+  Its input is the tree that operations/report_formats.py makes.
 -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
   <xsl:output method="html" encoding="UTF-8" doctype-system="about:legacy-compat"/>

@@ -2,8 +2,8 @@
 <!--
   A configuration profile for iPhone, iPad and Mac (Apple's device-management schema: TopLevel, com.apple.mail.managed).
 
-  A key whose value is not known is left out: the device then asks the person. A password never goes in. Apple's payloads
-  know no OAuth2, so each server is the first of its kind that takes a password, or takes none.
+  Keys with unknown values are left out: the device then asks the user. A profile never contains a password. Apple's
+  payloads do not support OAuth2, so each server is the first of its type that accepts a password or needs none.
 -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
   <xsl:output method="xml" encoding="UTF-8" indent="yes"
@@ -36,7 +36,7 @@
           <string>Configuration</string>
           <key>PayloadVersion</key>
           <integer>1</integer>
-          <!-- Installing the profile of the same address again replaces it; that of another address is added to it. -->
+          <!-- A profile replaces an installed one for the same address; one for another address is added. -->
           <key>PayloadIdentifier</key>
           <string><xsl:value-of select="$reversedomain"/>.email.%PROFILEUUID%</string>
           <key>PayloadUUID</key>
@@ -106,7 +106,7 @@
     <string><xsl:value-of select="hostname"/></string>
     <key><xsl:value-of select="$key"/>PortNumber</key>
     <integer><xsl:value-of select="port"/></integer>
-    <!-- TLS of either kind: the device finds out by itself whether to ask for STARTTLS. -->
+    <!-- Implicit TLS or STARTTLS: the device finds out which. -->
     <key><xsl:value-of select="$key"/>UseSSL</key>
     <xsl:choose>
       <xsl:when test="socketType = 'plain'"><false/></xsl:when>

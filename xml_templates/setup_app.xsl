@@ -69,7 +69,7 @@
     </p>
   </xsl:template>
 
-  <!-- For those who came by a link: their address can still be filled in. -->
+  <!-- For visitors who followed a link: they can still enter their address. -->
   <xsl:template name="fill-in">
     <xsl:if test="not($given)">
       <form method="post" action="{$home}{$path}" novalidate="novalidate" class="fill">
@@ -84,7 +84,7 @@
     </xsl:if>
   </xsl:template>
 
-  <!-- Apple's profile: what the device will show is said once, plainly. -->
+  <!-- Apple's profile, and what the device shows when it is installed. -->
   <xsl:template name="profile">
     <p><xsl:apply-templates select="t:text('profile_text')"/></p>
     <form method="post" action="{$root}/email.mobileconfig">
@@ -103,7 +103,7 @@
     </p>
   </xsl:template>
 
-  <!-- From a computer to the phone: this page, without an address, for an address is in no URL. -->
+  <!-- From the computer to the phone: the URL of this page, without an address, because URLs never contain one. -->
   <xsl:template name="on-the-phone">
     <figure class="elsewhere">
       <svg viewBox="0 0 %PAGEQRSIZE% %PAGEQRSIZE%" role="img" aria-label="{t:text('phone_code')}">
@@ -133,7 +133,7 @@
     </xsl:if>
   </xsl:template>
 
-  <!-- The whole account in one code; style leaves it out on phones, which cannot scan themselves. -->
+  <!-- The whole account in one QR code; the style sheet hides it on phones, which cannot scan their own screen. -->
   <xsl:template name="scan">
     <section class="elsewhere" aria-labelledby="scan-title">
       <h2 id="scan-title"><xsl:apply-templates select="t:text('scan_title')"/></h2>

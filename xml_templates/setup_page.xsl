@@ -1,9 +1,9 @@
 <?xml version="1.0" encoding="UTF-8"?>
 <!--
-  The setup page, for people whose mail app does not set itself up: one thing per page, without script.
+  The setup page, for people whose mail app does not set itself up: one step per page, without script.
 
-  A run makes one page in one language. The server gives the variables `catalogue` (the texts), `languages` and `apps`.
-  With an address every further step is a form that carries it: it is in no URL and kept nowhere.
+  A transformation makes one page in one language. The server sets the variables `catalogue` (the texts), `languages` and
+  `apps`. Every step after the address is a form that contains it: the address is in no URL and is not stored.
 -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform" xmlns:exsl="http://exslt.org/common"
                 xmlns:t="urn:setup-page:texts" extension-element-prefixes="exsl" exclude-result-prefixes="t">
@@ -19,20 +19,20 @@
   <xsl:param name="path"/>
   <!-- Whether the visitor's address is known. -->
   <xsl:param name="given" select="false()"/>
-  <!-- Whether there is a code with the whole account. -->
+  <!-- Whether there is a QR code with the whole account. -->
   <xsl:param name="scannable" select="false()"/>
-  <!-- What is wrong with what was typed, and whether there is an address to suggest instead. -->
+  <!-- What is wrong with the typed address, and whether there is an address to suggest instead. -->
   <xsl:param name="problem"/>
   <xsl:param name="suggested" select="false()"/>
   <!-- The visitor's device, by setup_apps.xml -->
   <xsl:param name="platform"/>
-  <!-- Whether there is a profile for Apple's devices, and one for POP3; whether they are signed. -->
+  <!-- Whether there is a profile for Apple devices, and one for POP3; whether they are signed. -->
   <xsl:param name="profile" select="false()"/>
   <xsl:param name="pop3profile" select="false()"/>
   <xsl:param name="signed" select="false()"/>
   <!-- The path under which the server is mounted: empty, or /mail -->
   <xsl:param name="root"/>
-  <!-- What changes in the address of style, script and icon when they do. -->
+  <!-- The part of the URLs of style, script and icon that changes whenever they do. -->
   <xsl:param name="edition"/>
 
   <xsl:variable name="provider" select="/clientConfig/emailProvider"/>
@@ -98,7 +98,7 @@
     </head>
   </xsl:template>
 
-  <!-- What the page is called: its title and its heading. -->
+  <!-- The page's title and heading. -->
   <xsl:template name="title">
     <xsl:choose>
       <xsl:when test="$app">
@@ -108,7 +108,7 @@
     </xsl:choose>
   </xsl:template>
 
-  <!-- This page in the other languages; the names are in the languages themselves. -->
+  <!-- This page in the other languages, each with its own name for itself. -->
   <xsl:template name="languages">
     <nav class="languages" aria-label="{t:text('languages_label')}">
       <ul>
@@ -129,7 +129,7 @@
     </nav>
   </xsl:template>
 
-  <!-- Whom to ask: what the definition names, in this language if it can. -->
+  <!-- The definition's links to help, with texts in this language if there are any. -->
   <xsl:template name="help">
     <xsl:if test="$provider/documentation or $webmail">
       <h2><xsl:apply-templates select="t:text('help_title')"/></h2>
@@ -154,7 +154,7 @@
     </xsl:if>
   </xsl:template>
 
-  <!-- A way to another page, which keeps the address if there is one. -->
+  <!-- A link to another page, or a form if there is an address to keep. -->
   <xsl:template name="link">
     <xsl:param name="to"/>
     <xsl:param name="text"/>

@@ -3,7 +3,7 @@
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform" xmlns:t="urn:setup-page:texts"
                 exclude-result-prefixes="t">
 
-  <!-- A card stands below "The settings to copy" or below the page's title. -->
+  <!-- A card is below "The settings to copy" or below the page's title. -->
   <xsl:variable name="card-heading">
     <xsl:choose>
       <xsl:when test="$step = 'settings'">h2</xsl:when>
@@ -11,7 +11,7 @@
     </xsl:choose>
   </xsl:variable>
 
-  <!-- The page for those who want no steps. -->
+  <!-- The page for people who want the settings without steps. -->
   <xsl:template name="all-settings">
     <xsl:call-template name="back"/>
     <h1><xsl:call-template name="title"/></h1>
@@ -25,7 +25,7 @@
     <xsl:call-template name="said"/>
   </xsl:template>
 
-  <!-- Those that an app asks for. -->
+  <!-- The settings that an app asks for. -->
   <xsl:template name="settings">
     <section id="settings" aria-labelledby="settings-title">
       <h2 id="settings-title"><xsl:apply-templates select="t:text('copy_title')"/></h2>
@@ -33,7 +33,7 @@
     </section>
   </xsl:template>
 
-  <!-- Where the script says what it has copied. -->
+  <!-- The script announces here what it has copied. -->
   <xsl:template name="said">
     <p role="status" id="status" data-copied="{t:text('copied')}" data-failed="{t:text('copy_failed')}"/>
   </xsl:template>
@@ -113,7 +113,7 @@
     </xsl:call-template>
   </xsl:template>
 
-  <!-- A value, and a button to copy it; one that depends on the address is described as long as there is none. -->
+  <!-- A value and a button to copy it. Without an address, a value that depends on it is described instead. -->
   <xsl:template name="row">
     <xsl:param name="what"/>
     <xsl:param name="value"/>

@@ -3,7 +3,7 @@
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform" xmlns:t="urn:setup-page:texts"
                 exclude-result-prefixes="t">
 
-  <!-- "What is your address?", after a mistake with what is wrong before everything else. -->
+  <!-- "What is your address?", with an error message first if there is one. -->
   <xsl:template name="address">
     <xsl:if test="$problem != ''">
       <section class="problem" role="alert" tabindex="-1" autofocus="autofocus" aria-labelledby="problem-title">
@@ -39,7 +39,7 @@
     <p><a href="{$home}setup/"><xsl:apply-templates select="t:text('address_skip')"/></a></p>
   </xsl:template>
 
-  <!-- Links to the former page named a section, /#outlook: style shows what that link is about now. -->
+  <!-- Old links name a section of the former page, such as /#outlook: the style sheet shows the apps for it. -->
   <xsl:template name="old-links">
     <xsl:for-each select="$offered">
       <xsl:variable name="old" select="@old"/>
@@ -54,7 +54,7 @@
     </xsl:for-each>
   </xsl:template>
 
-  <!-- An address of another provider: this is the wrong place, and that is all. -->
+  <!-- For another provider's address: it says only that this page is not for it. -->
   <xsl:template name="foreign">
     <h1><xsl:call-template name="title"/></h1>
     <p><xsl:apply-templates select="t:text('foreign_text')"/></p>

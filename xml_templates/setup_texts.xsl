@@ -1,10 +1,9 @@
 <?xml version="1.0" encoding="UTF-8"?>
 <!--
-  The texts of the setup page, from languages/LANGUAGE.xml, which the server gives as the variable `catalogue`.
+  The texts of the setup page, from languages/LANGUAGE.xml; the server sets them as the variable `catalogue`.
 
-  t:text(NAME) is the string or string-array of that name; a name that there is not stops the transformation. In a text, b is
-  a name that the app shows, and provider, example, address, protocol, suggestion and foreign stand for what they are
-  called.
+  t:text(NAME) is the string or string-array of that name; an unknown name stops the transformation. In a text, b is a
+  name that the app shows; provider, example, address, protocol, suggestion and foreign are replaced by their values.
 -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform" xmlns:func="http://exslt.org/functions"
                 xmlns:exsl="http://exslt.org/common" xmlns:t="urn:setup-page:texts"
@@ -29,7 +28,7 @@
     <xsl:apply-templates/>
   </xsl:template>
 
-  <!-- The items that suit what is known: `when` is address, no-address, imap-and-pop3. -->
+  <!-- The items whose condition is true: `when` is address, no-address or imap-and-pop3. -->
   <xsl:template match="resources/string-array">
     <xsl:for-each select="item[not(@when) or (@when = 'address' and $given) or (@when = 'no-address' and not($given)) or
         (@when = 'imap-and-pop3' and $imap and $pop3)]">

@@ -17,7 +17,7 @@ _COMMANDS = {
     "export": "export",
     "init": "init",
 }
-"""The commands, and the modules that they are in: the server starts without what only operators need."""
+"""The commands and their modules, imported on use: `serve` starts without the modules of the other commands."""
 
 
 class _Commands(Group):
@@ -35,11 +35,11 @@ class _Commands(Group):
 @click.group(cls=_Commands, context_settings=SETTINGS)
 @click.version_option(package_name="bt-autoconfig")
 def main() -> None:
-    """Configure every mail client from one definition of its provider's settings.
+    """Let every mail client set itself up, from one definition of the provider's settings.
 
-    Thunderbird, Outlook, iPhones and their kin ask this server how to connect; to their users an address and a password
-    are enough.
+    Thunderbird, Outlook, iPhones and other clients fetch their settings from this server. Users enter only an address
+    and a password.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8
+            stream.reconfigure(errors="backslashreplace")  # for a terminal that is not UTF-8

@@ -1,4 +1,4 @@
-"""`bt-autoconfig check`: what mail clients find for a domain, seen from outside."""
+"""`bt-autoconfig check`: check from the outside what mail clients find for a domain."""
 
 import asyncio
 import sys
@@ -35,13 +35,13 @@ from autoconfig.server import application
 from autoconfig.sources import Settings
 
 _WIDTH = 140
-"""Columns of a table that goes to no terminal."""
+"""Columns of a table that is not printed to a terminal."""
 _FORMATS = ("text", "json", "prometheus", "html")
 
 
 @dataclass(frozen=True)
 class _Options:
-    """How to check, and how to show what is found."""
+    """How to check, and how to show the results."""
 
     resolver: str | None
     url: str | None
@@ -58,14 +58,14 @@ class _Options:
     "domains",
     multiple=True,
     metavar="DOMAIN",
-    help="The same as the argument; may be given more than once.",
+    help="Same as the DOMAIN argument. Repeatable.",
 )
-@option("--resolver", metavar="IP[:PORT]", help="Use this resolver instead of the system's.")
+@option("--resolver", metavar="IP[:PORT]", help="DNS resolver to use instead of the system's.")
 @option(
     "--url",
     callback=web_address,
     metavar="URL",
-    help="Ask this server for every host, whatever the DNS says: before you publish it. The DNS is then not checked.",
+    help="Send every request to this server, to check it before you publish DNS records. The DNS is not checked.",
 )
 @option("--timeout", type=click.FloatRange(0.1, 300), default=10, show_default=True, help="Seconds for each attempt.")
 @option(
@@ -73,9 +73,9 @@ class _Options:
     type=click.FloatRange(1, 86400),
     default=600,
     show_default=True,
-    help="Seconds for the whole check; what is not finished then is unknown.",
+    help="Seconds for the whole check; unfinished checks are then unknown.",
 )
-@option("--problems", is_flag=True, help="Show only what is wrong, unknown or worth a warning.")
+@option("--problems", is_flag=True, help="Show only results that are wrong, unknown or a warning.")
 @option(
     "--format",
     "format_",
@@ -83,7 +83,7 @@ class _Options:
     type=click.Choice(_FORMATS),
     default="text",
     show_default=True,
-    help="A table, JSON, metrics for the textfile collector of Prometheus, or one HTML page to send to somebody.",
+    help="A table, JSON, metrics for Prometheus's textfile collector, or a self-contained HTML page.",
 )
 @option("--json", "json_", is_flag=True, hidden=True, help="Deprecated: use --format json.")
 @configured
@@ -99,13 +99,13 @@ def check(
     json_: bool,
     **where: Any,
 ) -> None:
-    """Check from outside what mail clients find: DNS, HTTPS, the mail servers, and each client's account.
+    """Check from the outside what mail clients find: DNS, HTTPS, the mail servers, and each client's account.
 
-    Without DOMAIN, all domains of the definitions are checked. Any other domain may be named too: a customer's, whose
-    mail a provider with a definition hosts, or one that this server has nothing to do with.
+    Without DOMAIN, all domains of the definitions are checked. DOMAIN can also be a hosted domain, or one that this
+    server does not serve.
 
-    Only requests that need no login are sent. The exit status is 0 if all is right, 1 if something is wrong, and 2 if
-    something could not be checked. The authorities trusted are the system's, or those in SSL_CERT_FILE.
+    Needs no login. The exit status is 0 if everything is right, 1 if anything is wrong, and 2 if anything could not be
+    checked. Trusts the system's certificate authorities, or those in SSL_CERT_FILE.
     """
     with explained():
         settings = sources_of(**where).read().load()
@@ -114,7 +114,7 @@ def check(
 
 
 def _named(names: Sequence[str]) -> list[str]:
-    """Return domains as lower-case A-labels, each once. Raises Refusal."""
+    """Return domains as lower-case A-labels, without duplicates. Raises Refusal for an invalid domain."""
     found: dict[str, None] = {}
     for name in names:
         try:
@@ -145,7 +145,7 @@ async def _check(settings: Settings, named: Sequence[str], options: _Options) ->
 async def _domains(
     settings: Settings, named: Sequence[str], local: Local, names: Names, options: _Options
 ) -> list[Domain]:
-    """Return the domains to check, each with the definition that is for it."""
+    """Return the domains to check, each with its definition."""
     directory = settings.directory()
     found: list[Domain] = []
     for name in named or [domain for one in settings.definitions for domain in one.domains]:
@@ -155,14 +155,14 @@ async def _domains(
         if definition:
             found.append(ServedDomain(definition, name, local, hosted=relation is not Relation.OWN))
         elif options.url:
-            raise Refusal(f"--url: {name} is in no definition, so nothing says what that server should answer")
+            raise Refusal(f"--url: {name} is in no definition, so the expected responses are unknown; add --definition")
         else:
             found.append(Domain(name))
     return found
 
 
 async def _hoster(names: Names, name: str, directory: Directory[Definition]) -> Definition | None:
-    """Return the definition of the provider to which a domain's mail goes, None when it goes elsewhere."""
+    """Return the definition of the provider that the domain's MX names, or None if there is none."""
     try:
         best = next(iter(await exchangers(names, name)), None)
     except Problem:

@@ -1,4 +1,4 @@
-"""`bt-autoconfig dns`: the DNS records to publish."""
+"""`bt-autoconfig dns`: print the DNS records to publish."""
 
 import ipaddress
 import json
@@ -19,11 +19,11 @@ from autoconfig.operations.folder import Folder, FolderError
 from autoconfig.sources import Settings, Sources
 
 _KEPT = 1024
-"""Definitions whose documents are kept. Hosted domains come in no particular order."""
+"""Number of definitions whose documents are cached: hosted domains come in no particular order."""
 
 
 class _Domain(NamedTuple):
-    """A domain whose records are to be published, and the number of its definition."""
+    """A domain to publish records for, and the number of its definition."""
 
     name: str
     definition: int
@@ -57,7 +57,7 @@ def _addresses(
     envvar="BT_AUTOCONFIG_DNS_HOST",
     callback=_hostname,
     metavar="NAME",
-    help="The hostname of this server: the records are aliases of it. Needed without --address.",
+    help="Hostname of this server, to which the records are aliases. Required without --address.",
 )
 @option(
     "--address",
@@ -65,38 +65,37 @@ def _addresses(
     multiple=True,
     callback=_addresses,
     metavar="IP",
-    help="An IPv4 or IPv6 address of this server: print A and AAAA records instead of aliases. May be given more than "
-    "once.",
+    help="IPv4 or IPv6 address of this server: print A and AAAA records instead of aliases. Repeatable.",
 )
 @option(
     "--domain",
     "domains",
     multiple=True,
     metavar="DOMAIN",
-    help="Only for this domain, which may be a hosted one. May be given more than once. Without it, all domains.",
+    help="Domain to print records for; it may be a hosted domain. Repeatable. Default: all domains.",
 )
 @option(
     "--hosted-names",
     is_flag=True,
-    help="Also publish the autoconfig., autodiscover. and ua-auto-config. hosts of hosted domains: this server has "
+    help="Also publish the autoconfig., autodiscover. and ua-auto-config. hosts of hosted domains, if this server has "
     "certificates for them.",
 )
 @option("--format", "format_", envvar="BT_AUTOCONFIG_DNS_FORMAT", type=click.Choice(["zone", "json"]), default="zone",
-        show_default=True, help="Pieces of zone files, or JSON for other tools.")  # fmt: skip
+        show_default=True, help="Zone file fragments, or JSON for other tools.")  # fmt: skip
 @option(
     "--output",
     envvar="BT_AUTOCONFIG_DNS_OUTPUT",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Write a file for each domain, DIR/DOMAIN.zone or DIR/DOMAIN.json, instead of printing. Only files that have "
-    "changed are replaced; nothing else in DIR is touched.",
+    help="Write a file for each domain, DIR/DOMAIN.zone or DIR/DOMAIN.json, instead of printing. Only changed files "
+    "are replaced; other files in DIR are left alone.",
 )
 @option(
     "--next-definition",
     "coming",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The definition that will replace this one: publish the PACC digests of both.",
+    help="Definition that will replace the current one: publish the PACC digests of both.",
 )
 @configured
 def dns(
@@ -111,7 +110,7 @@ def dns(
 ) -> None:
     """Print the DNS records to publish for every domain.
 
-    The zone format is to be included in each domain's zone file (`$INCLUDE`).
+    Include the zone format in each domain's zone file with `$INCLUDE`.
     """
     if not host and not addresses:
         raise click.UsageError("name this server: --host NAME, or --address IP")
@@ -138,7 +137,7 @@ def dns(
 
 
 def _all(settings: Settings) -> Iterator[_Domain]:
-    """Yield the domains of the definitions, and then those that they host, as far as there are lists."""
+    """Yield the domains of the definitions, then the listed hosted domains."""
     for number, definition in enumerate(settings.definitions):
         yield from (_Domain(domain, number) for domain in definition.domains)
     own = {domain for definition in settings.definitions for domain in definition.domains}
@@ -147,7 +146,7 @@ def _all(settings: Settings) -> Iterator[_Domain]:
 
 
 def _named(settings: Settings, domains: tuple[str, ...]) -> list[_Domain]:
-    """Return the domains that are asked for."""
+    """Return the domains given with --domain. Raises Refusal for a domain that is not served."""
     own = {domain: number for number, one in enumerate(settings.definitions) for domain in one.domains}
     found = []
     for domain in domains:
@@ -163,7 +162,7 @@ def _named(settings: Settings, domains: tuple[str, ...]) -> list[_Domain]:
 
 
 def _hoster(settings: Settings, domain: str, own: list[str]) -> int:
-    """Return the definition that hosts a domain, which may be any domain where there is no list."""
+    """Return the number of the definition that hosts a domain: without a list, that may be any domain."""
     hosted = settings.assigned.hosted
     owner = hosted.owner(domain)
     if owner is not None:
@@ -174,9 +173,9 @@ def _hoster(settings: Settings, domain: str, own: list[str]) -> int:
         return without_list[0]
     if without_list:
         text = f"{len(without_list)} definitions host domains; name one of them with --definition"
-        raise Refusal(f"--domain: {domain} stands in no definition, and {text}")
+        raise Refusal(f"--domain: {domain} is in no definition, and {text}")
     lists = " and in no list of hosted domains" if hosted.listed else ""
-    raise Refusal(f"--domain: {domain} stands in no definition{lists}; there are {some(own)}")
+    raise Refusal(f"--domain: {domain} is in no definition{lists}; choose from {some(own)}")
 
 
 def _print_zones(found: Iterable[tuple[str, list[Record]]]) -> None:
@@ -187,7 +186,7 @@ def _print_zones(found: Iterable[tuple[str, list[Record]]]) -> None:
 
 
 def _print_json(found: Iterable[tuple[str, list[Record]]]) -> None:
-    """Print one list, record by record: all of many thousand domains would need much memory."""
+    """Print one list, record by record: the records of many thousand domains would take too much memory."""
     separator = "[\n"
     for domain, records in found:
         for one in zones.as_json(domain, records):
@@ -211,4 +210,4 @@ def _write(path: Path, found: Iterable[tuple[str, list[Record]]], format_: str) 
                     changed += zones.write(folder, domain, records, format_)
     except FolderError as error:
         raise Refusal(str(error)) from error
-    say(f"{path}: {files} files, {changed} of them changed")
+    say(f"{path}: {files} files, {changed} changed")

@@ -1,4 +1,4 @@
-"""`bt-autoconfig export`: the documents that need no computing, as files."""
+"""`bt-autoconfig export`: write the static documents to a folder."""
 
 import asyncio
 from pathlib import Path
@@ -18,17 +18,16 @@ from autoconfig.operations.export import export as write_export
     envvar="BT_AUTOCONFIG_EXPORT_ROOT",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="Where DIR will be on the machine that serves it, for the configurations of nginx and Caddy. Default: DIR.",
+    help="Path of DIR on the machine that serves it, for the nginx and Caddy configurations. Default: DIR.",
 )
 @configured
 @signed
 def export(folder: Path, root: Path | None, **where: Any) -> None:
-    """Write the documents that need no computing to DIR, for nginx, Caddy, any other web server, or a CDN.
+    """Write the static documents to DIR, for nginx, Caddy, another web server or a CDN.
 
-    Each content is written once. DIR/manifest.json lists the hosts and paths that each file is for, with their headers;
-    nginx-http.conf, nginx-server.conf and Caddyfile serve them. Hosted domains are in none of these files. Files that
-    an earlier export wrote are replaced or removed; nothing else is touched, and symbolic links in DIR are not
-    followed.
+    Each document is written once. DIR/manifest.json lists the hosts, paths and headers of each file; nginx-http.conf,
+    nginx-server.conf and Caddyfile serve them. These files contain no hosted domains. Files from an earlier export are
+    replaced or removed; other files are left alone, and symbolic links in DIR are not followed.
     """
     with explained():
         settings = sources_of(**where).read().load()

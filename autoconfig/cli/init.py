@@ -1,4 +1,4 @@
-"""`bt-autoconfig init`: from a domain to a verified definition."""
+"""`bt-autoconfig init`: write a verified definition for a domain."""
 
 import asyncio
 import re
@@ -40,7 +40,7 @@ def _domain(_context: click.Context, _option: click.Parameter, value: str) -> st
 
 
 def _database(_context: click.Context, _option: click.Parameter, value: str) -> str:
-    """Return a URL to which a domain can be appended; one with credentials would send them as part of the name."""
+    """Return a URL to which a domain can be appended. Raises BadParameter, also for a URL with credentials."""
     try:
         parts = urlsplit(value)
         usable = parts.hostname and parts.port != 0 and parts.username is None and parts.scheme in ("http", "https")
@@ -65,15 +65,15 @@ def _database(_context: click.Context, _option: click.Parameter, value: str) -> 
     "--username",
     envvar="BT_AUTOCONFIG_INIT_USERNAME",
     type=click.Choice(USERNAME_FORMS),
-    help="What users log in with: the whole address, or what is before its @. Without it you are asked on a terminal; "
-    "otherwise the published form is taken, or the address, marked as an assumption.",
+    help="Form of the username: the whole address, or the part before the @. By default, init uses the published form, "
+    "asks on a terminal, or assumes the address and says so.",
 )
 @option(
     "--provider/--no-provider",
     envvar="BT_AUTOCONFIG_INIT_PROVIDER",
     default=None,
-    help='Write the definition of the mail provider, for all domains whose MX is the provider\'s (purpose="mx"), or '
-    "for DOMAIN alone (default).",
+    help='Write a definition for all domains whose MX records name the mail provider (purpose="mx"), or for DOMAIN '
+    "alone (default).",
 )
 @option(
     "--database",
@@ -81,14 +81,14 @@ def _database(_context: click.Context, _option: click.Parameter, value: str) -> 
     default=DATABASE,
     show_default=True,
     metavar="URL",
-    help="A database of providers, asked for the domain and the domain of its MX; it learns no address.",
+    help="Database of providers to query for the domain and the domain of its MX. No email address is sent.",
 )
-@option("--no-database", is_flag=True, help="Ask no database.")
-@option("--resolver", metavar="IP[:PORT]", help="Ask this resolver instead of the system's.")
+@option("--no-database", is_flag=True, help="Do not query a database.")
+@option("--resolver", metavar="IP[:PORT]", help="DNS resolver to use instead of the system's.")
 @option(
     "--private-addresses",
     is_flag=True,
-    help="Connect to addresses of private networks and of this machine too, wherever names and redirects lead there.",
+    help="Allow connections to private addresses and to this machine.",
 )
 @option("--timeout", type=click.FloatRange(0.1, 300), default=5, show_default=True, help="Seconds for each attempt.")
 @option(
@@ -96,7 +96,7 @@ def _database(_context: click.Context, _option: click.Parameter, value: str) -> 
     type=click.FloatRange(1, 86400),
     default=60,
     show_default=True,
-    help="Seconds for everything; the definition has what was verified by then.",
+    help="Seconds for the whole search; the definition contains what was verified by then.",
 )
 def init(
     domain: str,
@@ -111,13 +111,13 @@ def init(
     timeout: float,
     max_time: float,
 ) -> None:
-    """Find out how mail for DOMAIN works, and write a definition with the evidence for each setting.
+    """Discover the mail servers of DOMAIN, and write a definition with the evidence for each setting.
 
-    Asks what the domain publishes for mail clients, a database of providers, the DNS, and common hostnames. Then it
-    connects to every server, and writes only what it has verified. It needs no password and tries no login.
+    Looks at what the domain publishes for mail clients, a database of providers, the DNS and common hostnames. Then
+    connects to every server found, and writes only what it has verified. Needs no password and tries no login.
     """
     if output and not force and (output.exists() or output.is_symlink()):
-        raise Refusal(f"{output}: exists already; choose another --output, or replace it with --force")
+        raise Refusal(f"{output}: already exists; choose another --output, or replace it with --force")
     console = Console(stderr=True)
     try:
         names = Names(resolver, timeout, public_only=not private_addresses)
@@ -143,33 +143,33 @@ def init(
 
 @contextmanager
 def _progress(console: Console, domain: str) -> Iterator[Progress]:
-    """Show what is being done, on a terminal only."""
+    """Show progress, on a terminal only."""
     if not console.is_terminal:
         yield lambda _: None
         return
-    with console.status(Text(f"{domain}: beginning")) as status:
+    with console.status(Text(f"{domain}: starting")) as status:
         yield lambda text: status.update(Text(visible(f"{domain}: {text}")))
 
 
 def _failure(found: Found) -> list[str]:
     types = sorted({one.verified.type for one in found.servers})
     what = f"only {', '.join(types)}" if types else "no mail server that clients can use"
-    lines = [f"{found.domain}: found {what}; a definition needs one for incoming and one for outgoing mail. Tried:"]
+    lines = [f"{found.domain}: found {what}; a definition needs an incoming and an outgoing server. Tried:"]
     lines += [f"  {one}" for one in found.tried]
     lines += [f"  {one}" for one in found.remarks if one not in found.tried]
     if all("the resolver " in one or one.endswith("not finished in time") for one in found.tried):
-        return [*lines, "The DNS answers nothing: check this machine's network, or name a resolver with --resolver."]
-    return [*lines, "If you know the servers, write the definition by hand: docs/definitions.md has examples."]
+        return [*lines, "The DNS does not answer: check this machine's network, or name a resolver with --resolver."]
+    return [*lines, "If you know the servers, write the definition by hand: see the examples in docs/definitions.md."]
 
 
 def _ask(found: Found, answers: Answers) -> Answers:
-    """Ask on a terminal for what cannot be seen from outside."""
+    """Ask, on a terminal, for what cannot be discovered from outside."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return answers
     username, provider = answers.username, answers.provider
     if username is None and not found.knows_username:
         form = click.Choice(USERNAME_FORMS)
-        question = "Do users log in with the whole address, or with what is before its @ (localpart)?"
+        question = "Do users log in with the whole address, or with the part before the @ (localpart)?"
         username = click.prompt(question, type=form, default=USERNAME_FORMS[0], err=True)
     if provider is None and found.is_hosted and found.exchanger:
         base = found.exchanger.base_domain
@@ -183,7 +183,7 @@ def _save(content: bytes, output: Path | None, force: bool) -> None:
         click.echo(content, nl=False)
         return
     if not output.parent.is_dir():
-        raise Refusal(f"{output.parent}: is not a folder; make it first")
+        raise Refusal(f"{output.parent}: is not a folder; create it first")
     try:
         with Folder(output.parent) as folder:
             if not (force and folder.exists(output.name)):
@@ -191,16 +191,16 @@ def _save(content: bytes, output: Path | None, force: bool) -> None:
             elif folder.is_file(output.name):
                 folder.replace(output.name, content)
             else:
-                raise Refusal(f"{output}: is not a regular file, so it is not replaced; choose another --output")
+                raise Refusal(f"{output}: is not a regular file; choose another --output")
     except FolderError as error:
         raise Refusal(str(error)) from error
 
 
 def _report(found: Found, answers: Answers, definition: Definition, output: Path | None) -> None:
-    """Tell on stderr what was found, what is still to be seen to, and what to do next."""
+    """Print to stderr what was found, what needs attention, and what to do next."""
     say(f"{found.domain}: {f'written to {output}' if output else 'the definition is on stdout'}, with:", err=True)
     for server in found.servers:
-        guess = " (a guess: log in once to be sure)" if server.guessed else ""
+        guess = " (a guess: log in once to verify it)" if server.guessed else ""
         say(f"  {server.verified}, {', '.join(server.methods)}{guess}", err=True)
         for line in server.evidence:
             if line.startswith((WRONG, CHECK)):
@@ -208,10 +208,10 @@ def _report(found: Found, answers: Answers, definition: Definition, output: Path
     for service in found.services:
         say(f"  {service.verified.type} {service.verified.url}, {', '.join(service.verified.methods)}", err=True)
     if not answers.username and not found.knows_username:
-        say("  assumed: users log in with the whole address; --username localpart if not", err=True)
+        say("  assumed: users log in with the whole address; otherwise use --username localpart", err=True)
     if found.is_hosted and not is_provider(found, answers) and found.exchanger:
         base = found.exchanger.base_domain
-        say(f"  for {found.domain} alone; --provider if you are {base} and it is for all its customers", err=True)
+        say(f"  for {found.domain} alone; if you are {base}, --provider makes it for all your customers", err=True)
     for remark in dict.fromkeys(found.remarks):
         say(f"  left out: {remark}", err=True)
     for warning in warnings_of(definition):

@@ -1,4 +1,4 @@
-"""What the commands have in common: options, and how errors are told."""
+"""Options and error output that the commands share."""
 
 import functools
 import re
@@ -21,10 +21,10 @@ _PREFIX = "BT_AUTOCONFIG_"
 
 
 class Option(click.Option):
-    """An option that is an environment variable too, `--sign-cert` BT_AUTOCONFIG_SIGN_CERT.
+    """An option that can also be set by an environment variable: `--sign-cert` by BT_AUTOCONFIG_SIGN_CERT.
 
-    Where options of two commands have one name and not one meaning, `envvar` has the command's name in it:
-    BT_AUTOCONFIG_DNS_HOST. The values of an option that may be given more than once are separated by commas.
+    If an option means different things in two commands, `envvar` contains the command's name: BT_AUTOCONFIG_DNS_HOST.
+    A variable for a repeatable option contains its values separated by commas.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -39,7 +39,7 @@ class Option(click.Option):
 
 
 class Argument(click.Argument):
-    """An argument that may be repeated, and an environment variable too, its values separated by commas."""
+    """A repeatable argument that can also be set by an environment variable, with values separated by commas."""
 
     def value_from_envvar(self, ctx: click.Context) -> Any:
         """Return what the environment says, None when it says nothing."""
@@ -47,7 +47,7 @@ class Argument(click.Argument):
 
 
 def _listed(value: str | None) -> list[str] | None:
-    """Split a list at its commas: click itself would split some at spaces, and others at colons."""
+    """Split a list at its commas: click would split some types at spaces, and others at colons."""
     return [one for part in (value or "").split(",") if (one := part.strip())] or None
 
 
@@ -58,10 +58,10 @@ definition_option = option(
     multiple=True,
     type=click.Path(path_type=Path),
     default=[EMBEDDED],
-    show_default="the BT settings it comes with",
+    show_default="the built-in BT settings",
     metavar="FILE",
-    help="A provider's settings: a clientConfig file, as Thunderbird's public database has them, or a folder of such "
-    "files. May be given more than once; the first serves clients that name no domain.",
+    help="Provider's settings: a clientConfig file, as in Thunderbird's public database, or a folder of them. "
+    "Repeatable; clients that name no domain get the first.",
 )
 
 
@@ -77,32 +77,32 @@ hosted_domains_option = option(
     multiple=True,
     type=_ListSourceType(),
     metavar="[ID=]FILE",
-    help='A list of the domains that the definition with purpose="mx" hosts for customers, one to a line, or a folder '
-    "of such lists (.txt). ID, a definition's, says whose list it is if several host domains. May be given more than "
-    "once. Without a list, the DNS tells by their MX records.",
+    help='List of the domains that the definition with purpose="mx" hosts for customers, one per line, or a folder of '
+    "lists (.txt). ID is the definition's id, required if several definitions host domains. Repeatable. Without a "
+    "list, MX records decide.",
 )
 
 
 def configured(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that name definitions and lists."""
+    """Add the options for definitions and lists of hosted domains to a command."""
     return definition_option(hosted_domains_option(command))
 
 
 _PEM = click.Path(path_type=Path)
 _signing_options = (
-    option("--sign-cert", type=_PEM, metavar="FILE", help="Sign Apple's profiles: the signer's certificate, PEM."),
-    option("--sign-key", type=_PEM, metavar="FILE", help="Its private key, PEM without a passphrase."),
+    option("--sign-cert", type=_PEM, metavar="FILE", help="Certificate to sign Apple profiles with (PEM)."),
+    option("--sign-key", type=_PEM, metavar="FILE", help="Private key of --sign-cert (PEM, without a passphrase)."),
     option(
         "--sign-chain",
         type=_PEM,
         metavar="FILE",
-        help="The certificates that lead from it to a root, PEM; not needed when they stand in --sign-cert's file.",
+        help="Intermediate certificates of --sign-cert (PEM); not needed if the same file contains them.",
     ),
 )
 
 
 def signed(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of signing."""
+    """Add the signing options to a command."""
     for option in reversed(_signing_options):
         command = option(command)
     return command
@@ -116,17 +116,17 @@ def sources_of(
     sign_chain: Path | None = None,
     options: Options = Options(),  # noqa: B008 - it cannot change
 ) -> Sources:
-    """Return what the options name. Raises UsageError when some that go together do not."""
+    """Return the sources that the options name. Raises UsageError if a signing option is missing."""
     if (sign_cert is None) != (sign_key is None) or (sign_chain and not sign_cert):
-        raise click.UsageError("--sign-cert and --sign-key go together, and --sign-chain with both")
+        raise click.UsageError("--sign-cert needs --sign-key and vice versa; --sign-chain needs both")
     return Sources(definitions, sign_cert, sign_key, sign_chain, options, hosted_domains)
 
 
 def web_address(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    """Check an option that is the URL of a server: scheme, host and perhaps a port."""
+    """Validate an option that is the URL of a server: scheme, host and an optional port."""
     match = re.fullmatch(r"https?://(?P<host>[A-Za-z0-9.-]+)(:(?P<port>[0-9]{1,5}))?/?", value or "")
     if value and not (match and _is_host(match["host"]) and 0 < int(match["port"] or 80) < 65536):
-        raise click.BadParameter(f"{value} is not the address of a server, such as https://setup.example.com")
+        raise click.BadParameter(f"{value} is not the URL of a server, such as https://setup.example.com")
     return value
 
 
@@ -138,7 +138,7 @@ def _is_host(name: str) -> bool:
 
 
 def address_of(value: str) -> MailAddress:
-    """Read an option that is an e-mail address."""
+    """Parse an option that is an email address."""
     try:
         return MailAddress.parse(value)
     except AddressError as error:
@@ -146,26 +146,26 @@ def address_of(value: str) -> MailAddress:
 
 
 class Refusal(click.ClickException):
-    """An error whose lines say everything: shown as they are, exit status 1."""
+    """An error whose lines are printed unchanged; exit status 1."""
 
     def __init__(self, *lines: str) -> None:
         super().__init__("\n".join(map(visible, lines)))
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print it."""
+        """Print the lines."""
         click.echo(self.message, file=file or sys.stderr)
 
 
 class Group(click.Group):
-    """Commands whose errors quote arguments, file names and variables in such a way that these can be seen."""
+    """Commands whose errors show control characters in arguments, file names and variables as escapes."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        """Read the options of the group itself."""
+        """Parse the options of the group itself."""
         with _visibly():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Read the options of a command, and run it."""
+        """Parse the options of a command, and run it."""
         with _visibly():
             return super().invoke(ctx)
 
@@ -191,14 +191,14 @@ _SHOWN = 10
 
 
 def some(domains: Sequence[str]) -> str:
-    """Return domains as text; of more than ten, the first ones and how many more there are."""
+    """Return domains as text: up to ten, and the number of the rest."""
     more = f" and {len(domains) - _SHOWN:,} more" if len(domains) > _SHOWN else ""
     return ", ".join(domains[:_SHOWN]) + more
 
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Tell what cannot be served, instead of a traceback."""
+    """Turn configuration errors into a Refusal, instead of a traceback."""
     try:
         yield
     except DefinitionError as error:

@@ -1,4 +1,4 @@
-"""`bt-autoconfig render`: what clients get of a definition."""
+"""`bt-autoconfig render`: print the response that a client gets."""
 
 import sys
 from typing import Any
@@ -19,14 +19,18 @@ _FORMATS_HELP = ", ".join(f"{name} ({protocol.clients})" for name, protocol in _
 
 @click.command(
     context_settings=SETTINGS,
-    help=f"""Print the exact response that a client gets; only a signature differs each time.
+    help=f"""Print the exact response that a client gets (signatures differ each time).
 
     FORMAT is one of {_FORMATS_HELP}.""",
 )
 @click.argument("format_", metavar="FORMAT", type=click.Choice(list(_FORMATS)))
-@option("--emailaddress", type=address_of, metavar="ADDRESS", help="Address of the user; default: any user.")
-@option("--name", metavar="NAME", help="The sender's name (mobileconfig).")
-@option("--protocol", type=click.Choice(INCOMING_TYPES), help="For mobileconfig; default: imap if there is.")
+@option("--emailaddress", type=address_of, metavar="ADDRESS", help="Email address of the user. Default: any user.")
+@option("--name", metavar="NAME", help="Sender's name, for mobileconfig.")
+@option(
+    "--protocol",
+    type=click.Choice(INCOMING_TYPES),
+    help="Incoming protocol, for mobileconfig. Default: imap, or pop3 if the provider has no IMAP.",
+)
 @configured
 @signed
 def render(

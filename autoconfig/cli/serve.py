@@ -1,4 +1,4 @@
-"""`bt-autoconfig serve`."""
+"""`bt-autoconfig serve`: run the server."""
 
 import functools
 import logging
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 _SECONDS = click.FloatRange(0.1)
 _MOST_WARNINGS = 20
-"""Warnings that the start prints."""
+"""Maximum number of warnings printed at start-up."""
 
 
 def _networks(_context: click.Context, _option: click.Parameter, value: str) -> str:
@@ -63,19 +63,25 @@ def _resolver(_context: click.Context, _option: click.Parameter, value: str | No
 
 @click.command(context_settings=SETTINGS)
 @option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen on; 0: any.")
+@option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="Port to listen on; 0 for any free port.",
+)
 @configured
 @option(
     "--public-url",
     callback=web_address,
     metavar="URL",
-    help="URL of the setup page, if it is at none of the definitions' own hostnames.",
+    help="URL of the setup page, if it is not on a hostname of a definition's domain.",
 )
 @option(
     "--resolver",
     callback=_resolver,
     metavar="IP[:PORT]",
-    help="Ask this resolver for the MX records of customers' domains of which there is no list, not the system's.",
+    help="DNS resolver for the MX records of hosted domains without a list, instead of the system's.",
 )
 @signed
 @option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Number of worker processes.")
@@ -102,7 +108,7 @@ def _resolver(_context: click.Context, _option: click.Parameter, value: str | No
     type=click.IntRange(1),
     default=1000,
     show_default=True,
-    help="Maximum concurrent connections per worker; above it, the oldest idle one is closed.",
+    help="Maximum concurrent connections per worker; beyond it, the connection that has been idle longest is closed.",
 )
 @option(
     "--max-connections-per-client",
@@ -116,7 +122,7 @@ def _resolver(_context: click.Context, _option: click.Parameter, value: str | No
     type=click.IntRange(1024),
     default=16384,
     show_default=True,
-    help="Maximum bytes of the request headers, with the request line.",
+    help="Maximum bytes of the request line and headers.",
 )
 @option("--head-timeout", type=_SECONDS, default=10, show_default=True, help="Seconds to receive the request headers.")
 @option("--body-timeout", type=_SECONDS, default=10, show_default=True, help="Seconds to receive the request body.")
@@ -125,7 +131,7 @@ def _resolver(_context: click.Context, _option: click.Parameter, value: str | No
     type=click.IntRange(0),
     default=5,
     show_default=True,
-    help="Seconds to wait for the next request of a connection.",
+    help="Seconds to wait for the next request on a connection.",
 )
 @option("--drain-time", type=click.FloatRange(0), default=0, show_default=True,
         help="Seconds to keep accepting requests after SIGTERM while /readyz returns 503.")  # fmt: skip
@@ -149,8 +155,8 @@ def serve(
 ) -> None:
     """Serve settings to mail clients over HTTP, and the setup page to browsers.
 
-    SIGHUP reloads definitions, lists, certificates and keys; if one of them is invalid, the previous ones stay in use.
-    SIGTERM shuts the server down after the requests in flight.
+    SIGHUP reloads definitions, lists, certificates and keys; if any is invalid, the previous ones stay in use.
+    SIGTERM shuts the server down once the requests in flight have finished.
     """
     signals.catch()
     limits = Limits(**_pop_fields(given, Limits))
@@ -162,11 +168,11 @@ def serve(
         LimitedConfig,
         limits=limits,
         trusted_proxies=trusted_proxies,
-        log_config=None,  # it is configured already
+        log_config=None,  # logging is already configured
         timeout_graceful_shutdown=grace_time,
     )
     with ExitStack() as stack:
-        # What is broken stops the start here, once, and not in every worker.
+        # A broken configuration stops the start here, once, not in every worker.
         with explained():
             settings = sources.read().load()
             served = Application(settings) if workers == 1 else None
@@ -193,7 +199,7 @@ def serve(
             status = many.run()
     for descriptor in (1, 2):
         writer(descriptor).flush()
-    os._exit(status)  # a reload in progress is not waited for
+    os._exit(status)  # without waiting for a reload in progress
 
 
 def _serve_alone(
@@ -215,17 +221,17 @@ def _apply(many: Workers, settings: Settings) -> None:
 
 
 def _pop_fields(given: dict[str, Any], kind: type[Limits] | type[Options]) -> dict[str, Any]:
-    """Take the options out that are fields of a kind."""
+    """Remove and return the options that are fields of a class."""
     return {field.name: given.pop(field.name) for field in fields(kind) if field.name in given}
 
 
 def _warn(settings: Settings, log_format: str) -> None:
-    """Tell what was passed over, and what some clients will not be able to use."""
+    """Print what was ignored, and what some clients cannot use."""
     warnings = list(settings.warnings())
     more = warnings[_MOST_WARNINGS:]
     del warnings[_MOST_WARNINGS:]
     if more:
-        warnings.append(f"and {len(more)} more; `bt-autoconfig validate` tells all")
+        warnings.append(f"and {len(more)} more; `bt-autoconfig validate` lists all")
     for warning in warnings:
         if log_format == "json":
             logger.warning("%s", warning)
@@ -248,11 +254,11 @@ def _listen_for_prometheus(host: str, port: int, state: State) -> None:
     except OSError as error:
         problem = f"cannot listen on {host} port {port} for Prometheus: {os.strerror(error.errno or 0)}"
         raise Refusal(f"{problem}; choose others with --metrics-host and --metrics-port") from error
-    logger.info("figures for Prometheus at http://%s:%s/metrics", host, actual)
+    logger.info("metrics for Prometheus at http://%s:%s/metrics", host, actual)
 
 
 def _where(listener: socket.socket, settings: Settings, log_format: str) -> list[str]:
-    """Return the lines that tell where the server is."""
+    """Return the lines that say where the server listens, and what to try."""
     definitions = settings.definitions
     host, port = listener.getsockname()[:2]
     base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -261,16 +267,16 @@ def _where(listener: socket.socket, settings: Settings, log_format: str) -> list
     if log_format == "json":
         return [f"serving {definitions[0].display_name}{others} on {base}"]
     return [
-        f"bt-autoconfig serves {definitions[0].display_name}{others} on {base} (Ctrl-C ends it). To try it:",
+        f"bt-autoconfig serves {definitions[0].display_name}{others} on {base} (Ctrl-C to stop). To try it:",
         f"  Thunderbird  {base}/mail/config-v1.1.xml?emailaddress={address}",
         f"  Outlook      {base}/autodiscover/autodiscover.xml",
         f"  Apple        {base}/email.mobileconfig?emailaddress={address}",
-        f"  People       {base}/",
+        f"  Setup page   {base}/",
     ]
 
 
 def _announce(lines: list[str], log_format: str) -> None:
-    """Tell that the server serves: people, and systemd."""
+    """Announce to the operator and to systemd that the server is ready."""
     for line in lines:
         if log_format == "json":
             logger.info("%s", line)

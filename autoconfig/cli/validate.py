@@ -1,4 +1,4 @@
-"""`bt-autoconfig validate`: whether definitions are valid, and what they contain."""
+"""`bt-autoconfig validate`: validate definitions and summarise them."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from autoconfig.hosting import ListSource
 from autoconfig.sources import warnings_of
 
 _LONGEST = 300
-"""Characters of a line about a server."""
+"""Maximum characters of a line about a server."""
 
 
 @click.command(context_settings=SETTINGS)
@@ -27,15 +27,15 @@ _LONGEST = 300
 def validate(sources: tuple[Path, ...], hosted_domains: tuple[ListSource, ...]) -> None:
     """Validate definitions and summarise what they contain.
 
-    FILEs may be folders; without any, the built-in definition is validated. Errors are what no client could use.
-    Warnings name what was changed or left out, what is probably a mistake, and what fails with some client.
+    Each FILE is a definition or a folder of them; the default is the built-in definition. Errors are settings that no
+    client can use. Warnings are settings that were changed or left out, look unintended, or fail in some clients.
     """
     with explained():
         settings = sources_of(sources or (EMBEDDED,), hosted_domains).read().load()
     hosted = settings.assigned.hosted
     for number, definition in enumerate(settings.definitions):
         say(f"{definition.source}: valid")
-        listed = f"{hosted.count(number):,} domains of its list" if number in hosted.listed else "domains that it hosts"
+        listed = f"{hosted.count(number):,} listed domains" if number in hosted.listed else "domains that it hosts"
         others = f" and on {listed}" if definition.hosts_customer_domains else ""
         name = quote(definition.display_name)
         say(f"  {name}, for addresses on {some(definition.domains)}{others}")

@@ -1,4 +1,4 @@
-"""The client protocols: one module each, and a description of it in this list. The modules do not know each other."""
+"""The client protocols: one module and one entry in this list each. The modules do not import each other."""
 
 from typing import Any
 
@@ -13,4 +13,4 @@ PROTOCOLS: tuple[Protocol[Any], ...] = (
     pacc.PROTOCOL,
     mobileconfig.PROTOCOL,
 )
-"""Routes, `render`, `check` and `export` take from here all that they know of protocols."""
+"""The list that routes, `render`, `check` and `export` use."""

@@ -1,4 +1,4 @@
-"""Exchange ActiveSync: the part of Autodiscover that phones and the new Outlook ask for (MS-ASCMD, 2.2.1.1)."""
+"""Exchange ActiveSync: the Autodiscover schema that phones and the new Outlook request (MS-ASCMD, 2.2.1.1)."""
 
 from autoconfig.address import MailAddress
 from autoconfig.definition import Definition
@@ -18,7 +18,7 @@ class ActiveSync:
         template = Template.named("activesync.xsl")
 
         def settings(definition: Definition) -> Document | None:
-            # Few providers have it: the stylesheet need not run for the others.
+            # Few providers have ActiveSync; the stylesheet does not run for the rest.
             has = any(service.type == "activeSync" for service in definition.services)
             return template.required_document(definition.settings, ADDRESS_PLACEHOLDERS) if has else None
 
@@ -26,7 +26,7 @@ class ActiveSync:
         self.schema = Schema(frozenset({REQUEST_NAMESPACE}), frozenset({RESPONSE_SCHEMA}), self._settings)
 
     def render(self, address: MailAddress) -> bytes:
-        """Return the settings for an address. Raises NotServedError if its provider is not served or has none."""
+        """Return the settings for an address. Raises NotServedError if its domain has none."""
         settings = self._settings(address, b"")
         if settings is None:
             raise NotServedError("this provider has no ActiveSync")
@@ -39,7 +39,7 @@ class ActiveSync:
 
 def _rendered(activesync: ActiveSync, address: MailAddress | None) -> bytes:
     if address is None:
-        raise NotServedError("ActiveSync settings hold an address; give one with --emailaddress")
+        raise NotServedError("ActiveSync settings contain an address; give one with --emailaddress")
     return activesync.render(address)
 
 

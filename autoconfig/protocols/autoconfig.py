@@ -1,4 +1,4 @@
-"""Thunderbird's autoconfig and its kin's (draft-ietf-mailmaint-autoconfig-06)."""
+"""Autoconfig, for Thunderbird and other clients (draft-ietf-mailmaint-autoconfig-06)."""
 
 from functools import partial
 from urllib.parse import quote
@@ -18,10 +18,10 @@ WELL_KNOWN_PATH = "/.well-known/autoconfig/mail/config-v1.1.xml"
 
 
 class _File:
-    """One provider's file. Its placeholders are the client's to fill (section 3.8), but for a domain in host names."""
+    """One provider's file. The client fills its placeholders (section 3.8), except for a domain in hostnames."""
 
     def __init__(self, template: Template, definition: Definition) -> None:
-        # Clients need not fill placeholders outside username; the domain is no secret and no person's.
+        # Clients need not fill placeholders outside username. The domain is neither secret nor personal.
         root = definition.root
         places = root.iter("hostname", "url", "ewsURL", "easURL", "owaURL")
         in_host_names = any("%EMAILDOMAIN%" in (place.text or "") for place in places)
@@ -36,8 +36,8 @@ class _File:
 
 
 def _responses(body: bytes) -> tuple[StaticResponse, StaticResponse]:
-    """Return the answers to a URL without and with an address: the latter stays out of caches that others share."""
-    # Web clients ask too, from any origin; there is nothing private in the file.
+    """Return the responses to a URL without and with an address: the latter stays out of shared caches."""
+    # Web clients fetch the file from any origin; nothing in it is private.
     headers = {"Access-Control-Allow-Origin": "*"}
     return (
         StaticResponse(body, "text/xml", headers | {"Cache-Control": "public, max-age=3600"}),
@@ -48,27 +48,27 @@ def _responses(body: bytes) -> tuple[StaticResponse, StaticResponse]:
 class Autoconfig:
     """`GET …/config-v1.1.xml[?emailaddress=ADDRESS]`.
 
-    The answer does not depend on who asks: whether a mailbox exists is nobody's business (section 6.3). It needs no
-    address, as Thunderbird for Android sends none; the host says then whose settings are meant.
+    All users of a provider get the same file: it must not reveal whether a mailbox exists (section 6.3). Without an
+    address, as from Thunderbird for Android, the request's host identifies the provider.
     """
 
     def __init__(self, definitions: Directory[Definition]) -> None:
         self.files = definitions.each(partial(_File, Template.named("autoconfig.xsl")))
 
     def render(self, address: MailAddress | None = None) -> bytes:
-        """Return what is served for an address. Raises NotServedError when its domain is not."""
+        """Return the file for an address. Raises NotServedError if its domain is not served."""
         file, domain = self.files.find(address)
         return file.render(domain)
 
     def respond(self, request: Request) -> Response:
-        """Answer a request."""
+        """Respond to a request."""
         if (plain := plain_address(request)) and (own := self.files.known(plain.domain)):
             return own.response(plain.domain, personal=True)
         try:
             address = Fields(request.query).address() if request.query else None
             personal = address is not None
         except HTTPException:
-            # FairEmail does not encode addresses: one with & arrives in pieces. The host tells enough without it.
+            # FairEmail does not encode addresses, so one with & arrives in pieces. The host identifies the provider.
             if self.files.domain_of(request.host) is None:
                 raise
             address, personal = None, True
@@ -76,7 +76,7 @@ class Autoconfig:
         return file.response(domain, personal=personal)
 
     def respond_as_database(self, request: Request) -> Response:
-        """Answer `GET /v1.1/DOMAIN`, as clients ask a database of providers (section 4.2)."""
+        """Respond to `GET /v1.1/DOMAIN`, the request to a database of providers (section 4.2)."""
         try:
             domain = ascii_domain(request.parameters["domain"])
         except ValueError as error:
@@ -98,9 +98,9 @@ PROTOCOL = Protocol(
     paths=(
         Path(PATH, Autoconfig.respond, exported_at=("autoconfig.",)),
         Path(WELL_KNOWN_PATH, Autoconfig.respond, exported_at=("", "autoconfig.")),
-        # as later drafts call it
+        # The name in later drafts.
         Path("/.well-known/mail-v1.xml", Autoconfig.respond, exported_at=("", "autoconfig.")),
-        # Android Nine
+        # Requested by Nine for Android.
         Path("/v1.1/mail/config-v1.1.xml", Autoconfig.respond, exported_at=("autoconfig.",)),
         Path("/v1.1/{domain}", Autoconfig.respond_as_database, name="database", exported_at=("autoconfig.",)),
     ),

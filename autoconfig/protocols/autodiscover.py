@@ -1,4 +1,4 @@
-"""Outlook's Autodiscover (MS-OXDSCLI) in its first form, POX: plain old XML."""
+"""Outlook's Autodiscover, version 1 (MS-OXDSCLI): POX, "plain old XML"."""
 
 import codecs
 import re
@@ -19,16 +19,16 @@ from autoconfig.templates import ADDRESS_PLACEHOLDERS, DOMAIN_PLACEHOLDERS, Temp
 
 PATH = AUTODISCOVER_PATH
 
-# Microsoft's page for providers misprints http as https, and clients followed it.
+# Microsoft's page for providers misprints http as https, and some clients follow it.
 _SCHEMAS = "://schemas.microsoft.com/exchange/autodiscover/outlook/"
 _REQUEST_NAMESPACES = frozenset({f"http{_SCHEMAS}requestschema/2006", f"https{_SCHEMAS}requestschema/2006"})
 _RESPONSE_SCHEMAS = frozenset({f"http{_SCHEMAS}responseschema/2006a", f"https{_SCHEMAS}responseschema/2006a"})
 
-# Fetches nothing and expands nothing. libxml2's own limits hold: elements 256 deep, entities no bomb.
+# Fetches and expands nothing. libxml2's own limits apply: elements nest at most 256 deep, no entity bombs.
 _PARSER = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
 _DECLARED_ENCODING = re.compile(r"""^\ufeff?<\?xml[^>]*\bencoding\s*=\s*["']([A-Za-z0-9._-]+)""")
-# How a document starts in an encoding that its first bytes give away (XML 1.0, appendix F).
-_TELLING_STARTS = {
+# The first bytes of documents, by encoding, where they identify it (XML 1.0, appendix F).
+_ENCODING_SIGNATURES = {
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
@@ -37,7 +37,7 @@ _TELLING_STARTS = {
 }
 
 
-# The request as Outlook and Thunderbird write it, with a plain address. The parser would find the same in it.
+# The request as Outlook and Thunderbird write it, with a plain address. The parser gives the same result.
 _PLAIN_REQUEST = re.compile(
     rb"""(?:<\?xml version="1\.0" encoding="(?i:utf-8)" ?\?>)?[ \t\r\n]*"""
     rb"""<Autodiscover xmlns="%b">[ \t\r\n]*<Request>[ \t\r\n]*"""
@@ -54,12 +54,12 @@ _PLAIN_REQUEST = re.compile(
 
 _PERSONAL = ResponseKind("text/xml", {"Cache-Control": "no-store"})
 _REFUSAL = ResponseKind("text/xml", {"Cache-Control": "no-store"}, refusal=True)
-"""Errors too are answered with 200, or Outlook would not read them."""
+"""Errors have status 200 too, or Outlook would not read them."""
 _GENERAL = ResponseKind("text/xml", {"Cache-Control": "public, max-age=3600"})
 
 
 class AutodiscoverError(Exception):
-    """What is answered instead of settings: an ErrorCode (MS-OXDSCLI) and a message with it."""
+    """The error that a client gets instead of settings: an ErrorCode (MS-OXDSCLI) and its message."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -69,26 +69,26 @@ class AutodiscoverError(Exception):
 class Autodiscover:
     """`POST` and `GET /autodiscover/autodiscover.xml`.
 
-    Errors are XML with status 200, for any other status makes Outlook give the host up. What comes over plain http to
-    an autodiscover host is redirected to https. `Authorization` is never looked at: Thunderbird sends passwords in it.
+    Errors are XML with status 200: any other status makes Outlook give up on the host. Requests over plain http to an
+    autodiscover host are redirected to https. `Authorization` is never read: Thunderbird sends passwords in it.
     """
 
     def __init__(self, definitions: Directory[Definition], schemas: Sequence[Schema] = ()) -> None:
-        """Take the schemas that are answered besides Outlook's."""
+        """Prepare the responses; `schemas` are served besides Outlook's."""
         self._schemas = (Schema(_REQUEST_NAMESPACES, _RESPONSE_SCHEMAS, self.render), *schemas)
         self._settings = definitions.each(partial(_Settings, Template.named("autodiscover.xsl")))
         placeholders = ("TIME", "ID", "ERRORCODE", "MESSAGE")
         self._error = Template.named("autodiscover_error.xsl").required_document(
             definitions.first.settings, placeholders
         )
-        # The specification wants a number of the server; this one is of the provider, the same on all of its machines.
+        # The specification requires a number for the server; this one identifies the provider, on all its machines.
         self._id = str(zlib.crc32(definitions.first.id.encode()))
 
     def render(self, address: MailAddress | None = None, host: bytes = b"") -> bytes:
-        """Return the settings for an address; without one those of the host that was asked, without LoginName.
+        """Return the settings for an address; without one, those for the request's host, without LoginName.
 
-        Raises AutodiscoverError 500 when the address's domain is not served, or no server of the provider takes what
-        Outlook can send.
+        Raises AutodiscoverError 500 if the address's domain is not served, or if no server of the provider accepts
+        Outlook's authentication methods.
         """
         try:
             settings, domain = self._settings.find(address, host)
@@ -97,7 +97,7 @@ class Autodiscover:
         return settings.render(address, domain)
 
     def respond(self, request: Request) -> Response:
-        """Answer a request."""
+        """Respond to a request."""
         if domain := self._redirected(request):
             location = f"https://autodiscover.{domain}{PATH}"
             return Response(ResponseKind("text/plain", {"Location": location, "Cache-Control": "no-store"}, 302), b"")
@@ -108,18 +108,18 @@ class Autodiscover:
                     if own := self._settings.known(address.domain):
                         return Response(_PERSONAL, own.render(address, address.domain))
                 return Response(_PERSONAL, self._answer(request.body, request.host))
-            # So ask Delta Chat, and Outlook when its POST has failed.
+            # Delta Chat sends a GET; so does Outlook after its POST has failed.
             return Response(_GENERAL, self.render(None, request.host))
         except AutodiscoverError as error:
-            # Seven digits after the point, as .NET writes them.
+            # Seven decimal places, as .NET writes them.
             time = f"{datetime.now(UTC):%H:%M:%S.%f}0"
             placeholders = {"TIME": time, "ID": self._id, "ERRORCODE": str(error.code), "MESSAGE": str(error)}
             return Response(_REFUSAL, self._error.fill(placeholders))
 
     def _answer(self, body: bytes, host: bytes) -> bytes:
-        """Return the settings that a POSTed request is about, in the first schema that it accepts and that there is.
+        """Return the settings for a POSTed request, in the first schema that it accepts and the provider has.
 
-        Raises AutodiscoverError.
+        Raises AutodiscoverError if there are none.
         """
         address, schemas = read_request(body, self._schemas)
         for schema in schemas:
@@ -132,10 +132,10 @@ class Autodiscover:
         raise AutodiscoverError(601, "The requested schema is not offered here.")
 
     def _redirected(self, request: Request) -> str | None:
-        """Return the domain to whose host Outlook is redirected, from plain http on an autodiscover host of ours.
+        """Return the domain whose autodiscover host a plain http request is redirected to, or None.
 
-        Outlook has found no settings at https on that host before it asks here. A customer's may have no certificate,
-        so its clients go to their provider's.
+        Outlook tries http only after https on the same host has failed. A customer's host may have no certificate, so
+        Outlook is redirected to the provider's host.
         """
         if request.scheme != "http" or not request.host.lower().startswith(b"autodiscover."):
             return None
@@ -159,9 +159,9 @@ class _Settings:
 
 
 def read_request(body: bytes, offered: Sequence[Schema]) -> tuple[MailAddress, list[Schema]]:
-    """Return the address that a POSTed request is about, and those of the schemas offered that it accepts.
+    """Return the address in a POSTed request, and the offered schemas that it accepts.
 
-    Raises AutodiscoverError 600 when it is no such request, and 601 when it accepts no schema that is offered.
+    Raises AutodiscoverError 600 if the request is invalid, and 601 if it accepts none of the schemas.
     """
     fields = _read_fields(body, frozenset().union(*(one.requests for one in offered)))
     schemas = [schema for schema in fields.get("AcceptableResponseSchema", ()) if schema]
@@ -183,8 +183,11 @@ def read_request(body: bytes, offered: Sequence[Schema]) -> tuple[MailAddress, l
 
 
 def _read_fields(body: bytes, namespaces: frozenset[str]) -> dict[str, list[str]]:
-    """Return the texts of what stands in Autodiscover/Request, in one of some namespaces, by element name."""
-    for start, encoding in _TELLING_STARTS.items():
+    """Return the texts of the elements in Autodiscover/Request, by name, if its namespace is one of `namespaces`.
+
+    Raises AutodiscoverError 600 if the request is invalid.
+    """
+    for start, encoding in _ENCODING_SIGNATURES.items():
         if body.startswith(start):
             declared = _DECLARED_ENCODING.match(body[:200].decode(encoding, "ignore"))
             if declared and not encoding.startswith(declared[1].lower()):
@@ -197,7 +200,7 @@ def _read_fields(body: bytes, namespaces: frozenset[str]) -> dict[str, list[str]
         raise AutodiscoverError(600, "The request has a DOCTYPE.")
     namespace, _, name = str(root.tag).removeprefix("{").rpartition("}")
     if name != "Autodiscover" or namespace not in namespaces:
-        raise AutodiscoverError(600, "The request is no Autodiscover of a request schema that is known here.")
+        raise AutodiscoverError(600, "The request is not an Autodiscover request of a supported schema.")
     fields: dict[str, list[str]] = {}
     prefix = f"{{{namespace}}}"
     for request in root.iterchildren(f"{prefix}Request"):
@@ -207,7 +210,7 @@ def _read_fields(body: bytes, namespaces: frozenset[str]) -> dict[str, list[str]
 
 
 def request_for(address: MailAddress) -> bytes:
-    """Return what Outlook POSTs for the settings of an address."""
+    """Return the body that Outlook POSTs to get the settings for an address."""
     return autodiscover_request(address, f"http{_SCHEMAS}requestschema/2006", f"http{_SCHEMAS}responseschema/2006a")
 
 

@@ -1,4 +1,4 @@
-"""Outlook's Autodiscover in its second form, JSON: it tells the URL of another protocol."""
+"""Outlook's Autodiscover, version 2: JSON with the URL of another protocol."""
 
 import json
 from urllib.parse import quote
@@ -18,18 +18,18 @@ PATH = "/autodiscover/autodiscover.json"
 class AutodiscoverV2:
     """`GET /autodiscover/autodiscover.json?Email=ADDRESS&Protocol=AutodiscoverV1`, or ActiveSync or EWS.
 
-    The address may stand in the path instead, `…/autodiscover.json/v1.0/ADDRESS?Protocol=…`. Other fields, such as
-    RedirectCount, do not matter, nor does letter case (Outlook 16 asks for `Autodiscoverv1`).
+    The address may be in the path instead: `…/autodiscover.json/v1.0/ADDRESS?Protocol=…`. Other fields, such as
+    RedirectCount, are ignored, and so is letter case (Outlook 16 sends `Autodiscoverv1`).
     """
 
     def __init__(self, definitions: Directory[Definition]) -> None:
-        # Only what is asked for: the definitions themselves are no longer needed once documents are made of them.
+        # Only the URLs, so that the definitions can be freed once the documents are made.
         self._urls = definitions.each(_urls)
 
     def render(self, address: MailAddress | None = None, protocol: str = "AutodiscoverV1", host: bytes = b"") -> bytes:
-        """Return where an address, or anyone at a host, finds a protocol; its name may be in any letter case.
+        """Return the URL of a protocol, named in any letter case, for an address or, without one, for a host.
 
-        Raises NotServedError when the address's domain is not served, or the provider does not have the protocol.
+        Raises NotServedError if the address's domain is not served, or if the provider does not have the protocol.
         """
         urls, domain = self._urls.find(address, host)
         if protocol.lower() == "autodiscoverv1":
@@ -47,7 +47,7 @@ class AutodiscoverV2:
         raise _NotOfferedError
 
     def respond(self, request: Request) -> Response:
-        """Answer a request."""
+        """Respond to a request."""
         fields = Fields(request.query)
         try:
             in_path = request.parameters.get("address")
@@ -73,7 +73,7 @@ class _NotOfferedError(NotServedError):
 
 
 def _urls(definition: Definition) -> dict[str, tuple[str, str]]:
-    """Return the names and URLs of Exchange's protocols that a provider has, by the name in lower case."""
+    """Return the names and URLs of a provider's Exchange protocols, by name in lower case."""
     names = {"activeSync": "ActiveSync", "ews": "EWS"}
     found: dict[str, tuple[str, str]] = {}
     for service in definition.services:
@@ -96,7 +96,7 @@ def _error(status: int, code: str, message: str) -> Response:
 
 
 def _probes(address: MailAddress, _another: MailAddress) -> list[Probe]:
-    query = f"Email={quote(str(address))}&Protocol=Autodiscoverv1&RedirectCount=1"  # as Outlook 16 asks
+    query = f"Email={quote(str(address))}&Protocol=Autodiscoverv1&RedirectCount=1"  # as Outlook 16 sends it
     return [Probe("autodiscover.", (Ask(f"{PATH}?{query}"),), "with an address")]
 
 

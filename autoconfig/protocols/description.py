@@ -1,4 +1,4 @@
-"""What the rest of the program knows of a client protocol: routes, `render`, `check` and `export` need nothing else."""
+"""The description of a client protocol, which is all that routes, `render`, `check` and `export` use of it."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,50 +20,50 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Path(Generic[T]):
-    """A path of a protocol; it may have parameters, `/v1.1/{domain}`, as Starlette writes them."""
+    """A path of a protocol; it may have parameters in Starlette's notation: `/v1.1/{domain}`."""
 
     path: str
     respond: Callable[[T, Request], Response | Awaitable[Response]]
     methods: tuple[str, ...] = ("GET", "HEAD")
     any_case: bool = False
-    """Whether clients ask for it in other letter cases too: /Autodiscover/, /AutoDiscover/."""
+    """Whether clients request it in other letter cases too: /Autodiscover/, /AutoDiscover/."""
     name: str | None = None
-    """What logs and metrics call it, if not by the protocol's name."""
+    """Its name in logs and metrics, if not the protocol's."""
     exported_at: tuple[str, ...] = ()
-    """Prefixes of the hosts at which `export` writes it: the response to a GET is the same for every client there."""
+    """Prefixes of the hosts for which `export` writes it: every client gets the same response to a GET there."""
 
 
 class Wanted(NamedTuple):
-    """What `render` is to render: the options of the command. A protocol ignores those that it has no use for."""
+    """The options of the `render` command. A protocol ignores those that do not apply to it."""
 
     address: MailAddress | None = None
     name: str | None = None
-    """The sender's."""
+    """The sender's name."""
     protocol: str | None = None
     """imap or pop3."""
 
 
 class Ask(NamedTuple):
-    """A request that `check` sends: GET a path, which may have a query, or POST a body of XML to it."""
+    """A request that `check` sends: GET a path (and query), or POST an XML body to it."""
 
     path: str
     body: bytes | None = None
 
 
 class Probe(NamedTuple):
-    """Requests that `check` sends to PREFIXDOMAIN; together they are one line of its report."""
+    """Requests that `check` sends to PREFIXDOMAIN and reports in one line."""
 
     prefix: str
     asks: tuple[Ask, ...]
     note: str = ""
-    """What the report says beside the URL."""
+    """Text next to the URL in the report."""
 
 
 class Schema(NamedTuple):
-    """A kind of request that is POSTed to Autodiscover's one path: Outlook's, mobile devices'.
+    """A kind of Autodiscover request, such as Outlook's or ActiveSync's: all of them are POSTed to one path.
 
     `requests` are the namespaces of its requests, `responses` the values of AcceptableResponseSchema that it can
-    satisfy, and `render` returns the settings for an address asked for at a host, None when the provider has none.
+    satisfy. `render` returns the settings for an address, from a request's host, or None if the provider has none.
     """
 
     requests: frozenset[str]
@@ -72,7 +72,7 @@ class Schema(NamedTuple):
 
 
 def autodiscover_request(address: MailAddress, namespace: str, response: str) -> bytes:
-    """Return what a client POSTs to Autodiscover for the settings of an address: namespace and schema as in Schema."""
+    """Return the body that a client POSTs to Autodiscover for an address; `namespace` and `response` as in Schema."""
     text = escape(str(address))
     return (
         f'<Autodiscover xmlns="{namespace}"><Request><EMailAddress>{text}</EMailAddress>'
@@ -82,28 +82,28 @@ def autodiscover_request(address: MailAddress, namespace: str, response: str) ->
 
 @dataclass(frozen=True)
 class Protocol(Generic[T]):
-    """One protocol by which clients get settings.
+    """A protocol by which clients get settings.
 
-    `make` makes what serves it: from then on a request is a lookup. It raises TemplateError for a broken stylesheet.
+    `make` returns the object that serves it, with everything prepared. It raises TemplateError for a broken stylesheet.
     """
 
     name: str
-    """What `render`, logs and metrics call it."""
+    """Its name in `render`, logs and metrics."""
     clients: str
-    """Who uses it."""
+    """The clients that use it."""
     make: Callable[["Parts"], T]
     paths: tuple[Path[T], ...] = ()
     render: Callable[[T, Wanted], bytes] | None = None
-    """How `render` gets the document. Raises NotServedError or AutodiscoverError."""
+    """Returns the document for `render`. Raises NotServedError or AutodiscoverError."""
     probes: Callable[[MailAddress, MailAddress], Iterable[Probe]] | None = None
-    """What `check` sends, for two addresses of a domain; a probe whose first response is no document is left out."""
+    """Returns what `check` sends for two addresses of a domain; it skips a probe whose first response is an error."""
     schema: Callable[[T], Schema] | None = None
-    """Its part in Autodiscover, for a protocol that has no path of its own."""
+    """Its Autodiscover schema, for a protocol without a path."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What protocols are made of; each is made once."""
+    """What protocols are made from, and the objects that serve them; each is made once."""
 
     definitions: Directory[Definition]
     protocols: Sequence[Protocol[Any]]
@@ -111,12 +111,12 @@ class Parts:
     _made: dict[str, Any] = field(default_factory=dict)
 
     def made(self, protocol: Protocol[T]) -> T:
-        """Return what serves a protocol."""
+        """Return the object that serves a protocol."""
         if protocol.name not in self._made:
             self._made[protocol.name] = protocol.make(self)
         served: T = self._made[protocol.name]
         return served
 
     def schemas(self) -> list[Schema]:
-        """Return the parts that protocols have in Autodiscover."""
+        """Return the Autodiscover schemas of the protocols."""
         return [one.schema(self.made(one)) for one in self.protocols if one.schema]

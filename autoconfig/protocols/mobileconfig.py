@@ -23,17 +23,17 @@ from autoconfig.templates import ADDRESS_PLACEHOLDERS, DOMAIN_PLACEHOLDERS, Docu
 PATH = "/email.mobileconfig"
 _MEDIA_TYPE = "application/x-apple-aspen-config"
 _MAX_KEPT = 1024
-"""Responses with a profile without an address that are kept ready: about 10 MB at most, signed 20 MB."""
+"""Maximum number of cached profiles without an address: about 10 MB, or 20 MB if signed."""
 MAX_NAME = 256
-"""Characters in a sender's name."""
+"""Maximum characters in a sender's name."""
 
 _UUIDS = frozenset({"PROFILEUUID", "IMAPUUID", "POP3UUID", "CALDAVUUID", "CARDDAVUUID"})
-"""The holes for identifiers that are the same for the same account every time: a profile replaces its predecessor."""
+"""The placeholders for identifiers that are stable for an account, so that a new profile replaces the old one."""
 _PLACEHOLDERS = _UUIDS | {"REALNAME"}
 
 
 class _Variant(NamedTuple):
-    """Which document is meant: the protocol, and whether the address and the sender's name are known."""
+    """The key of a document: the protocol, and whether the address and the sender's name are known."""
 
     protocol: str
     emailaddress: bool
@@ -41,7 +41,7 @@ class _Variant(NamedTuple):
 
 
 class _Profiles:
-    """One provider's profiles: for each protocol, with and without an address, with and without a sender's name."""
+    """One provider's profiles: one for each protocol, with and without an address and a sender's name."""
 
     def __init__(self, template: Template, definition: Definition) -> None:
         provider = uuid5(NAMESPACE_DNS, definition.id).bytes
@@ -54,7 +54,7 @@ class _Profiles:
         self._documents: dict[_Variant, Document | None] = {}
 
     def prepare(self) -> None:
-        """Make all documents, each of which is otherwise made when it is first asked for."""
+        """Make all documents now; otherwise each is made on its first use."""
         for variant in product(INCOMING_TYPES, (False, True), (False, True)):
             self._document(_Variant(*variant))
 
@@ -70,7 +70,7 @@ class _Profiles:
 
     @cached_property
     def protocols(self) -> list[str]:
-        """The protocols for which there is a profile."""
+        """The protocols that have a profile."""
         return [one for one in INCOMING_TYPES if self._document(_Variant(one, emailaddress=True))]
 
     def render(self, address: MailAddress | None, domain: str, name: str | None, protocol: str | None) -> bytes:
@@ -83,12 +83,12 @@ class _Profiles:
         return document.fill(placeholder_values(address, domain) | {"REALNAME": name or ""} | uuids)
 
     def general(self, profile: bytes) -> StaticResponse:
-        """Return the response with a profile without address and name, which is the same for every client."""
+        """Return the response with a profile without an address or name, which is the same for every client."""
         return StaticResponse(profile, _MEDIA_TYPE, self._headers | {"Cache-Control": "public, max-age=3600"})
 
 
 def _uuid(prefix: "hashlib._Hash", account: str) -> str:
-    """Return the UUIDv5 (RFC 9562, section 5.5) of an account, where `prefix` has hashed namespace and purpose."""
+    """Return the UUIDv5 (RFC 9562, section 5.5) of an account; `prefix` is the hash of namespace and purpose."""
     hashed = prefix.copy()
     hashed.update(account.encode())
     digits = hashed.hexdigest().upper()
@@ -100,8 +100,7 @@ class Mobileconfig:
     """`GET` and `POST /email.mobileconfig`.
 
     Fields, all optional: `emailaddress`, `name` (the sender's, at most 256 characters) and `protocol` (imap or pop3;
-    imap is the default unless the provider has only POP3). Without a `signer` they are not
-    signed.
+    the default is imap, or pop3 if the provider has no IMAP). Without a `signer`, profiles are not signed.
     """
 
     def __init__(self, definitions: Directory[Definition], signer: Signer | None = None) -> None:
@@ -118,22 +117,22 @@ class Mobileconfig:
         return self._signer is not None
 
     def protocols(self, definition: Definition) -> Sequence[str]:
-        """Return the protocols for which a definition that is served has a profile: imap, pop3, both or none."""
+        """Return the protocols that have a profile for a served definition: imap, pop3, both or none."""
         profiles = self._profiles.own(definition.domains[0])
         return profiles.protocols if profiles else ()
 
     def render(self, address: MailAddress | None = None, name: str | None = None, protocol: str | None = None) -> bytes:
-        """Return the profile for an address, if any, and a sender's name, if any.
+        """Return the profile for an optional address and an optional sender's name.
 
-        Raises NotServedError when the address's domain is not served, or the provider has nothing that an Apple device
-        can use over `protocol`, which is imap, pop3 or None for the default.
+        `protocol` is imap, pop3 or None for the default. Raises NotServedError if the address's domain is not served,
+        or if the provider has no settings for `protocol` that Apple devices can use.
         """
         profiles, domain = self._profiles.find(address)
         profile = profiles.render(address, domain, name, protocol)
         return self._signer.sign(profile) if self._signer else profile
 
     def respond(self, request: Request) -> Response | Awaitable[Response]:
-        """Respond to a request; a signature takes time."""
+        """Respond to a request; the result is awaitable if the profile has to be signed."""
         address, name, protocol = plain_address(request), None, None
         if address is None or self._profiles.known(address.domain) is None:
             fields = Fields.of(request)
@@ -155,7 +154,7 @@ class Mobileconfig:
         return keep(body) if self._signer is None else self._sign(self._signer, body, keep)
 
     def _keep(self, profiles: _Profiles, domain: str, protocol: str | None, profile: bytes) -> Response:
-        """Return the response with a profile without address and name, and keep it for the next request."""
+        """Return the response with a profile without an address or name, and cache it."""
         if len(self._general) >= _MAX_KEPT:
             self._general.clear()
         response = self._general[domain, protocol] = profiles.general(profile)
@@ -170,7 +169,7 @@ class Mobileconfig:
 
 
 def _probes(address: MailAddress, another: MailAddress) -> list[Probe]:
-    # A profile has an address in it: two are asked for, in case a cache mixes them up.
+    # A profile contains an address: requesting two detects a cache that mixes them up.
     personal = (Ask(f"{PATH}?emailaddress={quote(str(one))}") for one in (address, another))
     return [Probe("autoconfig.", (Ask(PATH), *personal))]
 

@@ -1,4 +1,4 @@
-"""The IETF's coming way: PACC (draft-ietf-mailmaint-pacc-03; of -04 we could read the first page only)."""
+"""PACC, the IETF's future standard (draft-ietf-mailmaint-pacc-03; of -04 we could read only the first page)."""
 
 import json
 from typing import Any
@@ -13,17 +13,17 @@ from autoconfig.responses import Response, StaticResponse
 PATH = "/.well-known/user-agent-configuration.json"
 
 _NAMES = {"imap": "imap", "pop3": "pop3", "smtp": "submit"}
-"""What PACC calls mail servers. It can say nothing of them but the host: it means implicit TLS on the default port."""
+"""PACC's names for mail servers. It gives only their host, which implies implicit TLS on the default port."""
 _LONGEST_NAME, _LONGEST_SHORT_NAME = 60, 20
-"""Characters; a longer name is cut, a longer short name left out."""
+"""Maximum characters; a longer name is truncated, a longer short name omitted."""
 _MAX_KEPT = 100
-"""Domains whose responses each definition keeps ready."""
+"""Maximum number of cached responses per definition, one per domain."""
 _HEADERS = {"Cache-Control": "public, max-age=3600", "Access-Control-Allow-Origin": "*"}
 _WEB_TYPES = frozenset({"jmap", "caldav", "carddav", "webdav"})
 
 
 class Configuration:
-    """One provider's configuration: the same for all of its domains, unless the name of the domain is in it."""
+    """One provider's configuration: the same for all its domains, unless it contains the domain's name."""
 
     def __init__(self, definition: Definition) -> None:
         hosts = (server.hostname for server in definition.servers)
@@ -34,7 +34,7 @@ class Configuration:
         self.response(definition.domains[0])
 
     def response(self, domain: str) -> StaticResponse | None:
-        """Return the response for a domain, None when there is nothing to say."""
+        """Return the response for a domain, or None if PACC cannot express any of the settings."""
         key = domain if self._depends_on_domain else ""
         if key not in self._responses:
             if len(self._responses) >= _MAX_KEPT:
@@ -51,21 +51,22 @@ class Pacc:
         self._configurations = definitions.each(Configuration)
 
     def render(self, domain: str | None = None) -> bytes:
-        """Return the configuration of a domain, without one that of the first definition.
+        """Return the configuration for a domain; without one, that of the first definition.
 
-        Deterministic, for its digest stands in the DNS. Raises NotServedError.
+        It is deterministic, because its digest is in the DNS. Raises NotServedError if the domain is not served, or if
+        PACC cannot express any of the settings.
         """
         return self._response((domain or "").encode()).body
 
     def respond(self, request: Request) -> Response:
-        """Answer a request."""
+        """Respond to a request."""
         return self._response(request.host)
 
     def _response(self, host: bytes) -> StaticResponse:
         configuration, domain = self._configurations.find(None, host)
         response = configuration.response(domain)
         if response is None:
-            raise NotServedError("nothing that this provider offers can be said in PACC")
+            raise NotServedError("PACC cannot express this provider's settings")
         return response
 
 
@@ -86,7 +87,7 @@ def _body(definition: Definition, domain: str) -> bytes | None:
     if not protocols:
         return None
     authentication: dict[str, Any] = {"password": bool(methods & (PASSWORD_METHODS | WEB_PASSWORD_METHODS))}
-    # An issuer is the https URL that RFC 8414 makes of it; the bare host names of older definitions are none.
+    # RFC 8414 requires an issuer to be an https URL; the bare hostnames of older definitions are left out.
     if "OAuth2" in methods and definition.issuer and definition.issuer.startswith("https://"):
         authentication["oauth-public"] = {"issuer": definition.issuer}
     provider = {"name": definition.display_name.replace("%EMAILDOMAIN%", domain)[:_LONGEST_NAME].rstrip()}
@@ -101,7 +102,7 @@ def _body(definition: Definition, domain: str) -> bytes | None:
 
 PROTOCOL = Protocol(
     name="pacc",
-    clients="clients of the IETF's coming standard",
+    clients="clients of the IETF's future standard",
     make=lambda parts: Pacc(parts.definitions),
     paths=(Path(PATH, Pacc.respond, exported_at=("ua-auto-config.",)),),
     render=lambda pacc, wanted: pacc.render(wanted.address.domain if wanted.address else None),

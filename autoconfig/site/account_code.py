@@ -1,4 +1,4 @@
-"""A complete account in one QR code, as Thunderbird for Android reads it.
+"""A QR code with a complete account, for Thunderbird for Android.
 
 Source: thunderbird-android, feature/migration/qrcode/qr-code-format.md, format version 1 of 2025-02-06.
 """
@@ -27,15 +27,15 @@ _AUTHENTICATION = {
     "OAuth2": 6,
 }
 _DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-"""What a local part must be: the format takes ASCII only, and the app's parser no quotes."""
+"""The local parts that fit: the format allows only ASCII, and the app's parser no quotes."""
 _MAX_LENGTH = 500
-"""Characters that a code can hold and still be scanned from a screen: some 85 modules wide."""
+"""Maximum characters in a code that can still be scanned from a screen: some 85 modules wide."""
 
 
 def account_code(definition: Definition, address: MailAddress) -> str | None:
-    """Return the text of the code for an address; None when the format cannot express it, or nothing could scan it.
+    """Return the text of the code for an address, or None if the format cannot express it or it is too long to scan.
 
-    The password and the account's name are left out, and the person's name is empty: they are not known.
+    The password and the account's name are left out, and the person's name is empty, because they are unknown.
     """
     if not _DOT_ATOM.fullmatch(address.local):
         return None
@@ -55,7 +55,7 @@ def account_code(definition: Definition, address: MailAddress) -> str | None:
 
 
 def _usable(definition: Definition) -> list[Server]:
-    """Return the servers that the format can express, IMAP before POP3, else in the order of the file."""
+    """Return the servers that the format can express: IMAP before POP3, otherwise in the order of the file."""
     known = [one for one in definition.servers if one.socket_type in _SECURITY and _method(one) is not None]
     return sorted(known, key=lambda one: one.type == "pop3")
 

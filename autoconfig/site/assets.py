@@ -1,4 +1,4 @@
-"""The files that the setup page needs beside itself: style, script and icon."""
+"""The files that the setup page links to: style, script and icon."""
 
 import hashlib
 from collections.abc import Callable
@@ -11,14 +11,14 @@ from autoconfig.responses import Response, StaticResponse
 
 
 class Asset(NamedTuple):
-    """A file that the page needs."""
+    """A file that the page links to."""
 
     path: str
     media_type: str
     content: bytes
 
     def responder(self) -> Callable[[Request], Response]:
-        """Return the responder for the file: the page asks for it with its edition, so caches may keep it for a day."""
+        """Return the responder for the file: its URL contains the edition, so caches may keep it for a day."""
         response = StaticResponse(self.content, self.media_type, {"Cache-Control": "public, max-age=86400"})
         return partial(_static, response)
 
@@ -37,4 +37,4 @@ ASSETS = (
     _asset("icon.svg", "image/svg+xml"),
 )
 EDITION = hashlib.sha256(b"".join(asset.content for asset in ASSETS)).hexdigest()[:12]
-"""What changes when one of the files does."""
+"""Changes whenever one of the files does."""

@@ -1,4 +1,4 @@
-"""What a mistyped address was probably meant to be, and what other providers' addresses are called."""
+"""Suggestions for mistyped addresses, and the brand names of other providers."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -8,16 +8,16 @@ from itertools import islice
 from autoconfig.address import MAX_LENGTH, AddressError, MailAddress
 
 _SIMILAR = 0.8
-"""From which ratio on (difflib) a domain is taken for a mistyped other."""
+"""Minimum similarity (difflib's ratio) at which one domain counts as a typing error for another."""
 _MAX_COMPARED = 50
-"""Domains that a typed one is compared with; of more, only those are found that differ from it by one mistake."""
+"""Domains that a typed one is compared with; among any further ones, only a single typing error is found."""
 _LONGEST = 40
-"""Characters of a domain in which one mistake is looked for: some 3,000 lookups."""
+"""Maximum length of a domain that is checked for a single typing error: some 3,000 lookups."""
 _CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789-."
 _NOISE = re.compile(
     r"[\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]|^mailto:|[.,;:>]+$|^<", re.IGNORECASE
 )
-"""What comes along with a copied address."""
+"""Characters that are often copied along with an address."""
 
 _BRANDS = {
     "Gmail": "gmail.com googlemail.com",
@@ -45,14 +45,14 @@ _BRAND_OF = {domain: brand for brand, domains in _BRANDS.items() for domain in d
 
 
 def brand_of(domain: str) -> str:
-    """Return what people call the addresses of a domain: Gmail for gmail.com, else the domain itself."""
+    """Return the brand name of a domain's addresses, such as Gmail for gmail.com, or else the domain itself."""
     return _BRAND_OF.get(domain, domain)
 
 
 def correction(typed: str, domains: Sequence[str], is_own: Callable[[str], bool]) -> MailAddress | None:
-    """Return the address on one of a provider's domains that was probably meant, None when that cannot be told.
+    """Return the address on one of a provider's domains that was probably meant, or None.
 
-    `is_own` tells whether a domain is among `domains`. A mistake costs no more the more domains there are.
+    `is_own` returns whether a domain is among `domains`. The cost does not grow with the number of domains.
     """
     if len(typed) > MAX_LENGTH:
         return None
@@ -72,7 +72,7 @@ def correction(typed: str, domains: Sequence[str], is_own: Callable[[str], bool]
 
 
 def _with_one_change(domain: str) -> Iterator[str]:
-    """Yield what differs from a domain by one mistake: two letters swapped, one wrong, left out or too many."""
+    """Yield all names one typing error away from a domain: letters swapped, or one deleted, replaced or inserted."""
     parts = [(domain[:place], domain[place:]) for place in range(len(domain) + 1)]
     yield from (f"{before}{after[1]}{after[0]}{after[2:]}" for before, after in parts[:-2])
     yield from (f"{before}{after[1:]}" for before, after in parts[:-1])

@@ -1,7 +1,7 @@
-"""The documents of the setup page: one for each provider, language and page, made when it is first asked for.
+"""The documents of the setup page: one for each provider, language and page, made on its first request.
 
-All pages in all languages for ten thousand providers would be a million documents, most of which no one ever asks for.
-So only those that were asked for last are kept. At start-up every page is made once, so a broken stylesheet stops it.
+Ten thousand providers would have a million documents, most of them never requested. So only the most recently used are
+cached. At start-up every page is made once, so that a broken stylesheet stops the start.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from autoconfig.site.steps import Step
 from autoconfig.templates import ADDRESS_PLACEHOLDERS, DOMAIN_PLACEHOLDERS, Document, Template, TemplateError
 
 _KEPT = 1024
-"""Documents that are kept: about 15 MB at most. One provider has some 250."""
+"""Maximum number of cached documents: about 15 MB. One provider has some 250."""
 
 _VISITOR = frozenset({"NEXT", "TYPED", "SUGGESTION", "FOREIGN"})
 _URLS = frozenset({"PAGEURL", "PAGEQR", "PAGEQRSIZE", "PROFILEURL", "PROFILEQR", "PROFILEQRSIZE"})
@@ -25,17 +25,17 @@ _PLACEHOLDERS = _VISITOR | _URLS | _ACCOUNT
 
 
 class Variant(NamedTuple):
-    """Which document is meant, of one provider."""
+    """The key of one of a provider's documents."""
 
     language: str
     step: Step
     given: bool = False
     """Whether the visitor's address is known."""
     scannable: bool = False
-    """Whether there is a code with the whole account."""
+    """Whether there is a QR code with the whole account."""
     platform: str = ""
     problem: str = ""
-    """What is wrong with what was typed: `problem_` and this is the name of the text that says so."""
+    """What is wrong with the typed address: `problem_` and this is the name of the text that says so."""
     suggested: bool = False
     """Whether there is an address to suggest instead."""
 
@@ -47,12 +47,15 @@ class Provider:
         self.definition = definition
         self.domains = definition.domains
         self.profiles = profiles
-        """The protocols for which there is a profile for Apple's devices."""
+        """The protocols that have a profile for Apple devices."""
 
 
 @cache
 def _templates() -> dict[str, Template]:
-    """Return the stylesheet with the texts of each language, compiled. Raises TemplateError."""
+    """Return the stylesheet compiled with the texts of each language, by language tag.
+
+    Raises TemplateError if the stylesheet does not compile, or a text is missing.
+    """
     shared = {"languages": languages.names(), "apps": steps.apps()}
     found: dict[str, Template] = {}
     for tag, catalogue in languages.catalogues().items():
@@ -63,7 +66,7 @@ def _templates() -> dict[str, Template]:
 
 
 class Documents:
-    """Makes and keeps documents. Raises TemplateError when a stylesheet does not compile, or a text is missing."""
+    """A cache that makes documents. Raises TemplateError if a stylesheet does not compile, or a text is missing."""
 
     def __init__(self, *, signed: bool, root_path: str) -> None:
         self._signed, self._root_path = signed, root_path
@@ -71,12 +74,12 @@ class Documents:
         self.get = lru_cache(maxsize=_KEPT)(self._make)
 
     def prove(self, provider: Provider) -> None:
-        """Make every kind of document once, so that a stylesheet that fails does so now."""
+        """Make every kind of document once, so that a stylesheet that fails does so at start-up."""
         for step, given in product((*steps.PAGES, steps.FOREIGN), (False, True)):
             self._make(provider, Variant(languages.DEFAULT, step, given=given, scannable=given))
 
     def _make(self, provider: Provider, variant: Variant) -> Document | None:
-        """Return a document, None when the provider has nothing to say on that page."""
+        """Return a document, or None if the provider has no settings for that page."""
         return self._templates[variant.language].document(
             provider.definition.settings,
             _PLACEHOLDERS | (ADDRESS_PLACEHOLDERS if variant.given else DOMAIN_PLACEHOLDERS),

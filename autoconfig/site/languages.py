@@ -1,4 +1,4 @@
-"""The languages of the setup page: a catalogue of texts for each, and which one a visitor prefers."""
+"""The languages of the setup page: a catalogue of texts for each, and the visitor's preference."""
 
 import re
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from importlib.resources import files
 from lxml import etree
 
 DEFAULT = "en"
-"""The language of visitors who prefer none that there is, and the model for the other catalogues."""
+"""The language of visitors who prefer none of the others, and the model for the other catalogues."""
 
 _FOLDER = files("xml_templates").joinpath("languages")
 _LONGEST = 256
-"""Bytes of an Accept-Language header that count: browsers send under 100, and headers are remembered."""
+"""Bytes of an Accept-Language header that are read: browsers send under 100, and the header is a cache key."""
 _RANGE = re.compile(r"([a-z]{1,8}|\*)(?:-[a-z0-9-]*)?(?:\s*;\s*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?", re.IGNORECASE)
 
 
@@ -32,7 +32,7 @@ def missing(tag: str) -> set[str]:
 
 
 def names() -> etree._Element:
-    """Return the tags and names of the languages, as the page's stylesheet reads them."""
+    """Return the tags and names of the languages, as XML for the page's stylesheet."""
     listed = etree.Element("languages")
     for tag, catalogue in catalogues().items():
         etree.SubElement(listed, "language", tag=tag, name=catalogue.get("name", tag))
@@ -42,7 +42,7 @@ def names() -> etree._Element:
 def preferred(accepted: bytes) -> str:
     """Return the tag of the language that an Accept-Language header prefers (RFC 9110, section 12.5.4).
 
-    Only primary tags count: de-AT gets German. What is malformed is passed over.
+    Only primary tags count: de-AT gets German. Malformed parts are ignored.
     """
     return _preferred(accepted[:_LONGEST], tuple(catalogues()))
 

@@ -1,4 +1,4 @@
-"""QR codes (ISO/IEC 18004) as the page draws them: one line through their modules, for an SVG path."""
+"""QR codes (ISO/IEC 18004) as SVG paths: one line through their modules."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -6,9 +6,9 @@ from typing import NamedTuple
 import segno
 
 _QUIET_ZONE = 4
-"""Modules of white around a code; the standard wants four."""
+"""White modules around a code; the standard requires four."""
 _PERSONAL_MASK = 2
-"""A fixed data mask: choosing the best of eight takes four times as long, and readers read all of them."""
+"""A fixed data mask: choosing the best of eight takes four times as long, and readers accept any of them."""
 
 
 class QRCode(NamedTuple):
@@ -20,12 +20,12 @@ class QRCode(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def of_url(url: str) -> QRCode:
-    """Return the code of a URL, which is remembered: it must not be personal."""
+    """Return the code of a URL. It is cached, so the URL must not contain personal data."""
     return _drawn(segno.make(url, error="m", micro=False))
 
 
 def of_account(text: str) -> QRCode:
-    """Return the code of something personal, of which nothing is kept."""
+    """Return the code of an account. It contains personal data, so it is not cached."""
     return _drawn(segno.make(text, error="l", micro=False, mask=_PERSONAL_MASK, boost_error=False))
 
 

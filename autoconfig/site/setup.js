@@ -9,7 +9,7 @@ async function copy(cell) {
     await navigator.clipboard.writeText(text);
     return text;
   }
-  // Over plain http browsers have no clipboard for scripts but this old way.
+  // Over plain http, execCommand is the only way for a script to use the clipboard.
   getSelection().selectAllChildren(cell);
   return document.execCommand("copy") ? text : "";
 }

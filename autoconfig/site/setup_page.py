@@ -1,8 +1,8 @@
 """The setup page, for people whose mail app does not set itself up: an address, an app, its steps.
 
-`/`, `/setup/`, `/setup/APP/` and `/settings/` are in the language that the browser prefers; below `/LANGUAGE/` each is
-in that language. The address that a person types is POSTed from step to step: it is in no URL, history or log, and goes
-into the page that comes back and nowhere else.
+`/`, `/setup/`, `/setup/APP/` and `/settings/` are in the browser's preferred language; under `/LANGUAGE/` they are in
+that language. The address that a person types is POSTed from step to step, so it is in no URL, history or log. It is
+used only in the response.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,28 +26,28 @@ from autoconfig.templates import Document, placeholder_values
 PATHS = tuple(
     f"/{prefix}{page.path}" for prefix in ("", *(f"{tag}/" for tag in languages.catalogues())) for page in PAGES
 )
-"""All of the page's own paths."""
+"""All paths of the page."""
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
-# Not no-store, with which a browser's Back button asks to send the form again instead of showing the step before
-# (Chromium 156). No shared cache keeps a response that is private (RFC 9111, section 5.2.2.7).
+# Not no-store: the Back button would then offer to send the form again instead of showing the previous step
+# (Chromium 156). Shared caches do not store private responses (RFC 9111, section 5.2.2.7).
 _PERSONAL = _HEADERS | {"Cache-Control": "private, no-cache"}
 _ANSWER, _MISTAKE, _NOT_SERVED = (ResponseKind("text/html", _PERSONAL, status) for status in (200, 400, 404))
 
 _SCANNED = next(app for app in APPS if app.id == "thunderbird-android")
 _KEPT = 1024
-"""Prepared responses that are kept, some 15 MB at most."""
+"""Maximum number of cached responses without an address: some 15 MB."""
 
 
 class SetupPage:
-    """`GET` and `POST` of every page; forms have the field `emailaddress`.
+    """Responds to `GET` and `POST` of every page; forms have the field `emailaddress`.
 
-    `profiles` are those that it offers; `public_url` is where people reach the server when that is none of the
-    definitions' own hosts; `root_path` is the path under which it is mounted in another application.
+    `profiles` are the Apple profiles that it offers. `public_url` is the server's URL if it is not on a host of a
+    definition's domain. `root_path` is the path under which it is mounted in another application.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class SetupPage:
         self._general = lru_cache(maxsize=_KEPT)(self._prepared)
 
     def routes(self) -> Iterator[tuple[str, Callable[[Request], Response]]]:
-        """Yield every path, with its responder; without the slash at its end, links that people type work too."""
+        """Yield every path with its responder, also without the trailing slash, for links that people type."""
         for language in (None, *languages.catalogues()):
             for page in PAGES:
                 path = f"/{language}/{page.path}" if language else f"/{page.path}"
@@ -75,11 +75,11 @@ class SetupPage:
                     yield path.rstrip("/"), responder
 
     def respond(self, request: Request) -> Response:
-        """Answer a request for `/`."""
+        """Respond to a request for `/`."""
         return self._respond(None, ADDRESS, request)
 
     def _respond(self, language: str | None, step: Step, request: Request) -> Response:
-        """Answer a request. A POST that is not a form is refused; the page explains every other mistake."""
+        """Respond to a request. A POST that is not a form is refused; the page explains all other errors."""
         tag = language or languages.preferred(request.accept_language)
         if request.method == "POST":
             address = plain_address(request)
@@ -96,7 +96,7 @@ class SetupPage:
     def _prepared(
         self, provider: Provider, variant: Variant, url: str, domain: str, negotiated: bool
     ) -> StaticResponse:
-        """Return the page for all who have given no address; `negotiated` if the browser's language chose it."""
+        """Return the page for visitors without an address; `negotiated` if Accept-Language decided its language."""
         document = self._document(provider, variant)
         tag, step = variant.language, variant.step
         values = {"EMAILDOMAIN": domain, "TYPED": "", "NEXT": self._path(tag, CHOICE)}
@@ -108,13 +108,13 @@ class SetupPage:
         return StaticResponse(document.fill(values), "text/html", headers)
 
     def _typed(self, tag: str, step: Step, typed: str, request: Request) -> Response:
-        """Return the page for what was typed, or what is wrong with it."""
+        """Return the page for a typed address, or the page that says what is wrong with it."""
         provider, _ = self._providers.find(None, request.host)
         if not typed:
             return self._mistake(provider, tag, step, typed, "empty", _MISTAKE)
         try:
             address = MailAddress.parse(typed)
-            if "." not in address.domain:  # a domain that is cut short, not one of another provider
+            if "." not in address.domain:  # an incomplete domain, not another provider's
                 raise AddressError(AddressProblem.NO_DOMAIN)
             self._providers.find(address, request.host)
         except AddressError as error:
@@ -141,7 +141,7 @@ class SetupPage:
     def _mistake(
         self, provider: Provider, tag: str, step: Step, typed: str, problem: str, kind: ResponseKind
     ) -> Response:
-        """Return the question for the address again; or, for one of another provider, that this is the wrong place."""
+        """Return the form with an error and perhaps a suggestion, or the page for another provider's address."""
         meant = correction(typed, provider.domains, partial(self._owns, provider))
         if kind is _NOT_SERVED and meant is None:
             document = self._document(provider, Variant(tag, FOREIGN))
@@ -158,17 +158,17 @@ class SetupPage:
         return document
 
     def _public_url_of(self, provider: Provider, domain: str, request: Request) -> str:
-        """Return where a provider's settings can be fetched from outside: scheme and host.
+        """Return the public URL of a provider's settings: scheme and host.
 
-        It is https even if the request came over http: the reverse proxy redirects a page, and a phone that scans the
-        QR code must not fetch a profile that anyone on the way can change.
+        It is https even if the request arrived over http: the reverse proxy redirects a page, and a phone that scans
+        the QR code must not fetch a profile that an attacker on the network can change.
 
-        A host that the request names is believed only when it is one of the provider's own: anyone can send any.
-        Failing that it is the URL that the operator has given, but there only the first definition's settings can be
-        had without an address. The last resort is where Thunderbird would look.
+        The request's host is trusted only if it belongs to the provider: a client can send any host. The next choice is
+        --public-url, but without an address it serves only the first definition's settings. The last resort is the
+        autoconfig host, where Thunderbird would look.
 
-        A customer's host is believed for that customer, if its page came over https: it has a certificate then, and
-        settings with the customer's domain in them are at no other host.
+        A customer's host is trusted for that customer if its page was requested over https: then it has a certificate,
+        and no other host serves settings with the customer's domain in them.
         """
         host = request.host.partition(b":")[0].rstrip(b".").decode("latin-1").lower()
         asked = self._providers.domain_of(request.host)
@@ -180,7 +180,7 @@ class SetupPage:
         return f"https://autoconfig.{domain if self._owns(provider, domain) else provider.domains[0]}"
 
     def _owns(self, provider: Provider, domain: str) -> bool:
-        """Tell whether a domain is one of a provider's own."""
+        """Return whether a domain is one of a provider's own."""
         own = self._providers.own(domain)
         return own is not None and own.definition is provider.definition
 
@@ -188,7 +188,7 @@ class SetupPage:
         return f"{self._root_path}/{tag}/{step.path}"
 
     def _urls(self, document: Document, tag: str, step: Step, url: str) -> dict[str, str]:
-        """Return what fills the placeholders for URLs and their QR codes, as far as a document has them."""
+        """Return the values of the placeholders for URLs and their QR codes that a document has."""
         found = {"PAGE": f"{url}{self._path(tag, step)}", "PROFILE": f"{url}{self._root_path}{mobileconfig.PATH}"}
         values: dict[str, str] = {}
         for name, target in found.items():
@@ -199,7 +199,7 @@ class SetupPage:
 
 
 def _secure(url: str) -> str:
-    """Return a URL with https, unless its host is this machine itself."""
+    """Return a URL with https, unless its host is this machine."""
     if urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1"):
         return url
     return url.replace("http://", "https://", 1)

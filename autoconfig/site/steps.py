@@ -9,7 +9,7 @@ from lxml import etree
 
 
 class Step(NamedTuple):
-    """A page: `id` is what the stylesheet calls it, `path` follows the language in its URL."""
+    """A page: `id` is its name in the stylesheet, `path` follows the language in its URL."""
 
     id: str
     path: str
@@ -30,7 +30,7 @@ def apps() -> etree._Element:
 
 APPS = tuple(Step(app.get("id", ""), f"setup/{app.get('id')}/") for app in apps().iterfind("app"))
 PAGES = (ADDRESS, CHOICE, *APPS, SETTINGS)
-"""All that have a URL."""
+"""All pages that have a URL."""
 
 PLATFORMS = tuple(
     (re.compile(platform.get("agent", "").encode()), platform.get("id", "")) for platform in apps().iterfind("platform")
@@ -38,5 +38,5 @@ PLATFORMS = tuple(
 
 
 def platform_of(agent: bytes) -> str:
-    """Return which platform a User-Agent header names, `other` if none that is known."""
+    """Return the platform that a User-Agent header names, or `other`."""
     return next(name for pattern, name in PLATFORMS if pattern.search(agent))

@@ -41,7 +41,7 @@ def test_without_a_file_the_definition_goes_to_stdout_and_messages_to_stderr(kno
     assert done.returncode == 0
     assert done.stdout.startswith("<?xml")
     assert done.stdout.endswith("</clientConfig>\n")
-    assert "assumed: users log in with the whole address; --username localpart if not" in done.stderr
+    assert "assumed: users log in with the whole address; otherwise use --username localpart" in done.stderr
     assert done.stderr.splitlines()[-4:] == [
         f"Next, with this output in {DOMAIN}.xml:",
         f"  bt-autoconfig validate {DOMAIN}.xml",
@@ -70,7 +70,7 @@ def test_a_file_that_exists_is_replaced_with_force_only(known: list[str], tmp_pa
     file.write_text("mine")
     refused = run("init", DOMAIN, *known, "--output", file)
     assert (refused.returncode, file.read_text()) == (1, "mine")
-    assert refused.stderr == f"{file}: exists already; choose another --output, or replace it with --force\n"
+    assert refused.stderr == f"{file}: already exists; choose another --output, or replace it with --force\n"
     assert run("init", DOMAIN, *known, "--output", file, "--force").returncode == 0
     assert file.read_text().startswith("<?xml")
     assert [one.name for one in tmp_path.iterdir()] == ["a.xml"]
@@ -106,7 +106,7 @@ def test_a_symbolic_link_is_not_followed(known: list[str], tmp_path: Path, targe
 def test_a_folder_that_is_not_there_is_not_made(known: list[str], tmp_path: Path) -> None:
     refused = run("init", DOMAIN, *known, "--output", tmp_path / "no" / "a.xml")
     assert refused.returncode == 1
-    assert refused.stderr.splitlines()[-1] == f"{tmp_path / 'no'}: is not a folder; make it first"
+    assert refused.stderr.splitlines()[-1] == f"{tmp_path / 'no'}: is not a folder; create it first"
 
 
 def test_a_file_whose_name_begins_with_a_hyphen_is_no_option(known: list[str], tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_nothing_found_is_an_error_that_says_what_was_tried() -> None:
 def test_a_resolver_that_answers_nothing_is_told_as_such() -> None:
     done = run("init", DOMAIN, "--resolver", "127.0.0.1:1", "--timeout", "0.5", "--max-time", "5")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("The DNS answers nothing: check this machine's network")
+    assert done.stderr.splitlines()[-1].startswith("The DNS does not answer: check this machine's network")
 
 
 def test_a_calendar_is_told_too() -> None:
@@ -167,7 +167,7 @@ def test_guesses_and_hosting_are_told() -> None:
         provider = run("init", "customer.example", *known, "--provider")
     assert done.returncode == 0
     assert (
-        f"  for customer.example alone; --provider if you are {DOMAIN} and it is for all its customers" in done.stderr
+        f"  for customer.example alone; if you are {DOMAIN}, --provider makes it for all your customers" in done.stderr
     )
     assert "  left out: SRV records of customer.example: pop3 gone.provider.example:1" in done.stderr
     assert f'<domain purpose="mx">{DOMAIN}</domain>' in provider.stdout

@@ -80,7 +80,7 @@ def test_the_old_option_for_json_still_works(server: Served) -> None:
         (["\x1b[2J.example"], "\\x1b[2J.example is not a domain name"),
         (
             ["example.org", "--url", "http://127.0.0.1:1", "--resolver", "127.0.0.1:1", "--timeout", "0.1"],
-            "--url: example.org is in no definition, so nothing says what that server should answer",
+            "--url: example.org is in no definition, so the expected responses are unknown; add --definition",
         ),
     ],
 )

@@ -84,7 +84,7 @@ def test_the_domain_in_a_host_name_is_filled_for_each_domain(write: Write) -> No
 
 
 def test_a_provider_of_whom_pacc_can_say_nothing_gets_404(write: Write) -> None:
-    with pytest.raises(NotServedError, match="nothing that this provider offers can be said in PACC"):
+    with pytest.raises(NotServedError, match="PACC cannot express this provider"):
         Pacc(load(write())).render()
     with answering(write()) as http:
         assert http.get(PATH).status_code == 404
