@@ -1,6 +1,6 @@
-"""What clients will do with a definition: where it is right and yet fails in practice.
+"""Warnings about valid definitions that fail in some clients.
 
-Each rule speaks of other people's programs, so each names the program and how it is known.
+Each rule names the client that it is about, and its source.
 """
 
 from collections.abc import Iterator
@@ -17,25 +17,25 @@ _PACC_SERVICES = frozenset({"jmap", "caldav", "carddav", "webdav"})
 
 
 def advise(definition: Definition) -> list[str]:
-    """Return a warning for all that some client cannot use, `FILE:LINE: what`, in the order of the lines."""
+    """Return warnings about settings that some client cannot use, `FILE:LINE: what`, in the order of the lines."""
     rules = (_many_domains, _android, _delta_chat, _passwords, _calendars, _thunderbird, _clear_text, _pacc)
     remarks = sorted(remark for rule in rules for remark in rule(definition))
     return [f"{definition.source}:{line}: {text}" for line, text in remarks]
 
 
 def _many_domains(definition: Definition) -> Iterator[Remark]:
-    """Thunderbird's file lists all domains (section 3.2.2): its size grows with them, and everyone sees them."""
+    """The autoconfig file lists all domains (section 3.2.2): they make it larger, and everyone can read them."""
     if len(definition.domains) > _MANY_DOMAINS:
-        text = f"there are {len(definition.domains):,} domains, and every autoconfig response lists all of them"
-        way_out = (
-            "put those that you host for customers into a list, --hosted-domains FILE, and keep your own, the one that "
-            'their MX records point to with purpose="mx" (docs/hosting.md)'
+        text = f"there are {len(definition.domains):,} domains, and every autoconfig response lists them all"
+        remedy = (
+            "move your customers' domains to a list (--hosted-domains FILE), keep your own domains, and give the domain "
+            'of your MX hosts purpose="mx" (docs/hosting.md)'
         )
-        yield Remark(definition.line, f"{text}; {way_out}")
+        yield Remark(definition.line, f"{text}; {remedy}")
 
 
 def _android(definition: Definition) -> Iterator[Remark]:
-    """Thunderbird for Android and K-9 Mail: one IMAP or SMTP server that they cannot read costs the whole file.
+    """Thunderbird for Android and K-9 Mail reject a file if they cannot read one of its IMAP or SMTP servers.
 
     They skip other servers, and fill placeholders everywhere (RealAutoconfigParser in their source).
     """
@@ -52,58 +52,58 @@ def _android(definition: Definition) -> Iterator[Remark]:
 
 
 def _delta_chat(definition: Definition) -> Iterator[Remark]:
-    """Clients that read IMAP alone: Delta Chat (its core reads imap and smtp), Thunderbird for Android."""
+    """Delta Chat (its core reads imap and smtp) and Thunderbird for Android read no POP3 servers."""
     types = {server.type for server in definition.servers}
     if "pop3" in types and "imap" not in types:
         yield Remark(definition.servers[0].line, "Delta Chat and Thunderbird for Android cannot use POP3")
 
 
 def _passwords(definition: Definition) -> Iterator[Remark]:
-    """Outlook (MS-OXDSCLI) and Apple's profiles (com.apple.mail.managed) have no words for OAuth2."""
+    """Outlook (MS-OXDSCLI) and Apple's profiles (com.apple.mail.managed) cannot express OAuth2."""
     for server in definition.servers:
         if _OUTLOOK_METHODS.isdisjoint(server.authentication):
-            yield Remark(server.line, f"Outlook knows no way to log in to this {server.type} server; it is left out")
+            yield Remark(server.line, f"Outlook cannot log in to this {server.type} server; it is left out")
         if _APPLE_METHODS.isdisjoint(server.authentication):
-            yield Remark(server.line, f"Apple knows no way to log in to this {server.type} server; it is left out")
+            yield Remark(server.line, f"Apple cannot log in to this {server.type} server; it is left out")
         if METHODS.isdisjoint(server.authentication):
-            yield Remark(server.line, f"no client knows a way to log in to this {server.type} server")
+            yield Remark(server.line, f"no client can log in to this {server.type} server")
 
 
 def _calendars(definition: Definition) -> Iterator[Remark]:
-    """Calendars and address books come with a mail account, and with a password, in Apple's profiles and Autodiscover.
+    """Apple's profiles and Autodiscover need a password and a mail account for calendars and address books.
 
-    Of Autodiscover's clients, eM Client reads them.
+    Of Autodiscover's clients, only eM Client reads them.
     """
     for service in definition.services:
         if service.type not in ("caldav", "carddav"):
             continue
         if WEB_PASSWORD_METHODS.isdisjoint(service.authentication):
-            text = f"Apple and eM Client know no way to log in to this {service.type} service; it is left out"
+            text = f"Apple and eM Client cannot log in to this {service.type} service; it is left out"
             yield Remark(service.line, text)
             continue
         for client, methods in (("Apple", _APPLE_METHODS), ("eM Client", _OUTLOOK_METHODS)):
             usable = {one.type for one in definition.servers if not methods.isdisjoint(one.authentication)}
             if "smtp" not in usable or usable.isdisjoint(INCOMING_TYPES):
-                text = f"{client} takes this {service.type} service with a mail account only, and can use none of these"
+                text = f"{client} needs a mail account for this {service.type} service, and cannot use these servers"
                 yield Remark(service.line, f"{text}; it is left out")
 
 
 def _thunderbird(definition: Definition) -> Iterator[Remark]:
-    """Thunderbird takes the first incoming server that it can use (readFromXML.sys.mjs, version 153)."""
+    """Thunderbird uses the first incoming server that it supports (readFromXML.sys.mjs, version 153)."""
     incoming = [server for server in definition.servers if server.type in ("imap", "pop3")]
     if incoming and incoming[0].type == "pop3" and any(server.type == "imap" for server in incoming):
-        yield Remark(incoming[0].line, "Thunderbird sets up POP3, for it stands before IMAP")
+        yield Remark(incoming[0].line, "Thunderbird sets up POP3, because it is before IMAP")
 
 
 def _clear_text(definition: Definition) -> Iterator[Remark]:
-    """Passwords that anyone on the way can read (RFC 8314, section 4.1)."""
+    """Without TLS, anyone on the network can read passwords (RFC 8314, section 4.1)."""
     for server in definition.servers:
         if server.socket_type == "plain" and "password-cleartext" in server.authentication:
-            yield Remark(server.line, "the password crosses the network in clear text; clients warn of it")
+            yield Remark(server.line, "passwords are sent in clear text, and clients warn about it")
 
 
 def _pacc(definition: Definition) -> Iterator[Remark]:
-    """PACC knows implicit TLS on the default ports only, and issuers that are URLs (draft-ietf-mailmaint-pacc-03)."""
+    """PACC requires implicit TLS on the default ports, and a URL as issuer (draft-ietf-mailmaint-pacc-03)."""
     found = definition.servers
     default = {server.type for server in found if server.on_default_tls_port}
     sayable = {server.type for server in found if server.on_default_tls_port and not _depends(server.hostname)}
@@ -122,5 +122,5 @@ def _pacc(definition: Definition) -> Iterator[Remark]:
 
 
 def _depends(place: str) -> bool:
-    """Tell whether a hostname or URL is another one for each address, not only for each domain."""
+    """Return whether a hostname or URL differs for each address, not only for each domain."""
     return "%EMAILADDRESS%" in place or "%EMAILLOCALPART%" in place

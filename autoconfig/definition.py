@@ -1,4 +1,4 @@
-"""The canonical settings of one provider: read them, check them, ask them."""
+"""The canonical settings of one provider: loads, validates and represents a definition."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,17 +19,17 @@ from autoconfig.validation import IMPLICIT_TLS_PORTS, mail_servers, service_urls
 from autoconfig.visible import visible
 
 EMBEDDED = Path(__file__).with_name("bt.xml")
-"""The definition that is served when no other is named."""
+"""The built-in definition, served by default."""
 
 INCOMING_TYPES = ("imap", "pop3")
 
 _MANY = 100
-"""Domains."""
+"""Number of domains from which they are validated outside the tree."""
 _MOST_REMARKS = 100
 
 
 class DefinitionError(Exception):
-    """A definition that cannot be served; `mistakes` has one line for each thing wrong, `FILE:LINE: what is wrong`."""
+    """A definition that cannot be served; `errors` has one line per error: `FILE:LINE: what is wrong`."""
 
     def __init__(self, errors: list[str]) -> None:
         self.errors = list(map(visible, errors))
@@ -40,7 +40,7 @@ class DefinitionError(Exception):
 class Server:
     """One mail server: `type` is imap, pop3 or smtp, `port` 1-65535, `socket_type` SSL, STARTTLS or plain.
 
-    `authentication` lists its methods, the preferred one first; `hostname` and `username` may have placeholders.
+    `authentication` lists its methods, preferred first; `hostname` and `username` may contain placeholders.
     """
 
     type: str
@@ -53,7 +53,7 @@ class Server:
 
     @classmethod
     def read(cls, section: etree._Element) -> Self:
-        """Read a server section that fits the grammar."""
+        """Read a valid server section."""
         texts = {child.tag: child.text or "" for child in section}
         return cls(
             type=section.get("type", ""),
@@ -67,15 +67,15 @@ class Server:
 
     @property
     def on_default_tls_port(self) -> bool:
-        """Whether it is where clients look for it that know nothing but its name: implicit TLS on the default port."""
+        """Whether clients that know only its hostname find it: implicit TLS on the default port."""
         return self.socket_type == "SSL" and self.port == IMPLICIT_TLS_PORTS[self.type]
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service at a URL: `type` is jmap, ews, activeSync, caldav, carddav or webdav.
+    """A service with a URL: `type` is jmap, ews, activeSync, caldav, carddav or webdav.
 
-    `authentication` is as WEB_METHODS has it; `url` and `username` may have placeholders.
+    `authentication` lists methods of WEB_METHODS; `url` and `username` may contain placeholders.
     """
 
     type: str
@@ -87,7 +87,7 @@ class Service:
 
     @classmethod
     def read(cls, url: etree._Element) -> Self:
-        """Read the section that the element of a URL is in. Thunderbird's `exchange` has URLs of several services."""
+        """Read the section of a URL element. Thunderbird's `exchange` section has the URLs of several services."""
         section = next(url.iterancestors())
         return cls(
             type=_EXCHANGE.get(str(url.tag), section.get("type", "")),
@@ -102,48 +102,48 @@ _EXCHANGE = {"ewsURL": "ews", "easURL": "activeSync"}
 
 
 def _service_urls(root: etree._Element) -> Iterator[etree._Element]:
-    """Yield the elements that hold the URLs of services. What is wrong with shared files keeps no mail from working."""
+    """Yield the elements that contain URLs of services, with file shares, which `validation` does not check."""
     yield from service_urls(root)
     yield from root.iterfind("fileShare[@type='webdav']/url")
 
 
 def _methods(section: etree._Element) -> tuple[str, ...]:
-    """Return the general methods of a section: SASL schemes have one beside them."""
+    """Return the general methods of a section: each SASL scheme is followed by one."""
     return tuple(one.text or "" for one in section.iterchildren("authentication") if one.get("system") is None)
 
 
 @dataclass(frozen=True, eq=False)
 class Definition:
-    """A provider's settings, valid in every respect that `load` checks.
+    """A provider's valid settings.
 
-    There may be thousands, so each holds no tree but what is asked of it, and its file in normal form.
+    There may be thousands, so each stores its values and the text of its normal form, but no tree.
     """
 
     source: Path
     warnings: tuple[str, ...]
-    """What was changed, left out or is probably a mistake, one line each: `FILE:LINE: what`."""
+    """What was changed, left out or is probably wrong, one line each: `FILE:LINE: what`."""
     id: str
     """The provider's identifier, a hostname."""
     display_name: str
-    """What the provider is called, 1-60 characters."""
+    """The provider's name, 1-60 characters."""
     short_name: str
-    """The same shorter; empty where the definition says nothing."""
+    """A shorter name, or an empty string."""
     documentation: str | None
-    """The URL of its help page, where the definition has one."""
+    """The URL of its help page, if there is one."""
     domains: tuple[str, ...]
-    """The domains of the addresses that it is for, lower-case A-labels, in the order of the file."""
+    """The domains of its addresses, lower-case A-labels, in the order of the file."""
     mx_domains: tuple[str, ...]
-    """The domains, lower-case A-labels, that the MX hosts of its customers' domains are in (section 4.3)."""
+    """The domains of the MX hosts of hosted domains, lower-case A-labels (section 4.3)."""
     servers: tuple[Server, ...]
     """Its IMAP, POP3 and SMTP servers, in the order of the file."""
     services: tuple[Service, ...]
-    """Its services at a URL that documents can name, in the order of the file."""
+    """Its services with a URL, in the order of the file."""
     issuer: str | None
-    """Who issues its OAuth2 tokens, where the definition says so."""
+    """The issuer of its OAuth2 tokens, if the definition names it."""
     issuer_line: int
     """The line of the issuer."""
     structure: int
-    """Equal for definitions that differ in names, ports and texts alone: stylesheets do the same with them."""
+    """Equal for definitions that differ only in names, ports and texts: stylesheets treat them alike."""
     _lines: tuple[int, ...] = field(repr=False)
     _xml: bytes = field(repr=False)
     _settings: bytes = field(repr=False)
@@ -152,7 +152,7 @@ class Definition:
     def from_file(cls, file: str | PathLike[str]) -> "Definition":
         """Read a clientConfig file of at most 16 MiB.
 
-        Raises DefinitionError with every error in it, or with the reason why the file cannot be read.
+        Raises DefinitionError with every error in it, or with the reason that the file cannot be read.
         """
         path = Path(file)
         try:
@@ -163,7 +163,7 @@ class Definition:
 
     @classmethod
     def _read(cls, source: Path, root: etree._Element, others: Sequence[etree._Element], warnings: list[str]) -> Self:
-        """Read a valid tree in normal form; `others` are domains that `_detach` has taken out of it, put back here."""
+        """Read a valid tree in normal form; `others` are the domains that `_detach` removed, put back here."""
         settings = etree.tostring(root, encoding="utf-8")
         structure = _structure(root)
         servers, services = map(Server.read, mail_servers(root)), map(Service.read, _service_urls(root))
@@ -194,17 +194,17 @@ class Definition:
 
     @property
     def root(self) -> etree._Element:
-        """The clientConfig element in normal form, made anew each time."""
+        """The clientConfig element in normal form, parsed on each access."""
         return etree.fromstring(self._xml)
 
     @property
     def settings(self) -> etree._Element:
-        """The same for stylesheets that do not list the domains: of very many, only the first is there."""
+        """The same for stylesheets that do not list the domains: if there are very many, it has only the first."""
         return etree.fromstring(self._settings)
 
     @property
     def others(self) -> list[tuple[str, str]]:
-        """Its other sections, which only autoconfig passes on, in the order of the file: type and place."""
+        """Its other sections, served only in autoconfig, in the order of the file: type, and URL or hostname."""
         root = self.settings
         known = {*mail_servers(root), *(next(url.iterancestors()) for url in _service_urls(root))}
         found = (*root.iterfind("emailProvider/*"), *root.iterfind("*"))
@@ -216,7 +216,7 @@ class Definition:
 
     @property
     def hosts_customer_domains(self) -> bool:
-        """Whether the provider hosts customers' domains: it says so by a domain with purpose mx."""
+        """Whether the provider hosts customers' domains: then it has a domain with purpose mx."""
         return bool(self.mx_domains)
 
     @property
@@ -225,7 +225,7 @@ class Definition:
         return self._lines[0]
 
     def place(self, domain: str) -> str:
-        """Return where one of its domains stands, FILE:LINE."""
+        """Return the place of one of its domains, FILE:LINE."""
         return f"{self.source}:{self._lines[self.domains.index(domain)]}"
 
 
@@ -233,7 +233,7 @@ _CHOICES = frozenset({"socketType", "authentication"})
 
 
 def _structure(root: etree._Element) -> int:
-    """Return what is the same for trees with the same elements, types and choices, and placeholders in them."""
+    """Return a hash that is equal for trees with the same elements, types, choices and placeholders."""
     return hash(tuple((one.tag, one.get("type"), _choice(one.tag, one.text or "")) for one in root.iter()))
 
 
@@ -242,7 +242,7 @@ def _choice(tag: object, text: str) -> str | bool:
 
 
 def load(source: Path, content: bytes) -> Definition:
-    """Read the content of a definition file. Raises DefinitionError with all that is wrong with it."""
+    """Load the content of a definition file. Raises DefinitionError with every error in it."""
     try:
         root, remarks = parse(content)
     except ParseError as error:
@@ -261,7 +261,7 @@ def load(source: Path, content: bytes) -> Definition:
 
 
 def _lines(source: Path, remarks: Iterable[Remark], kind: str) -> list[str]:
-    """Return remarks with file and line, in order; of very many the first ones, and how many more there are."""
+    """Return remarks with file and line, in order: up to _MOST_REMARKS, and the number of the rest."""
     lines = [f"{source}:{line}: {text}" for line, text in sorted(remarks)]
     if more := lines[_MOST_REMARKS:]:
         lines[_MOST_REMARKS:] = [f"{source}:1: and {len(more)} more {kind}"]
@@ -269,9 +269,9 @@ def _lines(source: Path, remarks: Iterable[Remark], kind: str) -> list[str]:
 
 
 def _detach(root: etree._Element) -> list[etree._Element]:
-    """Take the domains out of a tree that has very many, all but the first, and return them.
+    """Remove all domains but the first from a tree that has very many, and return them.
 
-    Each is checked by itself; what follows would take longer the more of them there are, libxml2 the square of that.
+    They are validated separately: libxml2's validation takes quadratic time in their number.
     """
     provider = root.find("emailProvider")
     others = [] if provider is None else provider.findall("domain")[1:]
@@ -283,14 +283,14 @@ def _detach(root: etree._Element) -> list[etree._Element]:
 
 
 def _whole(provider: etree._Element, others: Sequence[etree._Element]) -> bytes:
-    """Return the file with the domains that were taken out of it."""
+    """Return the file with the domains that were removed from it."""
     place = provider.index(next(provider.iterchildren("domain"))) + 1
     provider[place:place] = others
     return etree.tostring(provider.getroottree(), encoding="utf-8")
 
 
 def _grammar_errors(root: etree._Element) -> list[Remark]:
-    """Return why a tree does not fit the grammar, nothing when it does."""
+    """Return why a tree is invalid by the grammar; an empty list if it is valid."""
     if next(islice(root.iter(), MAX_ELEMENTS, None), None) is not None:
         return [Remark(1, f"the definition has more than {MAX_ELEMENTS} elements; split it into several definitions")]
     return _grammar().errors(root)

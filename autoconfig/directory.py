@@ -1,4 +1,4 @@
-"""Several providers side by side: read their definitions, and find the one that an address or a host belongs to."""
+"""Loads the definitions of several providers, and finds the one for an address or a host."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
@@ -16,34 +16,34 @@ from autoconfig.mail_exchangers import Resolver
 from autoconfig.recognition import Recognition, UndecidedError, Verdict
 
 CLIENT_HOSTS = ("", "autoconfig.", "autodiscover.", "ua-auto-config.")
-"""What clients put before a domain to get the host that they ask for its settings."""
+"""The prefixes that clients put before a domain to get the host to request settings from."""
 
 _PREFIXES = frozenset(prefix.removesuffix(".").encode() for prefix in CLIENT_HOSTS if prefix)
 
 Files = list[tuple[Path, bytes]]
-"""Definition files as they were when they were read: names and contents."""
+"""Definition files: names, and contents at the time of reading."""
 
 _MOST_CONFLICTS = 100
-"""Errors that are listed: finding the lines of each takes time."""
+"""Maximum number of errors listed: finding the lines of each takes time."""
 
 _FIRST = 100
 _LARGE = 1000
 _MOST_STRUCTURES = 1000
 _KEPT = 4096
-"""Things that are kept of those that are made on demand."""
+"""Maximum number of cached values that are made on demand."""
 
 T = TypeVar("T")
 U = TypeVar("U")
 
 
 class NotServedError(LookupError):
-    """Something that is asked for and not served here. Its text holds nothing of what was asked."""
+    """Something that is not served here. Its text contains nothing from the request."""
 
 
 def read(sources: Iterable[Path]) -> Files:
-    """Read definition files, and of folders all of the .xml files in them.
+    """Read definition files, and all .xml files in folders.
 
-    Raises DefinitionError with all that cannot be read.
+    Raises DefinitionError with every file that cannot be read.
     """
     files: Files = []
     errors: list[str] = []
@@ -66,9 +66,9 @@ def read(sources: Iterable[Path]) -> Files:
 
 
 def load(files: Files) -> tuple[Definition, ...]:
-    """Make definitions of what has been read.
+    """Load definitions from the contents of their files.
 
-    Raises DefinitionError with all that is wrong with any of them: when one cannot be served, none is.
+    Raises DefinitionError with the errors of all of them: if one is invalid, none is served.
     """
     definitions: list[Definition] = []
     errors: list[str] = []
@@ -84,7 +84,7 @@ def load(files: Files) -> tuple[Definition, ...]:
 
 
 def check_conflicts(definitions: Iterable[Definition]) -> None:
-    """Raise DefinitionError when a domain is in more than one definition."""
+    """Raise DefinitionError if a domain is in more than one definition."""
     if errors := list(islice(_conflicts(definitions), _MOST_CONFLICTS)):
         raise DefinitionError(errors)
 
@@ -95,15 +95,15 @@ def _conflicts(definitions: Iterable[Definition]) -> Iterator[str]:
         for domain in one.domains:
             owner = owners.setdefault(domain, one)
             if owner is not one:
-                yield f"{one.place(domain)}: domain {domain} stands in {owner.place(domain)} already"
+                yield f"{one.place(domain)}: domain {domain} is already in {owner.place(domain)}; remove one"
 
 
 class UncertainError(LookupError):
-    """The DNS does not say whether something is served here."""
+    """The DNS lookup that decides whether a name is served here has failed."""
 
 
 class Relation(Enum):
-    """What a domain is to the providers that are served here."""
+    """The relation of a domain to the providers that are served here."""
 
     OWN = "in a definition"
     HOSTED = "in a list of hosted domains"
@@ -112,48 +112,48 @@ class Relation(Enum):
 
 
 class Standing(NamedTuple, Generic[T]):
-    """Who serves a domain: `thing` is that of the definition, None where only the DNS knows or no one does."""
+    """The relation of a domain, and the value of the definition that serves it; None if unknown or not served."""
 
     relation: Relation
-    thing: T | None
+    value: T | None
 
 
 class _Index:
-    """Which definition, by its number, has or hosts a domain; which domain's settings are asked for at a host."""
+    """An index of domains: the number of the definition that has or hosts one, and the domain that a host is for."""
 
     def __init__(self, definitions: Sequence[Definition], hosted: Hosted, resolver: Resolver | None) -> None:
         self.domains = {domain: number for number, one in enumerate(definitions) for domain in one.domains}
         self.hosts = {domain.encode(): domain for domain in self.domains}
         self.homes = [one.domains[0] for one in definitions]
-        """The domain at whose hosts each definition's settings for hosted domains are found."""
+        """For each definition, the domain whose hosts serve the settings of its hosted domains."""
         self.hosted = hosted
         self.open = {
             number
             for number, one in enumerate(definitions)
             if one.hosts_customer_domains and number not in hosted.listed
         }
-        """The definitions that host domains of which there is no list."""
+        """The definitions that host domains without a list."""
         self.first_open = min(self.open, default=None)
         self.exchanges = {domain: number for number in sorted(self.open) for domain in definitions[number].mx_domains}
-        """The domains that the MX hosts of customers' domains are in."""
+        """The domains of the MX hosts of hosted domains."""
         self.recognition = Recognition(resolver, self.by_exchange) if resolver and self.open else None
         self.prepared = _prepared(definitions)
 
     def known(self, domain: str) -> int | None:
-        """Return the definition that has a domain, or whose list has it."""
+        """Return the definition that has a domain, or whose list contains it."""
         number = self.domains.get(domain)
         return self.hosted.owner(domain) if number is None else number
 
     def by_exchange(self, host: str) -> int | None:
-        """Return the definition without a list whose customers have this MX host: one within a domain of purpose mx."""
+        """Return the definition without a list that has a domain with purpose mx which contains this MX host."""
         while host and host not in self.exchanges:
             host = host.partition(".")[2]
         return self.exchanges.get(host)
 
     def at_host(self, host: bytes) -> tuple[int, str] | None:
-        """Return the definition and the domain whose settings are asked for at a host."""
+        """Return the definition and the domain that a host is for, or None."""
         name = host.partition(b":")[0].rstrip(b".").lower()
-        # A host that is a domain itself, autoconfig.example say, is that domain's.
+        # A host that is itself a domain, such as autoconfig.example, is for that domain.
         domain = self.hosts.get(name)
         if domain is None:
             prefix, _, rest = name.partition(b".")
@@ -166,14 +166,17 @@ class _Index:
         for domain in domains:
             if (number := self.hosted.owner(domain)) is not None:
                 return number, domain
-        # The DNS is asked about names that are for mail clients, not about every host that a request may name.
+        # Only names for mail clients are looked up in the DNS, not every host that a request may name.
         for domain in domains[1:]:
             if (verdict := self.verdict(domain)) and verdict.owner is not None:
                 return verdict.owner, domain
         return None
 
     def verdict(self, domain: str) -> Verdict | None:
-        """Return what the DNS says of a domain, None when it is not asked. Raises UndecidedError when it must be."""
+        """Return the result of a domain's DNS lookup, or None if there are no lookups.
+
+        Raises UndecidedError if the lookup has yet to be made.
+        """
         if self.recognition is None:
             return None
         if not _is_domain(domain):
@@ -192,16 +195,16 @@ def _is_domain(name: str) -> bool:
 
 
 def _domains_of(host: str) -> Iterator[str]:
-    """Yield the domains that a host may be asked about: itself, and what follows a prefix of clients."""
+    """Yield the domains that a host may be for: itself, and the rest after a client's prefix."""
     return (host.removeprefix(prefix) for prefix in CLIENT_HOSTS if host.startswith(prefix))
 
 
 def _prepared(definitions: Sequence[Definition]) -> list[int]:
-    """Return the definitions for which everything is made at start-up: the first ones, the large ones, and samples.
+    """Return the definitions that are prepared at start-up: the first ones, the large ones, and samples.
 
-    Nothing is left to do for a request in most installations. Where there are thousands of definitions, most are never
-    asked for, and what each needs is made within a millisecond when it is. A stylesheet cannot fail then: it has run
-    over a definition with the same structure.
+    In most installations these are all. Among thousands of definitions, most are never requested; each is prepared on
+    its first request, within a millisecond. A stylesheet cannot fail then, because it has already transformed a
+    definition with the same structure.
     """
     samples: dict[int, int] = {}
     for number, one in enumerate(definitions):
@@ -212,10 +215,10 @@ def _prepared(definitions: Sequence[Definition]) -> list[int]:
 
 
 class Directory(Generic[T]):
-    """One thing for each definition, found by the domain of an address or, without one, by the host that was asked.
+    """A value for each definition, found by an address's domain or, without an address, by the request's host.
 
-    `make` makes the thing for the definition of a number: at once if that one is prepared, for any other when it is
-    first asked for. Then it is kept, as long as it is among the last ones. It must always make the same.
+    `make` returns the value for a definition's number. It is called at once for prepared definitions; for others on
+    first use, and the most recently used values are cached. It must return equal values for equal numbers.
     """
 
     def __init__(self, index: _Index, make: Callable[[int], T]) -> None:
@@ -223,90 +226,90 @@ class Directory(Generic[T]):
         self._prepared = {number: make(number) for number in index.prepared}
         self._on_demand = lru_cache(_KEPT)(make)
         all_prepared = len(self._prepared) == len(index.homes)
-        self._thing: Callable[[int], T] = self._prepared.__getitem__ if all_prepared else self._find_or_make
+        self._value: Callable[[int], T] = self._prepared.__getitem__ if all_prepared else self._find_or_make
 
     def each(self, make: Callable[[T], U]) -> "Directory[U]":
-        """Return the directory of what `make` makes of each thing."""
-        return Directory(self._index, lambda number: make(self._thing(number)))
+        """Return the directory with the results of `make` for each value."""
+        return Directory(self._index, lambda number: make(self._value(number)))
 
     @property
     def prepared(self) -> Iterable[T]:
-        """The things that have been made at start-up."""
+        """The values that were made at start-up."""
         return self._prepared.values()
 
     @property
     def first(self) -> T:
-        """The first definition's: it serves clients that give neither an address nor a host that is known."""
+        """The first definition's value, for clients that give neither an address nor a known host."""
         return self._prepared[0]
 
     def _find_or_make(self, number: int) -> T:
         return self._prepared[number] if number in self._prepared else self._on_demand(number)
 
     def find(self, address: MailAddress | None, host: bytes = b"") -> tuple[T, str]:
-        """Return the thing for an address, and the address's domain.
+        """Return the value for an address, and the address's domain.
 
-        Without an address it is that of the host, a Host header's value, and the domain of that host, or else the
-        first. Raises NotServedError when the address's domain is not served.
+        Without an address, return the value and the domain for `host`, the value of a Host header; if it is unknown,
+        those of the first definition. Raises NotServedError if the address's domain is not served.
         """
         if address is None:
             number, domain = self._index.at_host(host) or (0, self._index.homes[0])
-            return self._thing(number), domain
-        return self._thing(self._number(address.domain, host)), address.domain
+            return self._value(number), domain
+        return self._value(self._number(address.domain, host)), address.domain
 
     def own(self, domain: str) -> T | None:
-        """Return the thing for a domain that is in a definition, None for any other."""
+        """Return the value for a domain that is in a definition, or None."""
         number = self._index.domains.get(domain)
-        return None if number is None else self._thing(number)
+        return None if number is None else self._value(number)
 
     def known(self, domain: str) -> T | None:
-        """Return the thing for a domain that is in a definition or in a list, None for any other."""
+        """Return the value for a domain that is in a definition or a list, or None."""
         number = self._index.known(domain)
-        return None if number is None else self._thing(number)
+        return None if number is None else self._value(number)
 
     def standing(self, domain: str) -> Standing[T]:
-        """Return who serves a domain, a lower-case A-label, as far as definitions and lists tell."""
+        """Return the relation of a domain (a lower-case A-label), without a DNS lookup."""
         number = self._index.known(domain)
         if number is None:
             return Standing(Relation.BY_MX if self._index.open else Relation.FOREIGN, None)
         relation = Relation.OWN if domain in self._index.domains else Relation.HOSTED
-        return Standing(relation, self._thing(number))
+        return Standing(relation, self._value(number))
 
     def by_exchange(self, host: str) -> T | None:
-        """Return the thing of the provider without a list whose customers have this preferred MX host, if any has."""
+        """Return the value for the provider without a list whose customers have this preferred MX host, or None."""
         number = self._index.by_exchange(host)
-        return None if number is None else self._thing(number)
+        return None if number is None else self._value(number)
 
     def domain_of(self, host: bytes) -> str | None:
-        """Return the domain whose settings are asked for at a host."""
+        """Return the domain that a host is for, or None."""
         found = self._index.at_host(host)
         return found and found[1]
 
     def owns(self, host: str) -> bool:
-        """Tell whether clients ask this host: an own domain, or one of the names before own and hosted domains.
+        """Return whether a host is for clients: an own domain, or a client's prefix and an own or hosted domain.
 
-        A hosted domain itself is its owner's web site. Raises UncertainError when that depends on the DNS, and it does
-        not answer.
+        A hosted domain itself is its owner's web site. Raises UncertainError if this depends on a DNS lookup that has
+        failed.
         """
         found = self._index.at_host(host.encode())
         if found is not None:
             return found[1] in self._index.domains or found[1] != host
         for domain in list(_domains_of(host))[1:]:
             if (verdict := self._index.verdict(domain)) and not verdict.certain:
-                raise UncertainError("the DNS does not say whether this name is a customer's")
+                raise UncertainError("the DNS lookup failed, so it is unknown whether this name is a customer's")
         return False
 
     def home(self, domain: str, host: bytes) -> str:
-        """Return a domain of the definition that serves a domain: itself, or one of its hoster's.
+        """Return the domain itself if it is in a definition, or else the first domain of its hoster's definition.
 
-        Raises NotServedError.
+        Raises NotServedError if the domain is not served.
         """
         return domain if domain in self._index.domains else self._index.homes[self._number(domain, host)]
 
     def _number(self, domain: str, host: bytes) -> int:
-        """Return the definition that serves a domain. Raises NotServedError.
+        """Return the definition that serves a domain. Raises NotServedError if there is none.
 
-        Domains that are in no definition or list may belong to customers of a provider without a list. Their clients
-        ask where their mail goes, so at a host of that provider.
+        A domain in no definition or list may belong to a customer of a provider without a list. Its clients follow the
+        MX record, and so send their requests to a host of that provider.
         """
         number = self._index.known(domain)
         if number is not None:
@@ -317,7 +320,7 @@ class Directory(Generic[T]):
             if verdict.owner is None:
                 raise NotServedError("the domain of this address is not served here")
             return verdict.owner
-        # Settings are no secret: when the DNS does not answer, customers get theirs all the same.
+        # Settings are not secret: customers get theirs even if the DNS does not answer.
         asked = self._index.at_host(host)
         return asked[0] if asked and asked[0] in self._index.open else self._index.first_open
 
@@ -325,9 +328,9 @@ class Directory(Generic[T]):
 def directory(
     definitions: Sequence[Definition], hosted: Hosted | None = None, resolver: Resolver | None = None
 ) -> Directory[Definition]:
-    """Return the directory of some definitions, at least one, and of the domains that they host.
+    """Return the directory of one or more definitions and the domains that they host.
 
-    With a `resolver`, domains of providers without a list are recognised by their MX records: what depends on them
-    raises UndecidedError until the DNS has been asked. Without one, every domain is taken for a customer's.
+    With a `resolver`, hosted domains without a list are recognised by their MX records: methods that depend on a
+    record raise UndecidedError until it has been looked up. Without one, every domain counts as a customer's.
     """
     return Directory(_Index(definitions, hosted or Hosted(), resolver), definitions.__getitem__)

@@ -1,7 +1,7 @@
-"""Domains that providers host for their customers, as an operator lists them: one to a line.
+"""Lists of the domains that providers host for their customers, one per line.
 
 A provider's own domains are in its definition and in its responses. Hosted domains are in no response, so a list may
-have a million of them: they are kept as text, some 30 bytes each.
+contain a million of them: they are stored as text, some 30 bytes each.
 """
 
 import codecs
@@ -19,25 +19,25 @@ from autoconfig.files import FileError, expand, read_file
 from autoconfig.grammar import quote
 
 SUFFIX = ".txt"
-"""How the names of lists in a folder end."""
+"""File name extension of lists in a folder."""
 MAX_LIST = 64 * 1024 * 1024
-"""Bytes of a list. A million domains take about 20 MB."""
+"""Maximum bytes of a list. A million domains take about 20 MB."""
 MAX_HOSTED = 2_000_000
-"""Domains in all lists together."""
+"""Maximum number of domains in all lists together."""
 
 _MAX_LINE = 1024
-"""Bytes of a line that is not a comment. The longest domain name in UTF-8 has fewer."""
+"""Maximum bytes of a line that is not a comment. The longest domain name in UTF-8 has fewer."""
 _MOST_REMARKS = 100
 _PLAIN_LINE = re.compile(rb"((?:[a-z0-9]++(?:-++[a-z0-9]++)*+\.){1,3}[a-z]{2,63})\r?\n?")
 _MAX_PLAIN = 64
-"""What nearly all lines are, and bytes up to which no label in them is too long. The general way finds the same."""
+"""Nearly all lines match, and up to this many bytes no label is too long. The general path gives the same result."""
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class ListSource(NamedTuple):
-    """A list, or a folder of lists, that the operator names, and the provider that it belongs to.
+    """A list, or a folder of lists, and the provider that it belongs to.
 
-    `provider` is the id of a definition; without one, the name of the file or the definitions tell.
+    `provider` is the id of a definition. Without it, the file's name or the definitions decide.
     """
 
     path: Path
@@ -45,7 +45,7 @@ class ListSource(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read FILE or ID=FILE. A FILE with = in its name is written ./FILE."""
+        """Parse FILE or ID=FILE. A FILE with = in its name is written ./FILE."""
         provider, equals, path = text.partition("=")
         if not equals or not provider or "/" in provider:
             return cls(Path(text))
@@ -53,7 +53,7 @@ class ListSource(NamedTuple):
 
 
 class HostedList(NamedTuple):
-    """A list as it was when it was read: it can be given to other processes."""
+    """The content of a list at the time of reading. It can be sent to other processes."""
 
     path: Path
     provider: str | None
@@ -64,15 +64,15 @@ class HostedList(NamedTuple):
     warnings: tuple[str, ...] = ()
 
     def place(self, domain: str) -> str:
-        """Return where one of its domains is, FILE:LINE."""
+        """Return the place of one of its domains, FILE:LINE."""
         found = self.domains.place(domain)
         return f"{self.path}:{1 if found is None else self.lines[found]}"
 
 
 def read_lists(sources: Iterable[ListSource]) -> tuple[HostedList, ...]:
-    """Read lists, and of folders all of the .txt files in them.
+    """Read lists, and all .txt files in folders.
 
-    Raises DefinitionError with every file that cannot be read; what is wrong in a file is among its errors.
+    Raises DefinitionError with every file that cannot be read. Errors in a file are in its HostedList.
     """
     lists: list[HostedList] = []
     errors: list[str] = []
@@ -95,11 +95,11 @@ def read_lists(sources: Iterable[ListSource]) -> tuple[HostedList, ...]:
 
 
 def read_list(path: Path, content: bytes, provider: str | None = None) -> HostedList:
-    """Read the content of a list: UTF-8, a domain to a line, comments from # to the end of a line."""
+    """Parse the content of a list: UTF-8, one domain per line, comments from # to the end of the line."""
     if content.startswith(_UTF_16):
         return HostedList(path, provider, DomainSet(), array("I"), (f"{path}:1: is UTF-16; save it as UTF-8",))
     if not content.strip():
-        text = "the list is empty, as after an export that failed; to host no domain, write a comment into it"
+        text = "the list is empty, perhaps because an export failed; if you host no domains, write a comment into it"
         return HostedList(path, provider, DomainSet(), array("I"), (f"{path}:1: {text}",))
     content = content.removeprefix(codecs.BOM_UTF8)
     lines: dict[str, int] = {}
@@ -112,19 +112,19 @@ def read_list(path: Path, content: bytes, provider: str | None = None) -> Hosted
             errors.add(number, str(error))
             continue
         if domain and lines.setdefault(domain, number) != number:
-            warnings.add(number, f"{domain} is on line {lines[domain]} already; remove one")
+            warnings.add(number, f"{domain} is already on line {lines[domain]}; remove one")
         if len(lines) > MAX_HOSTED:
-            errors.add(number, f"there are more than {MAX_HOSTED:,} domains; use no list, but the DNS")
+            errors.add(number, f"there are more than {MAX_HOSTED:,} domains; use MX records instead of a list")
             break
     if not lines and not errors.count:
-        warnings.add(1, "there is no domain in this list: every customer's domain is refused")
+        warnings.add(1, "this list contains no domains, so no hosted domain is served")
     domains = DomainSet(lines)
     kept = array("I", map(lines.__getitem__, domains))
     return HostedList(path, provider, domains, kept, errors.lines(), warnings.lines())
 
 
 class _Remarks:
-    """The first remarks about a file, and how many more there are: a large file may have millions of wrong lines."""
+    """The first remarks about a file, and the number of the rest: a large file may have millions of invalid lines."""
 
     def __init__(self, path: Path, kind: str) -> None:
         self._path, self._kind = path, kind
@@ -142,11 +142,11 @@ class _Remarks:
 
 
 def _domain(line: bytes) -> str:
-    """Return the domain of a line, empty when there is none. Raises ValueError with what is wrong with it."""
+    """Return the domain of a line, or an empty string if there is none. Raises ValueError if the line is invalid."""
     if len(line) > _MAX_LINE:
         if line.lstrip().startswith(b"#"):
             return ""
-        raise ValueError(f"the line is longer than {_MAX_LINE} bytes; write one domain to a line")
+        raise ValueError(f"the line is longer than {_MAX_LINE} bytes; write one domain per line")
     try:
         text = line.decode()
     except UnicodeDecodeError as error:
@@ -155,7 +155,7 @@ def _domain(line: bytes) -> str:
     if not text:
         return ""
     if "*" in text:
-        raise ValueError(f"{quote(text)}: there are no wildcards; list every domain")
+        raise ValueError(f"{quote(text)}: wildcards are not supported; list every domain")
     try:
         domain = ascii_domain(text)
     except ValueError:
@@ -167,17 +167,17 @@ def _domain(line: bytes) -> str:
 
 
 class Hosted:
-    """The domains of all lists, and by number the definition that each belongs to."""
+    """The domains of all lists, and the number of the definition that each belongs to."""
 
     def __init__(self, owners: dict[str, int] | None = None, listed: Iterable[int] = ()) -> None:
         self._domains = DomainSet(owners or ())
         self._owners = array("I", map((owners or {}).__getitem__, self._domains))
         self.listed = frozenset(listed)
-        """The definitions that have a list, if only an empty one."""
+        """The definitions that have a list, even an empty one."""
 
     @classmethod
     def of_one(cls, domains: DomainSet, owner: int) -> Self:
-        """Return what one list says, without copying it."""
+        """Return the domains of one list, without copying it."""
         found = cls(listed=[owner])
         found._domains, found._owners = domains, array("I", [owner]) * len(domains)
         return found
@@ -186,7 +186,7 @@ class Hosted:
         return len(self._domains)
 
     def owner(self, domain: str) -> int | None:
-        """Return the number of the definition that a hosted domain belongs to, None for any other domain."""
+        """Return the number of the definition that a hosted domain belongs to, or None."""
         place = self._domains.place(domain)
         return None if place is None else self._owners[place]
 
@@ -195,22 +195,22 @@ class Hosted:
         return zip(self._domains, self._owners, strict=True)
 
     def count(self, number: int) -> int:
-        """Return how many domains one definition hosts."""
+        """Return the number of domains that a definition hosts."""
         return self._owners.count(number)
 
     def of(self, number: int) -> Iterator[str]:
-        """Yield the domains that one definition hosts, in no particular order."""
+        """Yield the domains that a definition hosts, in no particular order."""
         return (domain for domain, owner in self.items() if owner == number)
 
 
 def check(lists: Iterable[HostedList]) -> None:
-    """Raise DefinitionError with everything that is wrong in some lists."""
+    """Raise DefinitionError if lists have errors, with all of them."""
     if errors := [error for one in lists for error in one.errors]:
         raise DefinitionError(errors)
 
 
 class Assigned(NamedTuple):
-    """Lists with the definitions that they belong to."""
+    """Hosted domains assigned to definitions, and warnings about their lists."""
 
     hosted: Hosted = Hosted()
     warnings: tuple[str, ...] = ()
@@ -219,7 +219,7 @@ class Assigned(NamedTuple):
 def assign(lists: Sequence[HostedList], definitions: Sequence[Definition]) -> Assigned:
     """Assign every list to the definition that hosts its domains.
 
-    Raises DefinitionError for lists when it is not clear whose they are, or another provider has one of their domains.
+    Raises DefinitionError if it is unclear which definition a list belongs to, or if two providers list one domain.
     """
     errors: list[str] = []
     owners: list[int] = []
@@ -229,7 +229,8 @@ def assign(lists: Sequence[HostedList], definitions: Sequence[Definition]) -> As
         except ValueError as error:
             errors.append(f"{one.path}: {error}")
     if sum(len(one.domains) for one in lists) > MAX_HOSTED:
-        errors.append(f"{lists[-1].path}: the lists have more than {MAX_HOSTED:,} domains; use no list, but the DNS")
+        text = f"the lists have more than {MAX_HOSTED:,} domains; use MX records instead of lists"
+        errors.append(f"{lists[-1].path}: {text}")
     if errors:
         raise DefinitionError(errors)
     hosted = _merged(lists, owners)
@@ -264,7 +265,7 @@ def _merged(lists: Sequence[HostedList], owners: Sequence[int]) -> Hosted:
 
 
 def _owner(one: HostedList, definitions: Sequence[Definition]) -> int:
-    """Return the number of the definition that a list belongs to. Raises ValueError when that is not clear."""
+    """Return the number of the definition that a list belongs to. Raises ValueError if that is unclear."""
     name = one.provider or one.path.name.removesuffix(SUFFIX).lower()
     named = [number for number, definition in enumerate(definitions) if definition.id.lower() == name]
     hosting = [number for number, definition in enumerate(definitions) if definition.hosts_customer_domains]
@@ -284,7 +285,7 @@ def _owner(one: HostedList, definitions: Sequence[Definition]) -> int:
         ids = ", ".join(quote(definitions[number].id) for number in hosting[:4])
         more = f" and {len(hosting) - 4} more" if len(hosting) > 4 else ""
         raise ValueError(
-            f"{len(hosting)} definitions host domains ({ids}{more}), and it is not clear whose this list is; "
-            f"write --hosted-domains ID={one.path}, or call the file ID{SUFFIX}"
+            f"{len(hosting)} definitions host domains ({ids}{more}), and it is not clear which this list belongs to; "
+            f"use --hosted-domains ID={one.path}, or name the file ID{SUFFIX}"
         )
     return hosting[0]

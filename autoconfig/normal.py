@@ -1,6 +1,6 @@
-"""The normal form of a definition: what files in the field write in several ways stands in it in one.
+"""Brings definitions into normal form: one spelling for everything that files in the field spell in several ways.
 
-Clients take these files, so they are no errors. What is changed, added or left out is told, with the right spelling.
+Clients accept these files, so other spellings are not errors. Remarks say what was changed, added or left out.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,13 +28,13 @@ _CHILDREN = {
     "oAuth2": ("authURL", "tokenURL", "issuer", "scope", "clientID", "clientSecret"),
     **dict.fromkeys(SECTIONS, _SECTION),
 }
-"""The elements of the format, by the element that they stand in."""
+"""The elements of the format, by parent element."""
 _NAMES = frozenset(_CHILDREN).union(*_CHILDREN.values())
 
-_SEEN = {"serverurl": "url", "displaynameshort": "displayShortName"}
-"""Other names that files in the field have for elements, in lower case."""
-_RIGHT_NAMES = {
-    parent: {**{name.lower(): name for name in names}, **{old: new for old, new in _SEEN.items() if new in names}}
+_ALIASES = {"serverurl": "url", "displaynameshort": "displayShortName"}
+"""Other names for elements in files in the field, in lower case."""
+_NAMES_BY_LOWER_CASE = {
+    parent: {**{name.lower(): name for name in names}, **{old: new for old, new in _ALIASES.items() if new in names}}
     for parent, names in _CHILDREN.items()
 }
 _ATTRIBUTES = {
@@ -51,9 +51,9 @@ _ATTRIBUTES = {
 """The attributes of the format, by element."""
 
 _TYPES = ("imap", "pop3", "smtp", "jmap", "ews", "activeSync", "graph", "exchange", "caldav", "carddav", "webdav")
-_RIGHT_TYPES = {name.lower(): name for name in _TYPES}
+_TYPES_BY_LOWER_CASE = {name.lower(): name for name in _TYPES}
 _COMPLETE = frozenset({"imap", "pop3", "smtp", "jmap", "ews", "activeSync", "caldav", "carddav"})
-"""Types whose sections hold nothing but the elements of the format."""
+"""Types whose sections contain only elements of the format."""
 _SOCKET_TYPES = {"ssl": "SSL", "starttls": "STARTTLS", "plain": "plain"}
 _SOCKET_TYPES_BY_PORT = {
     **{str(port): "SSL" for port in IMPLICIT_TLS_PORTS.values()},
@@ -66,7 +66,7 @@ _VALUES = frozenset({"domain", "displayName", "displayShortName", "loginPage", "
 def normalise(root: etree._Element) -> list[Remark]:
     """Bring a definition's tree into normal form; return what was changed, in no particular order.
 
-    The tree may still be wrong afterwards: it need not fit the grammar.
+    The tree may still be invalid afterwards.
     """
     remarks = list(put_in_place(root, _CHILDREN))
     known = list(_known(root, remarks))
@@ -86,7 +86,7 @@ def normalise(root: etree._Element) -> list[Remark]:
 
 
 def complete(root: etree._Element) -> list[Remark]:
-    """Write what clients assume where a definition says nothing; return what was added."""
+    """Add the values that clients assume if a definition has none; return what was added."""
     remarks: list[Remark] = []
     if not root.get("version"):
         remarks.append(Remark(line_of(root), 'clientConfig has no version; version="1.1" is assumed'))
@@ -102,8 +102,8 @@ def complete(root: etree._Element) -> list[Remark]:
 
 
 def _known(element: etree._Element, remarks: list[Remark]) -> Iterator[etree._Element]:
-    """Yield an element and those in it that the format knows, their names put right."""
-    names = _RIGHT_NAMES[str(element.tag)]
+    """Yield an element and its descendants that are in the format, and correct their names."""
+    names = _NAMES_BY_LOWER_CASE[str(element.tag)]
     yield element
     complete = element.tag not in SECTIONS or element.get("type", "") in _COMPLETE
     if element.text and not element.text.isspace():
@@ -117,7 +117,7 @@ def _known(element: etree._Element, remarks: list[Remark]) -> Iterator[etree._El
         right = names.get(tag.lower())
         if right is not None:
             if right != tag:
-                text = f"{quote(tag)}: the element's name is {right}; it is read as that"
+                text = f"{quote(tag)} is read as {right}, the element's name in the format"
                 remarks.append(Remark(line_of(child), text))
                 child.tag = right
             if right in _CHILDREN:
@@ -127,23 +127,23 @@ def _known(element: etree._Element, remarks: list[Remark]) -> Iterator[etree._El
         elif complete and tag not in _NAMES:
             meant = get_close_matches(tag.lower(), names, 1, cutoff=0.8)
             remedy = f"; did you mean {names[meant[0]]}?" if meant and element.find(names[meant[0]]) is None else ""
-            text = f"{quote(tag)} is not an element of the format; it is passed on as it is{remedy}"
+            text = f"{quote(tag)} is not an element of the format; it is passed on unchanged{remedy}"
             remarks.append(Remark(line_of(child), text))
 
 
 def _stray(element: etree._Element, text: str) -> Remark:
-    return Remark(line_of(element), f"the text {quote(text)} beside an element is left out")
+    return Remark(line_of(element), f"the text {quote(text)} between elements is left out")
 
 
 def _attributes(element: etree._Element) -> Iterator[Remark]:
-    """Leave out unknown attributes: Thunderbird 153 cannot read a value with one, Evolution no file with one."""
+    """Remove unknown attributes: Thunderbird 153 cannot read a value that has one, nor Evolution a file."""
     known = _ATTRIBUTES.get(str(element.tag), frozenset[str]())
     tag = str(element.tag)
     for name in map(str, element.keys()):
         right = next((one for one in known if one.lower() == name.lower()), None)
         if right is None:
             del element.attrib[name]
-            yield Remark(line_of(element), f"{tag}: {quote(name)} is not an attribute of it; it is left out")
+            yield Remark(line_of(element), f"{tag} has no attribute {quote(name)}; it is left out")
         elif right != name:
             element.set(right, element.attrib.pop(name))
             yield Remark(line_of(element), f"{tag}: the attribute's name is {right}, not {quote(name)}")
@@ -153,10 +153,10 @@ def _attributes(element: etree._Element) -> Iterator[Remark]:
 
 def _section(section: etree._Element) -> Iterator[Remark]:
     type_ = section.get("type", "")
-    right = _RIGHT_TYPES.get(type_.strip().lower())
+    right = _TYPES_BY_LOWER_CASE.get(type_.strip().lower())
     if right and right != type_:
         section.set("type", right)
-        yield Remark(line_of(section), f'type="{quote(type_)}": clients know this type as {right}; it is read as that')
+        yield Remark(line_of(section), f'type="{quote(type_)}" is read as {right}, as clients call it')
     for url in section.iterchildren("url"):
         _write(url, _with_scheme(url.text or ""))
     for socket_type in section.iterchildren("socketType"):
@@ -164,27 +164,27 @@ def _section(section: etree._Element) -> Iterator[Remark]:
         known = _SOCKET_TYPES.get(text.lower()) or _socket_type_by_port(text, section.findtext("port"))
         if known and known != text:
             socket_type.text = known
-            remark = f"socketType {quote(text)}: clients know this as {known}; it is read as that"
+            remark = f"socketType {quote(text)} is read as {known}, as clients call it"
             yield Remark(line_of(socket_type), remark)
     at_url = next(section.iterchildren(*_URLS), None) is not None
     yield from _web_authentication(section) if at_url else _authentication(section)
 
 
 def _socket_type_by_port(text: str, port: str | None) -> str | None:
-    """Return what other programs mean by TLS, None where neither they nor the port say it."""
+    """Return the socketType that other programs call TLS, by its port, or None."""
     if text.upper() not in ("TLS", "SSL/TLS", "TLS/SSL"):
         return None
     return _SOCKET_TYPES_BY_PORT.get(port or "")
 
 
 def _with_scheme(url: str) -> str:
-    """Return a URL with its scheme in lower case, as Thunderbird needs it (InputSanitizer.sys.mjs)."""
+    """Return a URL with its scheme in lower case, as Thunderbird requires (InputSanitizer.sys.mjs)."""
     scheme, colon, rest = url.partition(":")
     return f"{scheme.lower()}:{rest}" if colon and scheme.lower() in ("http", "https") else url
 
 
 def _web_authentication(section: etree._Element) -> Iterator[Remark]:
-    """Write the methods of a service at a URL as WEB_METHODS does, each once."""
+    """Spell the methods of a service with a URL as in WEB_METHODS, and remove duplicates."""
     seen: set[str] = set()
     for one in section.findall("authentication"):
         found = web_method(one.text or "")
@@ -199,9 +199,9 @@ def _web_authentication(section: etree._Element) -> Iterator[Remark]:
 
 
 def _authentication(section: etree._Element) -> Iterator[Remark]:
-    """Write the methods of a service over TCP as METHODS does, each once.
+    """Spell the methods of a service over TCP as in METHODS, and remove duplicates.
 
-    A SASL scheme stays, for clients that know it; others read the general method after it, which is added if need be.
+    SASL schemes stay, for clients that know them. Other clients read the general method after it, added if missing.
     """
     elements = section.findall("authentication")
     written = {method(one.text or "") for one in elements if not _is_sasl(one)}
@@ -218,7 +218,7 @@ def _authentication(section: etree._Element) -> Iterator[Remark]:
                 added = etree.Element("authentication")
                 added.text, added.tail = general, one.tail
                 one.addnext(added)
-                text = f"authentication {quote(text)} is for clients that know it; {general} is added for the others"
+                text = f"authentication {quote(text)}: {general} is added, for clients that do not know this scheme"
                 yield Remark(line_of(one), text)
             continue
         found = method(text)
@@ -239,7 +239,7 @@ def _is_sasl(authentication: etree._Element) -> bool:
 
 def _unknown(authentication: etree._Element, known: Iterable[str]) -> Remark:
     text = f"authentication {quote(authentication.text or '')} is not a method that clients know"
-    return Remark(line_of(authentication), f"{text}; write one of {', '.join(sorted(known))}")
+    return Remark(line_of(authentication), f"{text}; use one of {', '.join(sorted(known))}")
 
 
 def _provider(provider: etree._Element) -> Iterator[Remark]:
@@ -257,50 +257,50 @@ def _provider(provider: etree._Element) -> Iterator[Remark]:
         if hostname.text and not hostname.text.isascii():
             hostname.text = _ascii(hostname.text)
         if hostname.text and hostname.text.endswith("."):
-            text = f"hostname {quote(hostname.text)} ends with a dot, which certificates do not have; it is left out"
+            text = f"hostname {quote(hostname.text)} ends with a dot, unlike the names in certificates; it is left out"
             yield Remark(line_of(hostname), text)
             hostname.text = hostname.text.rstrip(".")
 
 
 def _domains(provider: etree._Element) -> Iterator[Remark]:
-    """Write domains as lower-case A-labels, each once, or twice if it stands there with and without a purpose."""
+    """Write domains as lower-case A-labels, and remove those with the same name and purpose."""
     first: dict[tuple[str, str | None], etree._Element] = {}
     for domain in provider.findall("domain"):
         purpose = domain.get("purpose")
         if purpose is not None and purpose != "mx":
             del domain.attrib["purpose"]
             purpose = None
-            yield Remark(line_of(domain), "domain: its purpose is not mx, the only one that there is; it is left out")
+            yield Remark(line_of(domain), "domain: the only valid purpose is mx; this one is left out")
         try:
             name = ascii_domain(domain.text or "")
         except ValueError:
             continue  # an error that is reported later
         if (earlier := first.setdefault((name, purpose), domain)) is not domain:
             provider.remove(domain)
-            yield Remark(line_of(domain), f"domain {name} is on line {line_of(earlier)} already; remove one")
+            yield Remark(line_of(domain), f"domain {name} is already on line {line_of(earlier)}; remove one")
         else:
             _write(domain, name)
 
 
 def _outgoing_username(provider: etree._Element) -> Iterator[Remark]:
-    """Where an outgoing server has no username, clients use the incoming server's; other formats need it written."""
+    """Add the incoming server's username to outgoing servers without one, as clients do: other formats need it."""
     username = provider.findtext("incomingServer/username")
     for section in provider.iterfind("outgoingServer[@type='smtp']"):
         methods = {method.text for method in section.iterchildren("authentication")}
         if username and section.find("username") is None and not methods <= {"none", "client-IP-address"}:
             etree.SubElement(section, "username").text = username
-            text = f"outgoingServer has no username; {quote(username)}, the incoming server's, is used; better write it"
+            text = f"outgoingServer has no username; the incoming server's, {quote(username)}, is used; add it"
             yield Remark(line_of(section), text)
 
 
 def _write(element: etree._Element, text: str) -> None:
-    """Replace the text of an element, unless it is the same: that costs time, and the line of a late element."""
+    """Replace the text of an element if it differs: replacing takes time, and can lose the line (see `line_of`)."""
     if text != element.text:
         element.text = text
 
 
 def _ascii(hostname: str) -> str:
-    """Return a hostname with A-labels, as it is where it is none; placeholders stay."""
+    """Return a hostname with A-labels; placeholders, and text that is not a hostname, stay unchanged."""
     try:
         return ".".join(label if "%" in label else ascii_domain(label) for label in hostname.split("."))
     except ValueError:

@@ -1,7 +1,7 @@
-"""What is wrong with a definition and keeps no client from using it: it is put right, or left out, and told.
+"""Corrects or removes what is invalid in a definition but harmless to clients, with a remark.
 
-Clients that read such a file take the first of two values (JXON.sys.mjs in Thunderbird 153), look for a section by its
-name alone, and have no use for a link that is none.
+Given such a file, clients use the first of two values (JXON.sys.mjs in Thunderbird 153), look for a section by its name
+alone, and ignore invalid links.
 """
 
 import re
@@ -19,14 +19,14 @@ _ONCE = {
 }
 _ONCE_IN_A_SECTION = ("url", "hostname", "port", "socketType", "username")
 _LINKS = {"documentation": "documentation", "webMail/loginPage": "webMail"}
-"""Elements with a link, by the path from their parent; the element that is left out with it."""
+"""Elements with a link, by the path from their parent, and the element to remove if the link is invalid."""
 _WEB_URL = re.compile(r"https?://\S+", re.ASCII)
 
 
 def put_in_place(root: etree._Element, children: Mapping[str, Sequence[str]]) -> Iterator[Remark]:
-    """Move elements that stand in clientConfig or emailProvider and belong in the other.
+    """Move elements of clientConfig that belong in emailProvider, and vice versa.
 
-    `children` has the names of what belongs in each.
+    `children` contains the names of the elements that belong in each.
     """
     provider = root.find("emailProvider")
     if provider is None:
@@ -36,12 +36,12 @@ def put_in_place(root: etree._Element, children: Mapping[str, Sequence[str]]) ->
         for element in here.findall("*"):
             if str(element.tag).lower() in names and element is not provider:
                 there.append(element)
-                text = f"{quote(str(element.tag))} belongs in {there.tag!s}, not in {here.tag!s}; it is read as that"
+                text = f"{quote(str(element.tag))} belongs in {there.tag!s}, not in {here.tag!s}; it is moved there"
                 yield Remark(line_of(element), text)
 
 
 def leave_out(root: etree._Element, sections: Sequence[str]) -> Iterator[Remark]:
-    """Leave out links that are none, and what is said twice. `sections` are the names of elements with a server."""
+    """Remove invalid links and duplicate values. `sections` are the names of elements with a server."""
     for page in root.findall("webMail"):
         if page.find("loginPage") is None:
             root.remove(page)
@@ -59,7 +59,7 @@ def leave_out(root: etree._Element, sections: Sequence[str]) -> Iterator[Remark]
 
 
 def identify(provider: etree._Element) -> Iterator[Remark]:
-    """Give a provider whose id is no hostname its first domain for one: Thunderbird wants one, on Android too."""
+    """Replace an id that is not a hostname by the first domain: Thunderbird requires one, on Android too."""
     id_ = provider.get("id")
     try:
         if id_ and ascii_domain(id_):

@@ -1,4 +1,4 @@
-"""Signing Apple's profiles, so that a device shows who they are from: CMS (RFC 5652), as Apple's devices read it."""
+"""Signs Apple profiles with CMS (RFC 5652), so that a device shows their sender."""
 
 import asyncio
 import datetime
@@ -17,18 +17,18 @@ from cryptography.hazmat.primitives.serialization.pkcs7 import PKCS7Options, PKC
 from autoconfig.files import MAX_PEM, FileError, read_file
 
 SOON = 30
-"""Days before a certificate ends from which on every start warns of it."""
+"""Days before a certificate expires from which the server warns about it."""
 
 
 MAX_PENDING = 256
-"""Signatures that may wait for their turn. With a key of RSA 4096 each takes some 1.5 ms."""
+"""Maximum number of signatures that wait. With an RSA 4096 key, each takes some 1.5 ms."""
 
 _thread = ThreadPoolExecutor(1, "sign")
-"""One for all signers: each reload makes a new one. More cores are used by more workers."""
+"""One thread for all signers, because each reload makes a new signer. To use more cores, run more workers."""
 
 
 class SigningError(Exception):
-    """Profiles that cannot be signed; the text is `FILE: what is wrong`."""
+    """A certificate or key that profiles cannot be signed with; the text is `FILE: what is wrong`."""
 
 
 class BusyError(Exception):
@@ -36,16 +36,16 @@ class BusyError(Exception):
 
 
 class SigningFile(NamedTuple):
-    """A file as it was when it was read."""
+    """A file, and its content at the time of reading."""
 
     path: Path
     content: bytes
 
 
 class SigningFiles(NamedTuple):
-    """PEM files: the signer's certificate, its private key, and the certificates that lead from it to a root.
+    """PEM files: the signer's certificate, its private key, and its intermediate certificates.
 
-    The chain may stand in the file of the certificate too, behind it.
+    The file of the certificate may contain the intermediate certificates too, after it.
     """
 
     certificate: SigningFile
@@ -54,12 +54,12 @@ class SigningFiles(NamedTuple):
 
     @classmethod
     def read(cls, certificate: Path, key: Path, chain: Path | None) -> Self:
-        """Read the files. Raises SigningError."""
+        """Read the files. Raises SigningError if one cannot be read."""
         return cls(_read(certificate), _read(key), _read(chain) if chain else None)
 
 
 class Signer:
-    """Signs what devices are to trust. Raises SigningError when that cannot be done, or nobody would believe it."""
+    """Signs profiles. Raises SigningError if the files are invalid, or devices would not trust the signature."""
 
     def __init__(self, files: SigningFiles) -> None:
         self._files = files
@@ -77,20 +77,20 @@ class Signer:
         self._pending = 0
 
     def __reduce__(self) -> tuple[type[Self], tuple[SigningFiles]]:
-        """Let another process make the same of the files: keys are not pickled."""
+        """Pickle only the files, from which another process makes the signer: keys cannot be pickled."""
         return type(self), (self._files,)
 
     def sign(self, content: bytes) -> bytes:
-        """Return the content within its signature, in DER, with the time of signing and the chain."""
+        """Return the signed content in DER, with the time of signing and the chain."""
         builder = PKCS7SignatureBuilder().set_data(content).add_signer(self._certificate, self._key, hashes.SHA256())
         for one in self._chain:
             builder = builder.add_certificate(one)
         return builder.sign(Encoding.DER, [PKCS7Options.Binary, PKCS7Options.NoCapabilities])
 
     async def sign_aside(self, content: bytes) -> bytes:
-        """Sign in a thread: the event loop goes on meanwhile, for the library lets go of the interpreter.
+        """Sign in a thread, without blocking the event loop: the library releases the interpreter lock.
 
-        Raises BusyError when MAX_PENDING signatures are waiting already.
+        Raises BusyError if MAX_PENDING signatures are already waiting.
         """
         if self._pending >= MAX_PENDING:
             raise BusyError
@@ -102,11 +102,11 @@ class Signer:
 
     @property
     def days_left(self) -> int:
-        """Whole days until the first certificate ends, negative when it has."""
+        """Whole days until the first certificate expires; negative if it has expired."""
         return (self._expiry - _now()).days
 
     def warnings(self) -> Iterator[str]:
-        """Yield what an operator should know, `FILE: what`."""
+        """Yield warnings for the operator, `FILE: what`."""
         if self.days_left < SOON:
             yield (
                 f"{self._path}: the signing certificate, or one of its chain, expires in {self.days_left} days, "
@@ -135,11 +135,11 @@ def _key(file: SigningFile) -> _Key:
     try:
         key = load_pem_private_key(file.content, password=None)
     except TypeError as error:
-        raise SigningError(f"{file.path}: the key is encrypted; name a file without a passphrase") from error
+        raise SigningError(f"{file.path}: the key is encrypted; use one without a passphrase") from error
     except (ValueError, UnsupportedAlgorithm) as error:
         raise SigningError(f"{file.path}: has no private key in PEM format") from error
     if not isinstance(key, _Key):
-        raise SigningError(f"{file.path}: the key is neither RSA nor EC, which are what Apple's devices verify")
+        raise SigningError(f"{file.path}: the key is neither RSA nor EC; Apple devices verify only these")
     return key
 
 
@@ -155,13 +155,14 @@ def _check_chain(path: Path, certificate: x509.Certificate, chain_path: Path, ch
         if one.not_valid_after_utc <= _now():
             raise SigningError(f"{place}: the certificate of {name} expired on {one.not_valid_after_utc:%Y-%m-%d}")
         if one.not_valid_before_utc > _now():
-            raise SigningError(f"{place}: the certificate of {name} begins on {one.not_valid_before_utc:%Y-%m-%d}")
+            start = f"{one.not_valid_before_utc:%Y-%m-%d}"
+            raise SigningError(f"{place}: the certificate of {name} is not valid before {start}")
     for one, issuer in zip((certificate, *chain), chain, strict=False):
         try:
             one.verify_directly_issued_by(issuer)
         except (ValueError, TypeError, InvalidSignature) as error:
             names = f"{issuer.subject.rfc4514_string()} did not issue the certificate of {one.subject.rfc4514_string()}"
-            raise SigningError(f"{chain_path}: {names}; the chain goes from the signer's towards the root") from error
+            raise SigningError(f"{chain_path}: {names}; list the chain from the signer to the root") from error
 
 
 def _now() -> datetime.datetime:

@@ -1,4 +1,4 @@
-"""What is served is made from files and a few options: where they are, what was read of them, what it means."""
+"""The configuration of the server: the files that it comes from, their contents, and the settings in them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,28 +19,28 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 CONFIGURATION_ERRORS = (DefinitionError, SigningError, TemplateError)
-"""What is raised when something cannot be served; the texts are for the operator."""
+"""Raised for an invalid configuration; the texts are for the operator."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """How it is served: what does not change while the server runs."""
+    """Options that do not change while the server runs."""
 
     public_url: str | None = None
-    """Where people reach this server, for links to it, when that is none of the definitions' hosts."""
+    """URL of the setup page, if it is not on a hostname of a definition's domain."""
     root_path: str = ""
-    """Path under which another application mounts this one, for links of the setup page: empty, or /mail."""
+    """Path under which another application mounts this one, for links in the setup page: empty, or /mail."""
     drain_time: float = 0.0
-    """Seconds from SIGTERM to the end of listening, for load balancers to look elsewhere."""
+    """Seconds to keep accepting requests after SIGTERM, until load balancers use another server."""
     access_log: bool = False
     resolver: str | None = None
-    """What is asked for the MX records of customers' domains, `IP[:PORT]`, if not the system's resolvers."""
+    """DNS resolver for the MX records of hosted domains, `IP[:PORT]`, instead of the system's."""
     metrics: bool = False
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where everything is. Definitions and lists may be folders; without a key, profiles are not signed."""
+    """The files of a configuration. Definitions and lists may be folders; without a key, profiles are not signed."""
 
     definitions: tuple[Path, ...]
     sign_certificate: Path | None = None
@@ -50,7 +50,7 @@ class Sources:
     hosted_domains: tuple[ListSource, ...] = ()
 
     def read(self) -> "Contents":
-        """Read the files. Raises DefinitionError or SigningError for those that cannot be read."""
+        """Read the files. Raises DefinitionError or SigningError if any cannot be read."""
         signing = None
         if self.sign_certificate and self.sign_key:
             signing = SigningFiles.read(self.sign_certificate, self.sign_key, self.sign_chain)
@@ -60,7 +60,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Contents:
-    """What was read: it can be given to other processes."""
+    """The contents of the files. They can be sent to other processes."""
 
     definitions: Files
     signing: SigningFiles | None
@@ -68,14 +68,14 @@ class Contents:
     lists: tuple[HostedList, ...] = ()
 
     def load(self) -> "Settings":
-        """Return what it means. Raises DefinitionError or SigningError with all that is wrong."""
+        """Return the settings in the files. Raises DefinitionError or SigningError with every error in them."""
         definitions, _ = _all(partial(load, self.definitions), partial(check, self.lists))
         assigned = assign(self.lists, definitions)
         return Settings(definitions, Signer(self.signing) if self.signing else None, self.options, assigned)
 
 
 def _all(first: Callable[[], T], second: Callable[[], U]) -> tuple[T, U]:
-    """Return what both functions return. Raises DefinitionError with the errors of both."""
+    """Return the results of both functions. Raises DefinitionError with the errors of both."""
     try:
         found = first()
     except DefinitionError as error:
@@ -89,42 +89,42 @@ def _all(first: Callable[[], T], second: Callable[[], U]) -> tuple[T, U]:
 
 @dataclass(frozen=True)
 class Settings:
-    """What is to be served, all of it right."""
+    """The settings to serve, all of them valid."""
 
     definitions: tuple[Definition, ...]
     signer: Signer | None = None
     options: Options = Options()
     assigned: Assigned = field(default_factory=Assigned)
-    """The domains that definitions host, as far as there are lists."""
+    """The listed hosted domains."""
 
     def directory(self, resolver: Resolver | None = None) -> Directory[Definition]:
-        """Return who serves which domain; `resolver` is for domains of which there is no list."""
+        """Return the directory of the definitions; `resolver` is for hosted domains without a list."""
         return directory(self.definitions, self.assigned.hosted, resolver)
 
     def resolver(self) -> Resolver | None:
-        """Return what is asked about domains of which there is no list, None if no provider hosts any."""
+        """Return the resolver for hosted domains without a list, or None if no provider has any."""
         numbers = (number for number, one in enumerate(self.definitions) if one.hosts_customer_domains)
         if all(number in self.assigned.hosted.listed for number in numbers):
             return None
         return Resolver(self.options.resolver)
 
     def signing_warnings(self) -> Iterator[str]:
-        """Yield what an operator should know of the signing certificate, `FILE: what`."""
+        """Yield warnings about the signing certificate, `FILE: what`."""
         if self.signer:
             yield from map(visible, self.signer.warnings())
 
     def warnings(self) -> Iterator[str]:
-        """Yield what is right and yet fails somewhere, or soon: `FILE[:LINE]: what`."""
+        """Yield warnings about valid settings that fail in some clients, or will fail soon: `FILE[:LINE]: what`."""
         yield from self.signing_warnings()
         yield from map(visible, self.assigned.warnings)
         if (resolver := self.resolver()) and not resolver.servers:
             remedy = "use --hosted-domains or --resolver"
-            yield f"this machine has no resolver to recognise customers' domains with: {remedy}"
+            yield f"this machine has no DNS resolver, so customers' domains cannot be recognised; {remedy}"
         for definition in self.definitions:
             yield from warnings_of(definition)
 
 
 def warnings_of(definition: Definition) -> Iterator[str]:
-    """Yield what was passed over in a definition, and what some clients cannot use of it."""
+    """Yield what was changed or left out in a definition, and what some clients cannot use."""
     yield from map(visible, definition.warnings)
     yield from map(visible, advise(definition))

@@ -1,6 +1,6 @@
-"""What a grammar cannot state: contradictions in a definition that is in normal form, and what people get wrong.
+"""Checks that a grammar cannot express: contradictions in a definition in normal form, and common errors.
 
-An error is what no client could use. Everything else that looks wrong is a warning, with the way out.
+An error is something that no client can use. Everything else that looks wrong is a warning, with a remedy.
 """
 
 import ipaddress
@@ -20,12 +20,12 @@ MAIL_SERVERS = (("incomingServer", "imap"), ("incomingServer", "pop3"), ("outgoi
 """The sections of mail servers: element and type."""
 
 PLACEHOLDERS = ("EMAILADDRESS", "EMAILLOCALPART", "EMAILDOMAIN")
-"""What clients fill in (draft-ietf-mailmaint-autoconfig-06, section 3.8)."""
+"""The placeholders that clients fill (draft-ietf-mailmaint-autoconfig-06, section 3.8)."""
 
 _PLACEHOLDER = re.compile(f"%(?:{'|'.join(PLACEHOLDERS)})%")
 _MISSPELT = re.compile(r"%[A-Za-z]{4,}%?|[A-Za-z]*EMAIL[A-Z]+%")
 IMPLICIT_TLS_PORTS = {"imap": 993, "pop3": 995, "smtp": 465}
-"""RFC 8314, section 7: the standard's, not a provider's."""
+"""The standard's ports (RFC 8314, section 7), not a provider's."""
 STARTTLS_PORTS = {"imap": 143, "pop3": 110, "smtp": 587}
 _TYPES_BY_PORT = {port: type_ for ports in (IMPLICIT_TLS_PORTS, STARTTLS_PORTS) for type_, port in ports.items()}
 _CREDENTIALS = re.compile(r"[a-z]+://[^/?#]*@")
@@ -38,13 +38,13 @@ _TYPES = {
     "calendar": frozenset({"caldav"}),
     "addressbook": frozenset({"carddav"}),
 }
-"""The types that clients know, by the section (draft-ietf-mailmaint-autoconfig-06; nntp and owa: Thunderbird 153)."""
+"""The types that clients know, by section (draft-ietf-mailmaint-autoconfig-06; nntp and owa: Thunderbird 153)."""
 _LONGEST_NAME, _LONGEST_SHORT_NAME = 60, 20
-"""Characters (draft-ietf-mailmaint-autoconfig-06, section 3.2.4; draft-ietf-mailmaint-pacc-03, section 6)."""
+"""Maximum characters (draft-ietf-mailmaint-autoconfig-06, section 3.2.4; draft-ietf-mailmaint-pacc-03, section 6)."""
 
 
 def errors(root: etree._Element) -> Iterator[Remark]:
-    """Yield what no client could use, in a tree that fits the grammar."""
+    """Yield what no client can use, in a tree that is valid by the grammar."""
     for provider in root.iterfind("emailProvider[@id]"):
         if not _is_hostname(provider.get("id", "")):
             text = f"id {quote(provider.get('id', ''))} is not a hostname; use the provider's main domain"
@@ -53,29 +53,28 @@ def errors(root: etree._Element) -> Iterator[Remark]:
     for section in mail_servers(root):
         yield from _mail_server_errors(section)
     for url in service_urls(root):
-        if _CREDENTIALS.match(_filled(url.text or "")):  # not shown: logs are read by many
-            yield Remark(line_of(url), f"{url.tag!s} has a username or password in it, and every client would get it")
+        if _CREDENTIALS.match(_filled(url.text or "")):  # not shown: many people read logs
+            text = f"{url.tag!s} contains a username or password, which every client would get; remove it"
+            yield Remark(line_of(url), text)
         elif problem := _url_problem(url.text or ""):
             yield Remark(line_of(url), f"{url.tag!s} {quote(url.text or '')} {problem}")
     yield from _missing_servers(root)
 
 
 def domain_errors(domains: Iterable[etree._Element]) -> Iterator[Remark]:
-    """Yield which of some domain elements are no domains."""
+    """Yield domain elements that are not valid domains."""
     for domain in domains:
         if len(domain) or not _is_domain(domain.text or ""):
             yield Remark(line_of(domain), f"domain {quote(domain.text or '')} is not a domain name such as example.com")
 
 
 def warnings(root: etree._Element) -> Iterator[Remark]:
-    """Yield what is probably a mistake, in a tree without errors."""
+    """Yield what is probably wrong, in a tree without errors."""
     yield from _names(root)
     yield from _mail_servers(root)
     for url in service_urls(root):
         if (url.text or "").startswith("http:"):
-            text = (
-                f"{url.tag!s} {quote(url.text or '')}: passwords and data cross the network in clear text; use https://"
-            )
+            text = f"{url.tag!s} {quote(url.text or '')}: passwords and data are sent in clear text; use https://"
             yield Remark(line_of(url), text)
         host = urlsplit(_filled(url.text or "")).hostname or ""
         if problem := _hostname_problem(host):
@@ -103,7 +102,7 @@ def mail_servers(root: etree._Element) -> Iterator[etree._Element]:
 
 
 def service_urls(root: etree._Element) -> Iterator[etree._Element]:
-    """Yield the elements that hold the URLs of services that documents can name."""
+    """Yield the elements that contain the URLs of services that documents can include."""
     for provider in root.iterchildren("emailProvider"):
         for section in provider.iterchildren("incomingServer"):
             if section.get("type") in ("jmap", "ews", "activeSync"):
@@ -125,14 +124,14 @@ def _mail_servers(root: etree._Element) -> Iterator[Remark]:
         type_, host, port = section.get("type", ""), section.findtext("hostname", ""), section.findtext("port", "")
         first = ports.setdefault((type_, host.lower(), port), line_of(section))
         if first != line_of(section):
-            text = f"{type_} server {quote(host)}:{port} is on line {first} already; remove one, or correct its port"
+            text = f"{type_} server {quote(host)}:{port} is already on line {first}; remove one, or correct its port"
             yield Remark(line_of(section), text)
 
 
 def _mail_server_errors(section: etree._Element) -> Iterator[Remark]:
     methods = {method.text for method in section.iterchildren("authentication")}
     if section.find("username") is None and PASSWORD_METHODS.intersection(methods):
-        text = f"{section.tag!s} asks for a password but has no username; add one, such as %EMAILADDRESS%"
+        text = f"{section.tag!s} requires a password but has no username; add one, such as %EMAILADDRESS%"
         yield Remark(line_of(section), text)
     for hostname in section.iterchildren("hostname"):
         misspelt = list(_misspelt(hostname))
@@ -145,21 +144,21 @@ def _mail_server_errors(section: etree._Element) -> Iterator[Remark]:
 
 
 def _misspelt(element: etree._Element, effect: str = "") -> Iterator[Remark]:
-    """Yield a placeholder that is none. A lone per cent sign is text: it is in some providers' usernames."""
+    """Yield an unknown placeholder. A lone per cent sign is text: some providers' usernames contain one."""
     text = element.text or ""
     found = _MISSPELT.search(_PLACEHOLDER.sub(" ", text)) if "%" in text else None
     if found:
         name = found[0].strip("%").upper()
         meant = get_close_matches(name, PLACEHOLDERS, 1, cutoff=0.5)
         if effect and not meant:
-            return  # %20 and the like in a URL, or something that other clients know
+            return  # an escape such as %20 in a URL, or a placeholder of other clients
         remedy = f"did you mean %{meant[0]}%?" if meant else f"use {', '.join(f'%{one}%' for one in PLACEHOLDERS)}"
         text = f"{element.tag!s} {quote(text)} has a placeholder that does not exist"
         yield Remark(line_of(element), f"{text}{', and ' + effect if effect else ''}; {remedy}")
 
 
 def _url_problem(url: str) -> str | None:
-    """Return what is wrong with a service's URL, None if nothing."""
+    """Return what is wrong with a service's URL, or None."""
     try:
         parts = urlsplit(_filled(url))
         host, port = parts.hostname or "", parts.port
@@ -195,11 +194,11 @@ def _names(root: etree._Element) -> Iterator[Remark]:
         for name in root.iterfind(f"emailProvider/{tag}"):
             if len(name.text or "") > longest:
                 text = f"{tag} {quote(name.text or '')} has {len(name.text or '')} characters; use at most {longest}"
-                yield Remark(line_of(name), f"{text}, or some clients cut it")
+                yield Remark(line_of(name), f"{text}, as some clients truncate it")
 
 
 def _type(section: etree._Element, known: frozenset[str]) -> Iterator[Remark]:
-    """Yield what is wrong with a type that no client knows there: all clients ignore the section."""
+    """Yield a remark on a type that no client knows in this section: all clients then ignore the section."""
     type_ = section.get("type", "")
     if type_ in known:
         return
@@ -211,7 +210,7 @@ def _type(section: etree._Element, known: frozenset[str]) -> Iterator[Remark]:
         remedy = f"did you mean {meant[0]}?"
     else:
         remedy = f"use {', '.join(sorted(known))}"
-    text = f'type="{quote(type_)}": clients know no {section.tag!s} of this type and ignore it'
+    text = f'type="{quote(type_)}": clients do not know this type of {section.tag!s} and ignore it'
     yield Remark(line_of(section), f"{text}; {remedy}")
 
 
@@ -223,15 +222,15 @@ def _hostname(section: etree._Element) -> Iterator[Remark]:
 
 
 def _hostname_problem(name: str) -> str | None:
-    """Return why clients may not reach a host by a name, None if nothing stands against it."""
+    """Return why clients may not reach a host by this name, or None."""
     if name == "localhost" or name.endswith(".localhost"):
         return "is the client's own machine; use a name that clients can look up"
     if _is_ip_address(name):
-        return "is an IP address, and certificates and most clients want a name; use a hostname"
+        return "is an IP address, but certificates and most clients need a name; use a hostname"
     if "." not in name and "%" not in name:
-        return "has no domain, and clients cannot look it up; use the full name"
+        return "has no domain, so clients cannot look it up; use the full name"
     if "_" in name:
-        return "has an underscore, which Thunderbird refuses; use letters, digits and hyphens"
+        return "has an underscore, which Thunderbird rejects; use letters, digits and hyphens"
     return None
 
 
@@ -267,7 +266,7 @@ def _provider_line(root: etree._Element) -> int:
 
 
 def _filled(text: str) -> str:
-    """Return a text as it is with its placeholders filled, for some address."""
+    """Return a text with its placeholders filled for an example address."""
     return _PLACEHOLDER.sub(lambda one: "x.example" if "DOMAIN" in one[0] else "x", text) if "%" in text else text
 
 

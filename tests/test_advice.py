@@ -23,9 +23,7 @@ def test_more_than_fifty_domains_belong_into_a_list_of_hosted_domains(write: Wri
     assert advise(support.load(with_domains(write, 50)).first) == []
     file = with_domains(write, 1051)
     (advice,) = advise(support.load(file).first)
-    assert advice.startswith(
-        f"{file}:4: there are 1,051 domains, and every autoconfig response lists all of them; put "
-    )
+    assert advice.startswith(f"{file}:4: there are 1,051 domains, and every autoconfig response lists them all; move ")
     assert "--hosted-domains FILE" in advice
 
 
@@ -40,17 +38,17 @@ def test_bts_definition_needs_no_advice() -> None:
         ({">995<": ">110<", "</socketType>\n      <authentication>password-encrypted": "</socketType>\n      <authentication>password-encrypted"}, 14, "PACC leaves this pop3 server out: it is not SSL on the default port"),
         ({'type="imap"': 'type="x"'}, 14, "Delta Chat and Thunderbird for Android cannot use POP3"),
         ({"<authentication>password-cleartext</authentication>\n      <username>%EMAILLOCALPART%": "<authentication>NTLM</authentication>\n      <username>%EMAILLOCALPART%"}, 7, "Thunderbird for Android drops the whole file: it cannot log in to the imap server"),
-        ({">password-encrypted<": ">OAuth2<"}, 14, "Apple knows no way to log in to this pop3 server; it is left out"),
-        ({">password-encrypted<": ">NTLM<"}, 14, "Outlook knows no way to log in to this pop3 server; it is left out"),
+        ({">password-encrypted<": ">OAuth2<"}, 14, "Apple cannot log in to this pop3 server; it is left out"),
+        ({">password-encrypted<": ">NTLM<"}, 14, "Outlook cannot log in to this pop3 server; it is left out"),
         ({"<authentication>password-cleartext</authentication>\n      <username>%EMAILADDRESS%</username>": "<authentication>none</authentication>"}, 21, "Thunderbird for Android drops the whole file: the smtp server has no username"),
         ({"</clientConfig>": OAUTH2}, 29, "PACC has no OAuth2: the issuer is not a URL that starts with https://"),
-        ({"</clientConfig>": CALENDAR.format("https://dav.example.com/", "OAuth2")}, 29, "Apple and eM Client know no way to log in to this caldav service; it is left out"),
-        ({"</clientConfig>": CALENDAR.format("https://dav.example.com/", "basic")} | ONLY_OAUTH2, 29, "Apple takes this caldav service with a mail account only, and can use none of these; it is left out"),
-        ({"</clientConfig>": CALENDAR.format("https://dav.example.com/", "basic")} | ONLY_OAUTH2, 29, "eM Client takes this caldav service with a mail account only, and can use none of these; it is left out"),
+        ({"</clientConfig>": CALENDAR.format("https://dav.example.com/", "OAuth2")}, 29, "Apple and eM Client cannot log in to this caldav service; it is left out"),
+        ({"</clientConfig>": CALENDAR.format("https://dav.example.com/", "basic")} | ONLY_OAUTH2, 29, "Apple needs a mail account for this caldav service, and cannot use these servers; it is left out"),
+        ({"</clientConfig>": CALENDAR.format("https://dav.example.com/", "basic")} | ONLY_OAUTH2, 29, "eM Client needs a mail account for this caldav service, and cannot use these servers; it is left out"),
         ({"</clientConfig>": CALENDAR.format("http://dav.example.com/", "basic")}, 29, "PACC leaves this caldav service out: its URL is not https"),
         ({"</clientConfig>": CALENDAR.format("https://dav.example.com/%EMAILADDRESS%", "basic")}, 29, "PACC leaves this caldav service out: its URL depends on the address"),
         ({">imap.example.com<": ">%EMAILLOCALPART%.example.com<"}, 7, "PACC leaves this imap server out: its hostname depends on the address"),
-        ({'type="imap"': 'type="pop3"', 'type="pop3">\n      <hostname>pop.': 'type="imap">\n      <hostname>pop.', ">993<": ">995<", ">995</port>\n      <socketType>SSL</socketType>\n      <authentication>password-encrypted": ">993</port>\n      <socketType>SSL</socketType>\n      <authentication>password-encrypted"}, 7, "Thunderbird sets up POP3, for it stands before IMAP"),
+        ({'type="imap"': 'type="pop3"', 'type="pop3">\n      <hostname>pop.': 'type="imap">\n      <hostname>pop.', ">993<": ">995<", ">995</port>\n      <socketType>SSL</socketType>\n      <authentication>password-encrypted": ">993</port>\n      <socketType>SSL</socketType>\n      <authentication>password-encrypted"}, 7, "Thunderbird sets up POP3, because it is before IMAP"),
     ],
 )  # fmt: skip
 def test_what_is_right_and_yet_fails_with_a_client_is_told(
@@ -72,7 +70,7 @@ def test_a_plain_server_loses_the_whole_file_for_thunderbird_on_android(
     file = write({f"{port}STARTTLS<": f"{port}plain<"})
     advice = advise(support.load(file).first)
     assert f"{file}:{line}: Thunderbird for Android drops the whole file: the {type_} server is plain" in advice
-    assert f"{file}:{line}: the password crosses the network in clear text; clients warn of it" in advice
+    assert f"{file}:{line}: passwords are sent in clear text, and clients warn about it" in advice
 
 
 def test_thunderbird_for_android_fills_every_placeholder_and_passes_over_pop3(write: Write) -> None:

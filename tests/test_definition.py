@@ -88,7 +88,7 @@ SERVER = "must have one hostname, one port, one socketType, at least one authent
         (">imap.example.com<", ">imap example.com<", "8: hostname imap example.com is not a hostname"),
         (">imap.example.com<", ">imap..example.com<", "8: hostname imap..example.com is not a hostname"),
         (">%EMAILLOCALPART%<", ">%EMAIL%<", "12: username %EMAIL% has a placeholder that does not exist; did you mean %EMAIL"),
-        ("\n      <username>%EMAILLOCALPART%</username>", "", "7: incomingServer asks for a password but has no username"),
+        ("\n      <username>%EMAILLOCALPART%</username>", "", "7: incomingServer requires a password but has no username"),
         ("<domain>example.net", "<domain>example com", "5: domain example com is not a domain name"),
         (' type="imap"', "", "7: incomingServer must have a type"),
         ("</clientConfig>", SERVICES.replace("https://dav", "ftp://dav"), "31: url ftp://dav.example.com/cal is not a web"),

@@ -92,7 +92,7 @@ def test_a_domain_in_two_definitions_is_a_mistake_that_names_both_places(write: 
         write(),
         write({"Example Mail": "Another Mail", "example.com</domain>": "EXAMPLE.org</domain>"}, "b.xml"),
     )
-    assert errors(first, second) == [f"{second}:5: domain example.net stands in {first}:5 already"]
+    assert errors(first, second) == [f"{second}:5: domain example.net is already in {first}:5; remove one"]
 
 
 def test_the_mistakes_of_all_files_are_told_at_once(write: Write) -> None:

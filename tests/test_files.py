@@ -134,4 +134,4 @@ def test_two_definitions_with_thousands_of_the_same_domains_get_a_clear_error_so
         (tmp_path / name).write_text(Write.TEXT.replace("<domain>", f"{domains}<domain>", 1))
     done = run("validate", tmp_path)
     assert done.returncode == 1
-    assert f"b.xml:4: domain d0.example stands in {tmp_path}/a.xml:4 already" in done.stdout + done.stderr
+    assert f"b.xml:4: domain d0.example is already in {tmp_path}/a.xml:4; remove one" in done.stdout + done.stderr

@@ -73,7 +73,7 @@ def test_a_list_has_a_domain_to_a_line_and_comments(content: str, found: set[str
         ("a.example\nb c.example\n", "2: b c.example is not a domain name such as example.com"),
         ("fred@customer.example", "1: fred@customer.example is not a domain name such as example.com"),
         ("https://customer.example/", "1: https://customer.example/ is not a domain name such as example.com"),
-        ("*.customer.example", "1: *.customer.example: there are no wildcards; list every domain"),
+        ("*.customer.example", "1: *.customer.example: wildcards are not supported; list every domain"),
         ("localhost", "1: localhost is not a domain name such as example.com"),
         ("192.0.2.1", "1: 192.0.2.1 is not a domain name such as example.com"),
         ("a..example", "1: a..example is not a domain name such as example.com"),
@@ -84,9 +84,12 @@ def test_a_list_has_a_domain_to_a_line_and_comments(content: str, found: set[str
         ("a.example\u2028b.example", "1: a.example b.example is not a domain name such as example.com"),
         (b"a.example\nb\xfccher.example\n", "2: the line is not UTF-8; save the list as UTF-8"),
         ("customer.example".encode("utf-16"), "1: is UTF-16; save it as UTF-8"),
-        ("x" * 5000, "1: the line is longer than 1024 bytes; write one domain to a line"),
-        ("", "1: the list is empty, as after an export that failed; to host no domain, write a comment into it"),
-        ("\r\n \n", "1: the list is empty, as after an export that failed; to host no domain, write a comment into it"),
+        ("x" * 5000, "1: the line is longer than 1024 bytes; write one domain per line"),
+        ("", "1: the list is empty, perhaps because an export failed; if you host no domains, write a comment into it"),
+        (
+            "\r\n \n",
+            "1: the list is empty, perhaps because an export failed; if you host no domains, write a comment into it",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_list_is_named_with_its_line(
@@ -140,7 +143,7 @@ def test_a_list_that_is_too_large_is_refused(write: Write, customers: Path) -> N
 def test_a_domain_that_is_listed_twice_is_a_warning() -> None:
     found = listed("a.example\nb.example\nA.example\n")
     assert (len(found.domains), found.errors) == (2, ())
-    assert found.warnings == ("customers.txt:3: a.example is on line 1 already; remove one",)
+    assert found.warnings == ("customers.txt:3: a.example is already on line 1; remove one",)
 
 
 def test_a_list_without_a_provider_that_hosts_domains_is_an_error(write: Write, customers: Path) -> None:
@@ -152,8 +155,8 @@ def test_a_list_belongs_to_the_only_provider_that_hosts_domains(write: Write, cu
     settings = load(write(ANOTHER, "a.xml"), write(HOSTING), lists={customers: None})
     standing = settings.directory().standing("customer.example")
     assert standing.relation is Relation.HOSTED
-    assert standing.thing is not None
-    assert standing.thing.id == "example.com"
+    assert standing.value is not None
+    assert standing.value.id == "example.com"
 
 
 @pytest.fixture
@@ -184,8 +187,8 @@ def test_of_several_providers_the_name_of_a_file_in_a_folder_says_whose_list_it_
 
 def test_a_list_that_could_be_anyones_is_an_error_that_says_what_to_do(hosters: list[Path], customers: Path) -> None:
     assert errors(*hosters, lists={customers: None}) == [
-        f"{customers}: 2 definitions host domains (example.com, another.example), and it is not clear whose this list"
-        f" is; write --hosted-domains ID={customers}, or call the file ID.txt"
+        f"{customers}: 2 definitions host domains (example.com, another.example), and it is not clear which this list"
+        f" belongs to; use --hosted-domains ID={customers}, or name the file ID.txt"
     ]
 
 

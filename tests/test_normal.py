@@ -54,7 +54,7 @@ def test_a_sasl_scheme_stays_and_the_general_method_is_added_for_other_clients(w
     (warning,) = warnings(file)
     assert (
         warning
-        == "18: authentication SCRAM-SHA-256-PLUS is for clients that know it; password-encrypted is added for the others"
+        == "18: authentication SCRAM-SHA-256-PLUS: password-encrypted is added, for clients that do not know this scheme"
     )
     served = Autoconfig(load(file)).render().decode()
     assert served.index(scheme) < served.index("<authentication>password-encrypted</authentication>")
@@ -74,9 +74,7 @@ def test_a_sasl_scheme_with_its_general_method_needs_no_warning(write: Write) ->
 def test_a_method_that_no_client_can_use_is_told(write: Write, method: str, line: int) -> None:
     file = write({"<authentication>password-encrypted</authentication>": method})
     assert warnings(file)[0].startswith(f"{line}: authentication ")
-    assert (
-        "is not a method that clients know; write one of GSSAPI, NTLM, OAuth2, TLS-client-cert, " in warnings(file)[0]
-    )
+    assert "is not a method that clients know; use one of GSSAPI, NTLM, OAuth2, TLS-client-cert, " in warnings(file)[0]
 
 
 ADDRESS_BOOK = """<{0} type="carddav"><serverURL>https://dav.example.com/</serverURL>
@@ -96,10 +94,10 @@ def test_names_of_elements_and_types_that_are_seen_in_the_field_are_read_with_a_
     assert [service.type for service in read(file).services] == ["activeSync", "carddav"]
     assert read(file).servers[0].port == 143
     assert warnings(file) == [
-        "9: Port: the element's name is port; it is read as that",
-        '28: type="activesync": clients know this type as activeSync; it is read as that',
-        "29: addressBook: the element's name is addressbook; it is read as that",
-        "29: serverURL: the element's name is url; it is read as that",
+        "9: Port is read as port, the element's name in the format",
+        '28: type="activesync" is read as activeSync, as clients call it',
+        "29: addressBook is read as addressbook, the element's name in the format",
+        "29: serverURL is read as url, the element's name in the format",
     ]
 
 
@@ -113,17 +111,17 @@ def test_the_right_names_are_served(write: Write) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "warning"),
     [
-        ("<domain>example.net", "<domain>EXAMPLE.com", "5: domain example.com is on line 4 already; remove one"),
-        ("</domain>\n    <domain>example.net", "</domain><domain>example.com", "4: domain example.com is on line 4 already"),
-        ("<domain>example.net", '<domain purpose="x">example.net', "5: domain: its purpose is not mx, the only one"),
-        ("<domain>example.net", '<domain id="x">example.net', "5: domain: id is not an attribute of it; it is left out"),
+        ("<domain>example.net", "<domain>EXAMPLE.com", "5: domain example.com is already on line 4; remove one"),
+        ("</domain>\n    <domain>example.net", "</domain><domain>example.com", "4: domain example.com is already on line 4"),
+        ("<domain>example.net", '<domain purpose="x">example.net', "5: domain: the only valid purpose is mx"),
+        ("<domain>example.net", '<domain id="x">example.net', "5: domain has no attribute id; it is left out"),
         ("<displayName>Example Mail</displayName>", "", "3: emailProvider has no displayName; users see example.com instead"),
         (' version="1.1"', "", '2: clientConfig has no version; version="1.1" is assumed'),
         ("\n      <username>%EMAILADDRESS%</username>\n    </outgoingServer>", "</outgoingServer>",
-         "21: outgoingServer has no username; %EMAILLOCALPART%, the incoming server's, is used; better write it"),
-        ("</displayName>", "</displayName>\n  -->\n", "6: the text --> beside an element is left out"),
-        (">plain<", ">Plain<", "17: socketType Plain: clients know this as plain; it is read as that"),
-        ('type="imap"', 'type="IMAP"', '7: type="IMAP": clients know this type as imap; it is read as that'),
+         "21: outgoingServer has no username; the incoming server's, %EMAILLOCALPART%, is used; add it"),
+        ("</displayName>", "</displayName>\n  -->\n", "6: the text --> between elements is left out"),
+        (">plain<", ">Plain<", "17: socketType Plain is read as plain, as clients call it"),
+        ('type="imap"', 'type="IMAP"', '7: type="IMAP" is read as imap, as clients call it'),
         (">imap.example.com<", ">imap.example.com.<", "8: hostname imap.example.com. ends with a dot"),
         ("</displayName>", "</displayName><displayShortName/>", "6: displayShortName is empty; it is left out"),
     ],

@@ -1,5 +1,7 @@
-"""What holds for the package as a whole."""
+"""Properties of the package as a whole."""
 
+import re
+import tomllib
 from importlib.resources import files
 from pathlib import Path
 
@@ -16,7 +18,7 @@ PROJECT = Path(__file__).parent.parent
 
 
 def bt_values() -> set[str]:
-    """Everything that the BT definition states: what stands there and must stand nowhere else."""
+    """Return every value in the BT definition: none of them may be anywhere else."""
     bt = load(EMBEDDED).first
     texts = {text.strip() for text in bt.root.itertext() if text.strip()}
     urls = {str(url) for element in bt.root.iter(etree.Element) if (url := element.get("url"))}
@@ -24,7 +26,13 @@ def bt_values() -> set[str]:
     return (texts | urls) - format_words
 
 
-def test_no_file_but_the_definition_states_a_bt_setting() -> None:
+def test_the_changelog_has_a_dated_entry_for_the_version() -> None:
+    version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+    entry = rf"^## \[{re.escape(version)}\] - \d{{4}}-\d{{2}}-\d{{2}}$"
+    assert len(re.findall(entry, (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)) == 1
+
+
+def test_only_the_definition_contains_bt_settings() -> None:
     sources = [
         file
         for folder in (files("autoconfig"), files("xml_templates"))

@@ -226,6 +226,6 @@ def test_a_machine_without_a_resolver_is_a_warning_and_nothing_is_certain(
 
     monkeypatch.setattr("dns.resolver.Resolver.read_resolv_conf", none)
     settings = Sources((write({"<domain>example.net": '<domain purpose="mx">example.net'}),)).read().load()
-    warning = "this machine has no resolver to recognise customers' domains with: use --hosted-domains or --resolver"
+    warning = "this machine has no DNS resolver, so customers' domains cannot be recognised; use --hosted-domains or --resolver"
     assert warning in list(settings.warnings())
     assert asyncio.run(Recognition(Resolver(), owner).settle("customer.example")) == UNCERTAIN

@@ -90,7 +90,10 @@ def test_a_broken_list_is_reported_and_the_previous_one_stays(write: Write, tmp_
     with serving(*arguments) as served:
         for broken, error in (
             ("new.example\nb c.example\n", "2: b c.example is not a domain name such as example.com"),
-            ("", "1: the list is empty, as after an export that failed; to host no domain, write a comment into it"),
+            (
+                "",
+                "1: the list is empty, perhaps because an export failed; if you host no domains, write a comment into it",
+            ),
         ):
             customers.write_text(broken)
             served.process.send_signal(signal.SIGHUP)

@@ -126,15 +126,15 @@ BREAK: dict[str, tuple[Callable[[Signatory, SigningAuthority], object], str]] = 
     ),
     "a key with a passphrase": (
         lambda one, _: one.key.write_bytes(pem(rsa.generate_private_key(65537, 2048), b"secret")),
-        "{0.key}: the key is encrypted; name a file without a passphrase",
+        "{0.key}: the key is encrypted; use one without a passphrase",
     ),
     "a key that devices do not know": (
         lambda one, _: one.key.write_bytes(pem(ed25519.Ed25519PrivateKey.generate())),
-        "{0.key}: the key is neither RSA nor EC, which are what Apple's devices verify",
+        "{0.key}: the key is neither RSA nor EC; Apple devices verify only these",
     ),
     "another's chain": (
         lambda one, _: one.chain.write_bytes(one.certificate.read_bytes()),
-        "{0.chain}: CN=BT Mail did not issue the certificate of CN=BT Mail; the chain goes from the signer's towards the root",
+        "{0.chain}: CN=BT Mail did not issue the certificate of CN=BT Mail; list the chain from the signer to the root",
     ),
 }  # fmt: skip
 
@@ -154,7 +154,9 @@ def test_an_expired_certificate_stops_the_start(signing_authority: SigningAuthor
 
 def test_a_certificate_that_has_not_begun_stops_the_start(signing_authority: SigningAuthority) -> None:
     one = signing_authority.signatory(begins=2)
-    assert refusal(*one.options()).startswith(f"{one.certificate}: the certificate of CN=BT Mail begins on 20")
+    assert refusal(*one.options()).startswith(
+        f"{one.certificate}: the certificate of CN=BT Mail is not valid before 20"
+    )
 
 
 @pytest.mark.parametrize("options", [("--sign-cert", "x"), ("--sign-key", "x"), ("--sign-chain", "x")])

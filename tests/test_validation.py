@@ -19,11 +19,11 @@ SERVER = """<incomingServer type="imap"><hostname>imap.example.com</hostname><po
 WARNINGS = {
     "a domain twice": (
         {"<domain>example.net": "<domain>example.com"},
-        "5: domain example.com is on line 4 already; remove one",
+        "5: domain example.com is already on line 4; remove one",
     ),
     "a domain twice on one line": (
         {"</domain>\n    <domain>example.net": "</domain><domain>Example.COM"},
-        "4: domain example.com is on line 4 already; remove one",
+        "4: domain example.com is already on line 4; remove one",
     ),
     "the client's own machine": (
         {">imap.example.com<": ">localhost<"},
@@ -31,15 +31,15 @@ WARNINGS = {
     ),
     "an IP address": (
         {">imap.example.com<": ">192.0.2.1<"},
-        "8: hostname 192.0.2.1 is an IP address, and certificates and most clients want a name; use a hostname",
+        "8: hostname 192.0.2.1 is an IP address, but certificates and most clients need a name; use a hostname",
     ),
     "a name without a domain": (
         {">imap.example.com<": ">imap<"},
-        "8: hostname imap has no domain, and clients cannot look it up; use the full name",
+        "8: hostname imap has no domain, so clients cannot look it up; use the full name",
     ),
     "a type in capitals": (
         {'type="imap"': 'type="IMAP"'},
-        '7: type="IMAP": clients know this type as imap; it is read as that',
+        '7: type="IMAP" is read as imap, as clients call it',
     ),
     "SSL on IMAP's other port": (
         {">STARTTLS</socketType>\n      <authentication>password-cleartext</authentication>\n      <username>%EMAILLOCALPART": ">SSL</socketType>\n      <authentication>password-cleartext</authentication>\n      <username>%EMAILLOCALPART"},
@@ -67,11 +67,11 @@ WARNINGS = {
     ),
     "a calendar without encryption": (
         {"</clientConfig>": CALENDAR.format("http://dav.example.com/")},
-        "29: url http://dav.example.com/: passwords and data cross the network in clear text; use https://",
+        "29: url http://dav.example.com/: passwords and data are sent in clear text; use https://",
     ),
     "a calendar at an IP address": (
         {"</clientConfig>": CALENDAR.format("https://192.0.2.1/")},
-        "29: hostname 192.0.2.1 is an IP address, and certificates and most clients want a name; use a hostname",
+        "29: hostname 192.0.2.1 is an IP address, but certificates and most clients need a name; use a hostname",
     ),
     "a calendar on the client's own machine": (
         {"</clientConfig>": CALENDAR.format("https://localhost:8443/dav")},
@@ -83,7 +83,7 @@ WARNINGS = {
     ),
     "two servers at the same place": (
         {"</emailProvider>": SERVER},
-        "28: imap server imap.example.com:143 is on line 7 already; remove one, or correct its port",
+        "28: imap server imap.example.com:143 is already on line 7; remove one, or correct its port",
     ),
     "an Exchange server without a URL": (
         {"</emailProvider>": '<incomingServer type="ews"/></emailProvider>'},
@@ -119,11 +119,11 @@ WARNINGS = {
     ),
     "a name with an underscore": (
         {">imap.example.com<": ">imap_1.example.com<"},
-        "8: hostname imap_1.example.com has an underscore, which Thunderbird refuses; use letters, digits and hyphens",
+        "8: hostname imap_1.example.com has an underscore, which Thunderbird rejects; use letters, digits and hyphens",
     ),
     "a hostname with a dot at its end": (
         {">imap.example.com<": ">imap.example.com.<"},
-        "8: hostname imap.example.com. ends with a dot, which certificates do not have; it is left out",
+        "8: hostname imap.example.com. ends with a dot, unlike the names in certificates; it is left out",
     ),
     "another protocol's port": (
         {">143<": ">995<"},
@@ -135,39 +135,39 @@ WARNINGS = {
     ),
     "TLS where Thunderbird knows SSL": (
         {">587<": ">465<", ">STARTTLS</socketType>\n      <authentication>password-cleartext</authentication>\n      <username>%EMAILADDRESS": ">TLS</socketType>\n      <authentication>password-cleartext</authentication>\n      <username>%EMAILADDRESS"},
-        "24: socketType TLS: clients know this as SSL; it is read as that",
+        "24: socketType TLS is read as SSL, as clients call it",
     ),
     "SSL/TLS on a port for STARTTLS": (
         {">STARTTLS</socketType>\n      <authentication>password-cleartext</authentication>\n      <username>%EMAILADDRESS": ">SSL/TLS</socketType>\n      <authentication>password-cleartext</authentication>\n      <username>%EMAILADDRESS"},
-        "24: socketType SSL/TLS: clients know this as STARTTLS; it is read as that",
+        "24: socketType SSL/TLS is read as STARTTLS, as clients call it",
     ),
     "a type that no client knows": (
         {'type="pop3"': 'type="pop"'},
-        '14: type="pop": clients know no incomingServer of this type and ignore it; did you mean pop3?',
+        '14: type="pop": clients do not know this type of incomingServer and ignore it; did you mean pop3?',
     ),
     "a type of another section": (
         {"</clientConfig>": CALENDAR.replace("calendar", "addressbook").format("https://dav.example.com/")},
-        '29: type="caldav": clients know no addressbook of this type and ignore it; it belongs in calendar',
+        '29: type="caldav": clients do not know this type of addressbook and ignore it; it belongs in calendar',
     ),
     "a type that is like none": (
         {"</clientConfig>": '<calendar type="x"/></clientConfig>'},
-        '29: type="x": clients know no calendar of this type and ignore it; use caldav',
+        '29: type="x": clients do not know this type of calendar and ignore it; use caldav',
     ),
     "a misspelt element": (
         {"</emailProvider>": "<incommingServer/></emailProvider>"},
-        "28: incommingServer is not an element of the format; it is passed on as it is",
+        "28: incommingServer is not an element of the format; it is passed on unchanged",
     ),
     "a misspelt section": (
         {"</clientConfig>": "<adressbook/></clientConfig>"},
-        "29: adressbook is not an element of the format; it is passed on as it is; did you mean addressbook?",
+        "29: adressbook is not an element of the format; it is passed on unchanged; did you mean addressbook?",
     ),
     "a calendar in emailProvider": (
         {"</emailProvider>": CALENDAR.format("https://dav.example.com/").replace("clientConfig", "emailProvider")},
-        "28: calendar belongs in clientConfig, not in emailProvider; it is read as that",
+        "28: calendar belongs in clientConfig, not in emailProvider; it is moved there",
     ),
     "a server outside emailProvider": (
         {"</clientConfig>": SERVER.replace("emailProvider", "clientConfig").replace("imap.", "imap2.")},
-        "29: incomingServer belongs in emailProvider, not in clientConfig; it is read as that",
+        "29: incomingServer belongs in emailProvider, not in clientConfig; it is moved there",
     ),
     "help without a description": (
         {"</emailProvider>": '<documentation url="https://x.example/"><descr lang="en"> </descr></documentation></emailProvider>'},
@@ -203,11 +203,11 @@ WARNINGS = {
     ),
     "a name that is too long": (
         {">Example Mail<": f">{'x' * 59}<", "</displayName>": "yz</displayName>"},
-        f"6: displayName {'x' * 59}y… has 61 characters; use at most 60, or some clients cut it",
+        f"6: displayName {'x' * 59}y… has 61 characters; use at most 60, as some clients truncate it",
     ),
     "a short name that is too long": (
         {"</displayName>": "</displayName><displayShortName>Example Mail of Example</displayShortName>"},
-        "6: displayShortName Example Mail of Example has 23 characters; use at most 20, or some clients cut it",
+        "6: displayShortName Example Mail of Example has 23 characters; use at most 20, as some clients truncate it",
     ),
 }  # fmt: skip
 
@@ -250,7 +250,7 @@ ERRORS = {
     ),
     "a calendar with a password": (
         {"</clientConfig>": CALENDAR.format("https://fred:secret@dav.example.com/")},
-        "29: url has a username or password in it, and every client would get it",
+        "29: url contains a username or password, which every client would get; remove it",
     ),
     "a port and a scheme in a hostname": (
         {">imap.example.com<": ">https://imap.example.com:993<"},
@@ -258,7 +258,7 @@ ERRORS = {
     ),
     "two providers in one file": (
         {"</clientConfig>": '<emailProvider id="x.example"><domain>x.example</domain></emailProvider></clientConfig>'},
-        "2: clientConfig must have one emailProvider (other providers have a file each), ",
+        "2: clientConfig must have one emailProvider (use one file per provider), ",
     ),
     "no way to log in": (
         {"<authentication>password-encrypted</authentication>": ""},
@@ -282,7 +282,7 @@ ERRORS = {
     ),
     "no username": (
         {"\n      <username>%EMAILLOCALPART%</username>": ""},
-        "7: incomingServer asks for a password but has no username; add one, such as %EMAILADDRESS%",
+        "7: incomingServer requires a password but has no username; add one, such as %EMAILADDRESS%",
     ),
 }  # fmt: skip
 
@@ -363,8 +363,8 @@ def test_a_provider_with_no_server_that_clients_know_has_no_mail(write: Write) -
     file = write({'type="imap"': 'type="imaps"', 'type="pop3"': 'type="smtp"'})
     assert load(file).warnings == (
         f"{file}:3: {NO_MAIL}",
-        f'{file}:7: type="imaps": clients know no incomingServer of this type and ignore it; did you mean imap?',
-        f'{file}:14: type="smtp": clients know no incomingServer of this type and ignore it; it belongs in outgoingServer',
+        f'{file}:7: type="imaps": clients do not know this type of incomingServer and ignore it; did you mean imap?',
+        f'{file}:14: type="smtp": clients do not know this type of incomingServer and ignore it; it belongs in outgoingServer',
     )
 
 

@@ -189,8 +189,8 @@ def test_the_spelling_of_a_definition_changes_nothing_that_clients_get(format_: 
 def test_only_the_names_that_are_not_in_the_format_are_warned_of() -> None:
     assert spelt(OF_2026).warnings == ()
     assert [one.partition(":")[2] for one in spelt({}).warnings] == [
-        '41: type="activesync": clients know this type as activeSync; it is read as that',
-        "51: addressBook: the element's name is addressbook; it is read as that",
+        '41: type="activesync" is read as activeSync, as clients call it',
+        "51: addressBook is read as addressbook, the element's name in the format",
     ]
 
 
