@@ -28,7 +28,7 @@ def _many_domains(definition: Definition) -> Iterator[Remark]:
     if len(definition.domains) > _MANY_DOMAINS:
         text = f"there are {len(definition.domains):,} domains, and every autoconfig response lists them all"
         remedy = (
-            "move your customers' domains to a list (--hosted-domains FILE), keep your own domains, and give the domain "
+            "move your customers' domains to a list (--hosted-domains FILE), keep your own, and give the domain "
             'of your MX hosts purpose="mx" (docs/hosting.md)'
         )
         yield Remark(definition.line, f"{text}; {remedy}")

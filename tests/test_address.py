@@ -26,9 +26,7 @@ from autoconfig.address import MAX_LENGTH, AddressError, MailAddress
         ("EVOLUTIONUSER@btinternet.com", "EVOLUTIONUSER", "btinternet.com"),
     ],
 )
-def test_an_address_keeps_its_local_part_as_typed_and_its_domain_as_the_dns_knows_it(
-    text: str, local: str, domain: str
-) -> None:
+def test_an_address_keeps_its_local_part_and_has_its_domain_in_a_labels(text: str, local: str, domain: str) -> None:
     assert MailAddress.parse(text) == MailAddress(local, domain)
 
 
@@ -65,23 +63,23 @@ def test_an_address_keeps_its_local_part_as_typed_and_its_domain_as_the_dns_know
         ("a" * (MAX_LENGTH - 14) + "@btinternet.com", "is longer than 320 characters"),
     ],
 )
-def test_what_is_no_address_is_refused_with_the_reason(text: str, reason: str) -> None:
+def test_an_invalid_address_is_rejected_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(AddressError, match=f"^{reason}$"):
         MailAddress.parse(text)
 
 
-def test_an_address_of_320_characters_is_one() -> None:
+def test_an_address_of_320_characters_is_valid() -> None:
     assert len(str(MailAddress.parse("a" * (MAX_LENGTH - 15) + "@btinternet.com"))) == MAX_LENGTH
 
 
 @given(st.text())
-def test_any_text_is_an_address_error_or_an_address_that_reads_back_the_same(text: str) -> None:
+def test_any_text_is_invalid_or_an_address_that_parses_back_to_itself(text: str) -> None:
     with contextlib.suppress(AddressError):
         address = MailAddress.parse(text)
         assert MailAddress.parse(str(address)) == address
 
 
 @given(st.from_regex(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,40}", fullmatch=True), st.booleans())
-def test_the_letter_case_of_a_domain_does_not_matter_and_that_of_a_local_part_is_kept(local: str, upper: bool) -> None:
+def test_letter_case_is_ignored_in_a_domain_and_kept_in_a_local_part(local: str, upper: bool) -> None:
     domain = "BTINTERNET.COM" if upper else "btinternet.com"
     assert MailAddress.parse(f"{local}@{domain}") == MailAddress(local, "btinternet.com")

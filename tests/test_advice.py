@@ -19,7 +19,7 @@ def with_domains(write: Write, number: int) -> Path:
     return write(IMPLICIT | {"<domain>example.net": f"{domains}<domain>example.net"})
 
 
-def test_more_than_fifty_domains_belong_into_a_list_of_hosted_domains(write: Write) -> None:
+def test_more_than_fifty_domains_get_a_warning_to_use_a_list(write: Write) -> None:
     assert advise(support.load(with_domains(write, 50)).first) == []
     file = with_domains(write, 1051)
     (advice,) = advise(support.load(file).first)
@@ -51,7 +51,7 @@ def test_bts_definition_needs_no_advice() -> None:
         ({'type="imap"': 'type="pop3"', 'type="pop3">\n      <hostname>pop.': 'type="imap">\n      <hostname>pop.', ">993<": ">995<", ">995</port>\n      <socketType>SSL</socketType>\n      <authentication>password-encrypted": ">993</port>\n      <socketType>SSL</socketType>\n      <authentication>password-encrypted"}, 7, "Thunderbird sets up POP3, because it is before IMAP"),
     ],
 )  # fmt: skip
-def test_what_is_right_and_yet_fails_with_a_client_is_told(
+def test_valid_settings_that_fail_in_a_client_get_a_warning(
     write: Write, changes: dict[str, str], line: int, warning: str
 ) -> None:
     file = write(IMPLICIT | changes)
@@ -63,7 +63,7 @@ def test_what_is_right_and_yet_fails_with_a_client_is_told(
 
 
 @pytest.mark.parametrize(("old", "line", "type_"), [(">143<", 7, "imap"), (">587<", 21, "smtp")])
-def test_a_plain_server_loses_the_whole_file_for_thunderbird_on_android(
+def test_thunderbird_for_android_rejects_a_file_with_a_plain_server(
     write: Write, old: str, line: int, type_: str
 ) -> None:
     port = f"<port>{old.strip('<>')}</port>\n      <socketType>"
@@ -73,6 +73,6 @@ def test_a_plain_server_loses_the_whole_file_for_thunderbird_on_android(
     assert f"{file}:{line}: passwords are sent in clear text, and clients warn about it" in advice
 
 
-def test_thunderbird_for_android_fills_every_placeholder_and_passes_over_pop3(write: Write) -> None:
+def test_thunderbird_for_android_fills_every_placeholder_and_skips_pop3(write: Write) -> None:
     file = write({">imap.example.com<": ">%EMAILLOCALPART%.example.com<", ">password-encrypted<": ">NTLM<"})
     assert not [one for one in advise(support.load(file).first) if "Android" in one]

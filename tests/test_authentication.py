@@ -23,7 +23,7 @@ def test_a_method_of_the_format_stays_and_may_be_in_any_case(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WEB)
-def test_a_method_of_services_at_a_url_stays_and_may_be_in_any_case(name: str) -> None:
+def test_a_method_of_services_with_a_url_stays_and_may_be_in_any_case(name: str) -> None:
     assert (web_method(name), web_method(name.lower())) == (name, name)
 
 

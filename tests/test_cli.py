@@ -23,7 +23,7 @@ from tests.support import COMMAND, PATIENCE, Served, Write, run, run_for_bytes, 
         ),
     ],
 )
-def test_render_prints_what_the_server_sends_to_the_byte(http: httpx.Client, arguments: list[str], path: str) -> None:
+def test_render_prints_exactly_what_the_server_sends(http: httpx.Client, arguments: list[str], path: str) -> None:
     printed = run_for_bytes("render", *arguments)
     assert (printed.returncode, printed.stderr) == (0, b"")
     assert printed.stdout == http.get(path).content
@@ -41,13 +41,13 @@ def test_render_for_a_foreign_domain_says_so(format_: str) -> None:
     assert "the domain of this address is not served here" in refused.stderr
 
 
-def test_render_refuses_what_is_no_address() -> None:
+def test_render_rejects_an_invalid_address() -> None:
     refused = run("render", "autoconfig", "--emailaddress", "nonsense")
     assert refused.returncode == 2
     assert "the address has no @" in refused.stderr
 
 
-def test_validate_sums_a_definition_up() -> None:
+def test_validate_summarises_a_definition() -> None:
     summary = run("validate")
     assert summary.returncode == 0
     assert summary.stdout == (
@@ -59,7 +59,7 @@ def test_validate_sums_a_definition_up() -> None:
     )
 
 
-def test_validate_names_ten_domains_and_counts_the_others(write: Write) -> None:
+def test_validate_names_ten_domains_and_counts_the_rest(write: Write) -> None:
     domains = "".join(f"<domain>shop-{one}.example</domain>" for one in range(1998))
     summary = run("validate", write({"<domain>example.net": f"{domains}<domain>example.net"})).stdout
     assert ", for addresses on example.com, shop-0.example, " in summary
@@ -73,7 +73,7 @@ SERVER = {
 """What a server is made of, and other commands."""
 
 
-def test_validate_loads_nothing_of_the_server() -> None:
+def test_validate_does_not_import_the_server() -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", "import sys; from autoconfig.cli.validate import validate; print(*sys.modules)"],
         capture_output=True, check=True, text=True,
@@ -82,7 +82,7 @@ def test_validate_loads_nothing_of_the_server() -> None:
     assert SERVER.isdisjoint(loaded)
 
 
-def test_validate_tells_warnings_and_is_content(write: Write) -> None:
+def test_validate_prints_warnings_and_succeeds(write: Write) -> None:
     file = write({"</emailProvider>": "<enable/></emailProvider>"})
     summary = run("validate", file)
     assert summary.returncode == 0
@@ -90,7 +90,7 @@ def test_validate_tells_warnings_and_is_content(write: Write) -> None:
 
 
 @pytest.mark.parametrize("command", [["validate"], ["render", "autoconfig", "--definition"], ["serve", "--definition"]])
-def test_a_wrong_definition_is_told_line_by_line_and_nothing_starts(write: Write, command: list[str]) -> None:
+def test_an_invalid_definition_stops_every_command_with_all_errors(write: Write, command: list[str]) -> None:
     file = write({">143<": ">99999<", ">plain<": ">none<"})
     refused = run(*command, file)
     assert (refused.returncode, refused.stdout) == (1, "")
@@ -99,7 +99,7 @@ def test_a_wrong_definition_is_told_line_by_line_and_nothing_starts(write: Write
     )
 
 
-def test_every_option_is_an_environment_variable_too(write: Write) -> None:
+def test_every_option_can_be_set_by_an_environment_variable(write: Write) -> None:
     file = write()
     printed = run("render", "mobileconfig", BT_AUTOCONFIG_DEFINITION=str(file), BT_AUTOCONFIG_PROTOCOL="pop3",
                   BT_AUTOCONFIG_EMAILADDRESS="a@example.net", BT_AUTOCONFIG_NAME="A B").stdout  # fmt: skip
@@ -117,7 +117,7 @@ def test_serve_says_where_it_listens_and_what_to_try(server: Served) -> None:
     assert [httpx.get(url).status_code for url in urls] == [200, 200, 200, 200]
 
 
-def test_serve_on_a_port_that_is_taken_says_so_and_what_to_do(server: Served) -> None:
+def test_serve_reports_a_port_that_is_in_use_with_a_remedy(server: Served) -> None:
     refused = run("serve", "--port", str(server.port))
     assert refused.returncode == 1
     reason = (
@@ -138,7 +138,7 @@ def test_serve_listens_on_ipv6_too() -> None:
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_serve_ends_in_good_order_when_told_to(workers: str, number: signal.Signals) -> None:
+def test_serve_shuts_down_cleanly_on_a_signal(workers: str, number: signal.Signals) -> None:
     with serving("--workers", workers) as served:
         assert served.http.get("/healthz").status_code == 200
         served.http.close()
@@ -147,7 +147,7 @@ def test_serve_ends_in_good_order_when_told_to(workers: str, number: signal.Sign
         assert "Traceback" not in served.printed()
 
 
-def test_serve_answers_alike_from_every_worker(write: Write) -> None:
+def test_every_worker_gives_the_same_responses(write: Write) -> None:
     with serving("--workers", "2", "--definition", write()) as served:
         answers = {httpx.get(f"{served.url}/mail/config-v1.1.xml").headers["etag"] for _ in range(20)}
         assert len(answers) == 1

@@ -39,7 +39,7 @@ def test_domains_may_be_written_in_any_case_and_script(write: Write) -> None:
     assert provider.domains == ("example.com", "xn--bcher-kva.example")
 
 
-def test_host_names_are_kept_as_the_dns_knows_them(write: Write) -> None:
+def test_hostnames_are_stored_as_a_labels(write: Write) -> None:
     provider = load(write({">imap.example.com<": ">imap.bücher.%EMAILDOMAIN%<"}))
     assert provider.servers[0].hostname == "imap.xn--bcher-kva.%EMAILDOMAIN%"
 
@@ -57,19 +57,19 @@ SERVICES = """
 </clientConfig>"""
 
 
-def test_services_at_a_url_and_the_issuer_of_tokens_are_read(write: Write) -> None:
+def test_services_with_a_url_and_the_oauth2_issuer_are_read(write: Write) -> None:
     provider = load(write({"</clientConfig>": SERVICES}))
     (calendar,) = provider.services
     assert calendar == Service("caldav", "https://dav.example.com/cal", ("OAuth2", "Basic"), "%EMAILADDRESS%")
     assert provider.issuer == "https://login.example.com/"
 
 
-def test_white_space_around_a_value_is_no_part_of_it(write: Write) -> None:
+def test_white_space_around_a_value_is_removed(write: Write) -> None:
     provider = load(write({"<hostname>imap.example.com<": "<hostname>\n  imap.example.com\n<"}))
     assert provider.servers[0].hostname == "imap.example.com"
 
 
-def test_text_that_is_only_passed_on_keeps_its_white_space(write: Write) -> None:
+def test_other_text_keeps_its_white_space(write: Write) -> None:
     provider = load(write({"</emailProvider>": "<note>two\n  lines</note></emailProvider>"}))
     assert provider.root.findtext("emailProvider/note") == "two\n  lines"
 
@@ -98,17 +98,17 @@ SERVER = "must have one hostname, one port, one socketType, at least one authent
         ("<clientConfig", '<!DOCTYPE a [<!ENTITY b "c">]><clientConfig', "1: a definition has no DOCTYPE"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_told_with_its_line_and_the_way_out(write: Write, old: str, new: str, mistake: str) -> None:
+def test_an_error_names_its_line_and_the_remedy(write: Write, old: str, new: str, mistake: str) -> None:
     (found,) = errors(write({old: new}))
     assert found.startswith(mistake)
 
 
-def test_all_mistakes_are_told_at_once(write: Write) -> None:
+def test_all_errors_are_reported_at_once(write: Write) -> None:
     found = errors(write({">143<": ">x<", ">plain<": ">none<", "<domain>example.net": "<domain>example net"}))
     assert [re.match(r"\d+", mistake)[0] for mistake in found] == ["5", "9", "17"]  # type: ignore[index]
 
 
-def test_mail_that_can_be_read_but_not_sent_is_a_mistake(write: Write) -> None:
+def test_a_definition_without_an_outgoing_server_is_invalid(write: Write) -> None:
     text = Write.TEXT
     sending = text[text.index("    <outgoingServer") : text.index("  </emailProvider>")]
     assert errors(write({sending: ""})) == ["7: there is no outgoingServer of type smtp to send mail with; add one"]
@@ -126,7 +126,9 @@ def test_mail_that_can_be_read_but_not_sent_is_a_mistake(write: Write) -> None:
         (">password-encrypted<", ">telepathy<", "18: authentication telepathy is not a method that clients know"),
     ],
 )
-def test_what_readers_must_ignore_passes_with_a_warning(write: Write, old: str, new: str, warning: str) -> None:
+def test_unknown_elements_and_attributes_are_accepted_with_a_warning(
+    write: Write, old: str, new: str, warning: str
+) -> None:
     file = write({old: new})
     (found,) = load(file).warnings
     assert found.startswith(f"{file}:{warning}")
@@ -139,17 +141,17 @@ def test_what_readers_must_ignore_passes_with_a_warning(write: Write, old: str, 
         '<incomingServer type="exchange"><owaURL>https://owa.example.com/</owaURL></incomingServer>',
     ],
 )
-def test_servers_of_other_types_pass_as_they_are(write: Write, section: str) -> None:
+def test_servers_of_other_types_are_accepted_unchanged(write: Write, section: str) -> None:
     assert load(write({"</emailProvider>": f"{section}</emailProvider>"})).warnings == ()
 
 
-def test_what_the_format_knows_of_other_services_passes_without_a_warning(write: Write) -> None:
+def test_other_services_of_the_format_are_accepted_without_a_warning(write: Write) -> None:
     services = (
         "<fileShare type='webdav'/><oAuth2><issuer>x</issuer></oAuth2><clientConfigUpdate url='https://x.example/'/>"
     )
     assert load(write({"</clientConfig>": f"{services}</clientConfig>"})).warnings == ()
 
 
-def test_nothing_is_fetched_or_expanded_while_a_definition_is_read(write: Write) -> None:
+def test_loading_a_definition_fetches_and_expands_nothing(write: Write) -> None:
     file = write({"<clientConfig": '<!DOCTYPE a SYSTEM "http://127.0.0.1:1/a.dtd"><clientConfig'})
     assert errors(file) == ["1: a definition has no DOCTYPE; remove it"]

@@ -30,19 +30,19 @@ def errors(*sources: Path) -> list[str]:
     return refusal.value.errors
 
 
-def test_the_domain_of_an_address_picks_the_definition(two: list[Path]) -> None:
+def test_the_domain_of_an_address_selects_the_definition(two: list[Path]) -> None:
     directory = support.load(*two)
     assert directory.find(at("another.test"))[0].id == "another.example"
     assert directory.find(at("example.net"))[0].id == "example.com"
 
 
-def test_an_address_beats_the_host(two: list[Path]) -> None:
+def test_an_address_takes_precedence_over_the_host(two: list[Path]) -> None:
     assert support.load(*two).find(at("example.com"), b"autoconfig.another.example")[0].id == "example.com"
 
 
 @pytest.mark.parametrize("prefix", ["", "autoconfig.", "autodiscover.", "ua-auto-config.", "AutoDiscover."])
 @pytest.mark.parametrize("port", ["", ":8000", ".", ".:443"])
-def test_without_an_address_the_host_picks(two: list[Path], prefix: str, port: str) -> None:
+def test_without_an_address_the_host_selects_the_definition(two: list[Path], prefix: str, port: str) -> None:
     found, domain = support.load(*two).find(None, f"{prefix}another.test{port}".encode())
     assert (found.id, domain) == ("another.example", "another.test")
 
@@ -50,17 +50,17 @@ def test_without_an_address_the_host_picks(two: list[Path], prefix: str, port: s
 @pytest.mark.parametrize(
     "host", [b"", b"127.0.0.1:8000", b"[::1]:8000", b"imap.another.test", b"evil.example", b"\xff"]
 )
-def test_failing_both_the_first_definition_is_it(two: list[Path], host: bytes) -> None:
+def test_without_an_address_or_a_known_host_the_first_definition_is_used(two: list[Path], host: bytes) -> None:
     found, domain = support.load(*two).find(None, host)
     assert (found.id, domain) == ("example.com", "example.com")
 
 
-def test_a_domain_that_stands_nowhere_is_not_served(two: list[Path]) -> None:
+def test_a_domain_in_no_definition_is_not_served(two: list[Path]) -> None:
     with pytest.raises(NotServedError, match=r"^the domain of this address is not served here$"):
         support.load(*two).find(at("example.org"), b"autoconfig.example.com")
 
 
-def test_a_hosted_domain_belongs_to_the_host_that_is_asked(write: Write) -> None:
+def test_a_hosted_domain_belongs_to_the_provider_of_the_requested_host(write: Write) -> None:
     hosting = {"<domain>": '<domain purpose="mx">'}
     directory = support.load(
         write(), write(hosting | ANOTHER, "b.xml"), write(hosting | {"example.": "third."}, "c.xml")
@@ -73,12 +73,12 @@ def test_a_hosted_domain_belongs_to_the_host_that_is_asked(write: Write) -> None
     assert directory.own("customer.example") is None
 
 
-def test_a_folder_stands_for_the_definitions_in_it(two: list[Path]) -> None:
+def test_a_folder_is_read_as_the_definitions_in_it(two: list[Path]) -> None:
     (two[0].parent / "README.txt").write_text("not a definition")
     assert [one.id for one in load(read([two[0].parent]))] == ["another.example", "example.com"]
 
 
-def test_a_folder_without_definitions_is_a_mistake(tmp_path: Path) -> None:
+def test_a_folder_without_definitions_is_an_error(tmp_path: Path) -> None:
     assert errors(tmp_path) == [f"{tmp_path}: there is no .xml file in this folder"]
 
 
@@ -87,7 +87,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert errors(missing) == [f"{missing}: cannot be read: No such file or directory"]
 
 
-def test_a_domain_in_two_definitions_is_a_mistake_that_names_both_places(write: Write) -> None:
+def test_a_domain_in_two_definitions_is_an_error_that_names_both_places(write: Write) -> None:
     first, second = (
         write(),
         write({"Example Mail": "Another Mail", "example.com</domain>": "EXAMPLE.org</domain>"}, "b.xml"),
@@ -95,7 +95,7 @@ def test_a_domain_in_two_definitions_is_a_mistake_that_names_both_places(write: 
     assert errors(first, second) == [f"{second}:5: domain example.net is already in {first}:5; remove one"]
 
 
-def test_the_mistakes_of_all_files_are_told_at_once(write: Write) -> None:
+def test_the_errors_in_all_files_are_reported_at_once(write: Write) -> None:
     first, second = write({">143<": ">0<"}), write({">143<": ">0<"} | ANOTHER, "b.xml")
     assert [mistake.partition(":")[0] for mistake in errors(first, second)] == [str(first), str(second)]
 
@@ -114,7 +114,7 @@ def many(write: Write, tmp_path: Path) -> Sequence[Definition]:
     return load(read([tmp_path]))
 
 
-def test_of_many_definitions_all_is_made_at_start_for_the_first_the_large_ones_and_one_of_each_structure(
+def test_the_first_and_large_definitions_and_one_of_each_structure_are_prepared_at_start_up(
     many: Sequence[Definition],
 ) -> None:
     made: list[str] = []
@@ -122,7 +122,7 @@ def test_of_many_definitions_all_is_made_at_start_for_the_first_the_large_ones_a
     assert made == [f"com-{number}.example" for number in (*range(100), 200, 250)]
 
 
-def test_for_the_others_it_is_made_once_when_it_is_first_asked_for(many: Sequence[Definition]) -> None:
+def test_other_definitions_are_prepared_once_on_their_first_request(many: Sequence[Definition]) -> None:
     made: list[str] = []
 
     def make(one: Definition) -> str:
@@ -138,7 +138,9 @@ def test_for_the_others_it_is_made_once_when_it_is_first_asked_for(many: Sequenc
     assert made == ["com-299.example", "com-298.example"]
 
 
-def test_what_is_made_later_is_kept_up_to_a_limit(many: Sequence[Definition], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_made_on_demand_are_cached_up_to_a_limit(
+    many: Sequence[Definition], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(directory_module, "_KEPT", 10)
 
     class Thing:

@@ -12,18 +12,18 @@ PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_page_names_only_files_that_there_are(page: Path) -> None:
+def test_a_page_names_only_existing_files(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-def test_every_proof_that_security_md_names_is_a_test() -> None:
+def test_every_test_named_in_security_md_exists() -> None:
     proofs = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (PROJECT / "docs" / "security.md").read_text())
     assert len(proofs) > 20
     assert [name for file, name in proofs if f"def {name}(" not in (PROJECT / file).read_text()] == []
 
 
-def test_every_target_of_the_makefile_that_is_named_exists() -> None:
+def test_every_makefile_target_named_in_the_documentation_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
     named = {target for page in PAGES for target in re.findall(r"`make ([a-z-]+)`", page.read_text())}
     assert named <= targets
@@ -36,7 +36,7 @@ COMPLETE = re.findall(r"```xml\n(<clientConfig.*?)```", (PROJECT / "docs" / "def
     ("text", "types"),
     list(zip(COMPLETE, [["imap", "smtp", "caldav", "carddav"], ["imap", "smtp", "activeSync", "ews"]], strict=True)),
 )
-def test_a_definition_that_the_documentation_shows_is_valid(text: str, types: list[str]) -> None:
+def test_every_definition_in_the_documentation_is_valid(text: str, types: list[str]) -> None:
     shown = definition.load(Path("definitions.md"), text.encode())
     assert shown.warnings == ()
     assert [*(one.type for one in shown.servers), *(one.type for one in shown.services)] == types

@@ -46,7 +46,7 @@ def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
         read_file(file, 1024 * 1024 - 1)
 
 
-def test_a_file_whose_size_is_unknown_before_it_is_read_has_the_same_limit() -> None:
+def test_a_file_of_unknown_size_has_the_same_limit() -> None:
     file = Path("/proc/self/status")
     assert file.stat().st_size == 0
     with pytest.raises(FileError, match="is larger than"):
@@ -54,20 +54,20 @@ def test_a_file_whose_size_is_unknown_before_it_is_read_has_the_same_limit() -> 
 
 
 @KINDS
-def test_what_is_no_regular_file_is_not_read(tmp_path: Path, make: Make, kind: str) -> None:
+def test_only_regular_files_are_read(tmp_path: Path, make: Make, kind: str) -> None:
     make(tmp_path / "b.xml")
     with pytest.raises(FileError, match=rf"b\.xml: is {kind}; only regular files are read$"):
         read_file(tmp_path / "b.xml", 100)
 
 
-def test_a_name_that_no_file_can_have_is_an_error_like_any_other(tmp_path: Path) -> None:
+def test_an_impossible_file_name_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="cannot be read"):
         read_file(tmp_path / "a\0b", 100)
     assert expand(tmp_path / "a\0b", ".xml") == [tmp_path / "a\0b"]
 
 
 @KINDS
-def test_a_certificate_or_key_that_is_no_regular_file_is_not_read(
+def test_a_certificate_or_key_must_be_a_regular_file(
     tmp_path: Path, signing: tuple[str, ...], make: Make, kind: str
 ) -> None:
     make(tmp_path / "key.pem")
@@ -77,7 +77,7 @@ def test_a_certificate_or_key_that_is_no_regular_file_is_not_read(
 
 @KINDS
 @pytest.mark.parametrize("command", ["validate", "serve"])
-def test_a_folder_with_something_else_than_a_file_is_refused_at_once(
+def test_a_folder_with_something_other_than_files_is_rejected_at_once(
     write: Write, tmp_path: Path, command: str, make: Make, kind: str
 ) -> None:
     write()
@@ -89,7 +89,7 @@ def test_a_folder_with_something_else_than_a_file_is_refused_at_once(
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_fifo_in_the_folder_stops_neither_a_reload_nor_the_end(write: Write, tmp_path: Path, workers: str) -> None:
+def test_a_fifo_in_the_folder_blocks_neither_reload_nor_shutdown(write: Write, tmp_path: Path, workers: str) -> None:
     write()
     with serving("--definition", tmp_path, "--workers", workers) as served:
         os.mkfifo(tmp_path / "b.xml")
@@ -99,7 +99,7 @@ def test_a_fifo_in_the_folder_stops_neither_a_reload_nor_the_end(write: Write, t
         assert served.process.wait(timeout=PATIENCE) == 0
 
 
-def test_a_definition_of_100_megabytes_is_refused(tmp_path: Path) -> None:
+def test_a_definition_of_100_megabytes_is_rejected(tmp_path: Path) -> None:
     file = tmp_path / "large.xml"
     with file.open("wb") as large:
         large.truncate(100_000_000)
@@ -118,7 +118,7 @@ def test_a_definition_of_100_megabytes_is_refused(tmp_path: Path) -> None:
     ],
     ids=["elements", "errors", "instructions", "attributes"],
 )
-def test_a_definition_with_too_much_in_it_gets_a_clear_result_soon(
+def test_a_huge_definition_gets_a_clear_result_quickly(
     tmp_path: Path, old: str, new: str, status: int, told: str
 ) -> None:
     file = tmp_path / "large.xml"
@@ -128,7 +128,7 @@ def test_a_definition_with_too_much_in_it_gets_a_clear_result_soon(
     assert told in done.stdout + done.stderr
 
 
-def test_two_definitions_with_thousands_of_the_same_domains_get_a_clear_error_soon(tmp_path: Path) -> None:
+def test_thousands_of_conflicting_domains_get_a_clear_error_quickly(tmp_path: Path) -> None:
     domains = "".join(f"<domain>d{number}.example</domain>" for number in range(20_000))
     for name in ("a.xml", "b.xml"):
         (tmp_path / name).write_text(Write.TEXT.replace("<domain>", f"{domains}<domain>", 1))

@@ -63,7 +63,7 @@ def customers(tmp_path: Path) -> Path:
         (f"#{'x' * 100_000}\ncustomer.example\n", {"customer.example"}),
     ],
 )
-def test_a_list_has_a_domain_to_a_line_and_comments(content: str, found: set[str]) -> None:
+def test_a_list_has_one_domain_per_line_and_comments(content: str, found: set[str]) -> None:
     assert domains(content) == found
 
 
@@ -92,15 +92,13 @@ def test_a_list_has_a_domain_to_a_line_and_comments(content: str, found: set[str
         ),
     ],
 )
-def test_what_is_wrong_in_a_list_is_named_with_its_line(
-    write: Write, tmp_path: Path, content: str | bytes, error: str
-) -> None:
+def test_an_error_in_a_list_names_its_line(write: Write, tmp_path: Path, content: str | bytes, error: str) -> None:
     file = tmp_path / "customers.txt"
     file.write_bytes(content.encode() if isinstance(content, str) else content)
     assert errors(write(HOSTING), lists={file: None}) == [f"{file}:{error}"]
 
 
-def test_the_errors_of_lists_and_definitions_are_told_at_once(write: Write, tmp_path: Path) -> None:
+def test_errors_in_lists_and_definitions_are_reported_at_once(write: Write, tmp_path: Path) -> None:
     file = tmp_path / "customers.txt"
     file.write_text("a b.example\n")
     definition = write({">143<": ">0<"})
@@ -114,12 +112,12 @@ def test_the_errors_of_lists_and_definitions_are_told_at_once(write: Write, tmp_
     ]
 
 
-def test_of_very_many_errors_the_first_are_told_and_how_many_there_are() -> None:
+def test_the_first_errors_are_reported_and_the_rest_counted() -> None:
     found = listed("a b.example\n" * 5000).errors
     assert (len(found), found[-1]) == (101, "customers.txt:1: and 4,900 more errors")
 
 
-def test_very_many_wrong_lines_take_little_memory() -> None:
+def test_millions_of_invalid_lines_take_little_memory() -> None:
     content = b"a b\n" * 50_000
     tracemalloc.start()
     try:
@@ -130,7 +128,7 @@ def test_very_many_wrong_lines_take_little_memory() -> None:
 
 
 @pytest.mark.parametrize("text", ["=list.txt", "./a=b.txt", "/lists/a=b.txt", "list.txt"])
-def test_what_has_no_id_before_an_equals_sign_is_a_file(text: str) -> None:
+def test_an_argument_without_an_id_before_an_equals_sign_is_a_file(text: str) -> None:
     assert ListSource.parse(text) == (Path(text), None)
 
 
@@ -164,13 +162,13 @@ def hosters(write: Write) -> list[Path]:
     return [write(HOSTING, "a.xml"), write(ANOTHER | {"<domain>": '<domain purpose="mx">'}, "b.xml")]
 
 
-def test_of_several_providers_the_option_says_whose_list_it_is(hosters: list[Path], customers: Path) -> None:
+def test_the_option_assigns_a_list_to_one_of_several_providers(hosters: list[Path], customers: Path) -> None:
     source = ListSource.parse(f"Another.example={customers}")
     settings = Sources(tuple(hosters), hosted_domains=(source,)).read().load()
     assert settings.directory().find(MailAddress("fred", "customer.example"))[0].id == "another.example"
 
 
-def test_of_several_providers_the_name_of_a_file_in_a_folder_says_whose_list_it_is(
+def test_the_file_name_assigns_a_list_in_a_folder_to_one_of_several_providers(
     hosters: list[Path], tmp_path: Path
 ) -> None:
     folder = tmp_path / "lists"
@@ -185,14 +183,14 @@ def test_of_several_providers_the_name_of_a_file_in_a_folder_says_whose_list_it_
     ]
 
 
-def test_a_list_that_could_be_anyones_is_an_error_that_says_what_to_do(hosters: list[Path], customers: Path) -> None:
+def test_an_ambiguous_list_is_an_error_with_a_remedy(hosters: list[Path], customers: Path) -> None:
     assert errors(*hosters, lists={customers: None}) == [
         f"{customers}: 2 definitions host domains (example.com, another.example), and it is not clear which this list"
         f" belongs to; use --hosted-domains ID={customers}, or name the file ID.txt"
     ]
 
 
-def test_a_list_of_no_definition_is_an_error(hosters: list[Path], customers: Path) -> None:
+def test_a_list_with_an_unknown_id_is_an_error(hosters: list[Path], customers: Path) -> None:
     assert errors(*hosters, lists={customers: "nobody.example"}) == [
         f"{customers}: no definition has the id nobody.example"
     ]
@@ -218,7 +216,7 @@ def test_a_domain_in_the_lists_of_two_providers_is_an_error_that_names_both_plac
     assert load(*hosters, lists={customers: "example.com", other: "example.com"}).definitions
 
 
-def test_an_own_domain_in_a_list_is_its_definitions_and_a_warning(write: Write, customers: Path) -> None:
+def test_an_own_domain_in_a_list_belongs_to_its_definition_with_a_warning(write: Write, customers: Path) -> None:
     customers.write_text("a.example\nexample.com\n")
     definition = write(HOSTING)
     settings = load(definition, lists={customers: None})
@@ -256,11 +254,11 @@ def test_without_a_list_the_dns_decides(hosters: list[Path], customers: Path) ->
 
 @pytest.mark.parametrize("prefix", ["", "autoconfig.", "autodiscover.", "ua-auto-config.", "AutoDiscover."])
 @pytest.mark.parametrize("port", ["", ":8000", ".", ".:443"])
-def test_hosts_of_a_hosted_domain_are_its_providers(directory: Directory[str], prefix: str, port: str) -> None:
+def test_hosts_of_a_hosted_domain_belong_to_its_provider(directory: Directory[str], prefix: str, port: str) -> None:
     assert directory.find(None, f"{prefix}customer.example{port}".encode()) == ("example.com", "customer.example")
 
 
-def test_certificates_are_for_names_that_clients_put_before_a_hosted_domain(directory: Directory[str]) -> None:
+def test_certificates_are_approved_for_client_prefixes_of_a_hosted_domain(directory: Directory[str]) -> None:
     names = ["autoconfig.customer.example", "autodiscover.customer.example", "ua-auto-config.customer.example"]
     assert all(directory.owns(name) for name in [*names, "example.com", "autoconfig.example.com"])
     others = [
@@ -272,7 +270,7 @@ def test_certificates_are_for_names_that_clients_put_before_a_hosted_domain(dire
     assert not any(directory.owns(name) for name in others)
 
 
-def test_a_hosted_domains_home_is_its_providers_own(directory: Directory[str]) -> None:
+def test_the_home_of_a_hosted_domain_is_its_providers_first_domain(directory: Directory[str]) -> None:
     assert directory.home("customer.example", b"autodiscover.customer.example") == "example.com"
 
 
@@ -280,7 +278,7 @@ names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?(\.[a-z]{2,4}){1,2}", f
 
 
 @given(st.text(alphabet=st.sampled_from("ab-._xnA1 #\t"), max_size=20) | names)
-def test_the_fast_way_through_a_line_finds_what_the_general_way_finds(line: str) -> None:
+def test_the_fast_path_for_a_line_gives_the_result_of_the_general_path(line: str) -> None:
     found = listed(f"# list\n{line}\n")
     text = line.partition("#")[0].strip()
     try:
@@ -300,6 +298,6 @@ def test_a_hundred_thousand_domains_take_little_memory(tmp_path: Path) -> None:
     assert all(line in found.domains for line in lines[::1000])
 
 
-def test_no_list_means_no_hosted_domain() -> None:
+def test_without_lists_there_are_no_listed_domains() -> None:
     assert assign([], []).hosted.owner("customer.example") is None
     assert assign([], []) == (ANY, ())

@@ -35,7 +35,7 @@ SERVICE = """<calendar type="caldav"><url>https://dav.example.com/</url>{}<usern
         '<authentication system="http">Basic</authentication><authentication>http-basic</authentication>',
     ],
 )
-def test_a_password_for_a_service_at_a_url_is_basic_however_it_is_written(write: Write, method: str) -> None:
+def test_every_spelling_of_a_password_for_a_service_with_a_url_becomes_basic(write: Write, method: str) -> None:
     provider = read(write({"</clientConfig>": SERVICE.format(method)}))
     assert provider.services[0].authentication == ("Basic",)
     assert provider.warnings == ()
@@ -71,7 +71,7 @@ def test_a_sasl_scheme_with_its_general_method_needs_no_warning(write: Write) ->
     ("method", "line"),
     [("<authentication>telepathy</authentication>", 18), ('<authentication system="sasl">X-Y</authentication>', 18)],
 )
-def test_a_method_that_no_client_can_use_is_told(write: Write, method: str, line: int) -> None:
+def test_an_unknown_method_is_reported(write: Write, method: str, line: int) -> None:
     file = write({"<authentication>password-encrypted</authentication>": method})
     assert warnings(file)[0].startswith(f"{line}: authentication ")
     assert "is not a method that clients know; use one of GSSAPI, NTLM, OAuth2, TLS-client-cert, " in warnings(file)[0]
@@ -81,7 +81,7 @@ ADDRESS_BOOK = """<{0} type="carddav"><serverURL>https://dav.example.com/</serve
 <authentication>basic</authentication></{0}></clientConfig>"""
 
 
-def test_names_of_elements_and_types_that_are_seen_in_the_field_are_read_with_a_warning(write: Write) -> None:
+def test_other_names_of_elements_and_types_are_read_with_a_warning(write: Write) -> None:
     file = write(
         {
             "</clientConfig>": ADDRESS_BOOK.format("addressBook"),
@@ -101,7 +101,7 @@ def test_names_of_elements_and_types_that_are_seen_in_the_field_are_read_with_a_
     ]
 
 
-def test_the_right_names_are_served(write: Write) -> None:
+def test_the_names_of_the_format_are_served(write: Write) -> None:
     file = write({"</clientConfig>": ADDRESS_BOOK.format("addressBook"), 'type="pop3"': 'type="POP3"'})
     root = etree.fromstring(Autoconfig(load(file)).render())
     assert root.findtext("addressbook/url") == "https://dav.example.com/"
@@ -126,7 +126,9 @@ def test_the_right_names_are_served(write: Write) -> None:
         ("</displayName>", "</displayName><displayShortName/>", "6: displayShortName is empty; it is left out"),
     ],
 )  # fmt: skip
-def test_what_clients_take_is_taken_with_a_warning(write: Write, old: str, new: str, warning: str) -> None:
+def test_spellings_that_clients_accept_are_accepted_with_a_warning(
+    write: Write, old: str, new: str, warning: str
+) -> None:
     file = write({old: new})
     (found,) = warnings(file)
     assert found.startswith(warning)
@@ -142,7 +144,7 @@ def test_a_domain_with_and_without_a_purpose_is_one_domain(write: Write) -> None
     assert (provider.domains, provider.hosts_customer_domains, provider.warnings) == (("example.com",), True, ())
 
 
-def test_where_every_domain_has_a_purpose_thunderbird_gets_one_without(write: Write) -> None:
+def test_if_every_domain_has_a_purpose_thunderbird_gets_one_without(write: Write) -> None:
     """It skips domains with attributes, and files without a domain (readFromXML.sys.mjs and JXON.sys.mjs, 153)."""
     file = write({"<domain>": '<domain purpose="mx">'})
     served = Autoconfig(load(file)).render()
@@ -151,7 +153,7 @@ def test_where_every_domain_has_a_purpose_thunderbird_gets_one_without(write: Wr
     assert (again.domains, again.warnings) == (("example.com", "example.net"), ())
 
 
-def test_text_of_a_definition_cannot_write_to_a_terminal(write: Write) -> None:
+def test_text_in_a_definition_cannot_control_a_terminal(write: Write) -> None:
     file = write(
         {">password-encrypted<": ">\x9b31m\u202eyhtapelet<", "</emailProvider>": "<a\u00b7b/></emailProvider>"}
     )
@@ -169,7 +171,7 @@ def test_the_scheme_of_a_url_may_be_in_capitals(write: Write) -> None:
     assert served.xpath("string(//documentation/@url)") == "https://www.example.com/Help"
 
 
-def test_the_domain_is_filled_into_every_place_that_autoconfig_passes_on(write: Write) -> None:
+def test_the_domain_is_filled_in_every_hostname_and_url_of_autoconfig(write: Write) -> None:
     files = '<fileShare type="webdav"><url>https://files.%EMAILDOMAIN%/</url></fileShare></clientConfig>'
     served = etree.fromstring(Autoconfig(load(write({"</clientConfig>": files}))).render())
     assert served.findtext("fileShare/url") == "https://files.example.com/"

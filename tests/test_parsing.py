@@ -32,7 +32,7 @@ def problem(content: bytes) -> str:
         (b"<\xc2\x9b31m/>", "1: not well-formed XML: "),
     ],
 )
-def test_what_is_no_definition_is_told_with_its_line(content: bytes, text: str) -> None:
+def test_a_file_that_is_not_a_definition_gets_an_error_with_its_line(content: bytes, text: str) -> None:
     assert problem(content).startswith(text)
     assert problem(content).isprintable()
 
@@ -46,7 +46,7 @@ FOREIGN = b"""<clientConfig version="1.1" xmlns:h="http://www.w3.org/1999/xhtml"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le"])
-def test_what_other_namespaces_have_is_left_out_with_its_line_and_name(encoding: str) -> None:
+def test_elements_and_attributes_of_other_namespaces_are_left_out_with_a_remark(encoding: str) -> None:
     content = FOREIGN.decode().encode(encoding)
     if encoding == "utf-16-le":
         content = codecs.BOM_UTF16_LE + content
@@ -62,7 +62,7 @@ def test_what_other_namespaces_have_is_left_out_with_its_line_and_name(encoding:
     assert (root.nsmap, "alert" in "".join(map(str, root.itertext()))) == ({}, False)
 
 
-def test_the_text_beside_a_foreign_element_stays() -> None:
+def test_text_next_to_a_foreign_element_is_kept() -> None:
     root, _ = parse(FOREIGN)
     assert root.findtext("emailProvider/domain") == "example.com.net"
     provider = root.find("emailProvider")
@@ -75,7 +75,7 @@ def test_comments_and_processing_instructions_do_not_split_a_value() -> None:
     assert (root.findtext("port"), remarks) == ("993", [])
 
 
-def test_the_limit_of_elements_is_below_what_takes_long() -> None:
+def test_the_maximum_number_of_elements_is_validated_quickly() -> None:
     assert MAX_ELEMENTS == 25_000
 
 
@@ -88,12 +88,12 @@ def test_the_limit_of_elements_is_below_what_takes_long() -> None:
     ],
     ids=["elements with text between", "nested elements", "attributes"],
 )
-def test_much_from_other_namespaces_is_left_out_in_seconds(content: str) -> None:
+def test_many_foreign_elements_are_removed_in_seconds(content: str) -> None:
     root, remarks = parse(START + content.encode() + b"</clientConfig>")
     assert not [element for element in root.iter() if "{" in str(element.tag) + "".join(map(str, element.keys()))]
     assert remarks
 
 
-def test_namespaces_by_the_thousand_are_refused() -> None:
+def test_thousands_of_namespaces_are_rejected() -> None:
     content = "".join(f"<x:y xmlns:x='urn:{number}'/>" for number in range(1000))
     assert "more than 100 namespaces" in problem(START + f"{content}</clientConfig>".encode())

@@ -20,7 +20,7 @@ def examples() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("command", "output"), examples())
-def test_a_command_prints_what_the_page_shows(server: Served, command: str, output: str) -> None:
+def test_a_command_in_the_documentation_prints_the_output_shown(server: Served, command: str, output: str) -> None:
     done = subprocess.run(
         # The same program, wherever this run has it, and the server that this run has started.
         command.replace(".venv/bin/", f"{COMMAND.parent}/").replace("127.0.0.1:8000", f"127.0.0.1:{server.port}"),

@@ -18,14 +18,14 @@ def test_the_reference_is_up_to_date() -> None:
 
 
 @pytest.mark.parametrize(("command", "option"), OPTIONS, ids=lambda one: one if isinstance(one, str) else one.opts[0])
-def test_the_variable_of_an_option_is_its_name_perhaps_with_the_commands(command: str, option: click.Option) -> None:
+def test_the_variable_of_an_option_is_named_after_the_option(command: str, option: click.Option) -> None:
     assert isinstance(option, Option)
     assert option.help
     name = max(option.opts, key=len).lstrip("-").upper().replace("-", "_")
     assert option.envvar in (f"BT_AUTOCONFIG_{name}", f"BT_AUTOCONFIG_{command.upper()}_{name}")
 
 
-def test_a_variable_means_the_same_to_every_command() -> None:
+def test_a_variable_means_the_same_in_every_command() -> None:
     meanings: dict[str, object] = {}
     for command, option in OPTIONS:
         meaning = (option.type.to_info_dict(), option.multiple, option.is_flag)
@@ -36,7 +36,7 @@ def validated(definition: str, *arguments: str) -> list[str]:
     return run(*arguments, BT_AUTOCONFIG_DEFINITION=definition).stdout.splitlines()
 
 
-def test_lists_are_separated_by_commas_whatever_they_list(write: Write, tmp_path: Path) -> None:
+def test_all_lists_are_separated_by_commas(write: Write, tmp_path: Path) -> None:
     (tmp_path / "a folder: mine").mkdir()
     first = write(name="a folder: mine/one.xml")
     second = write({"example.com": "example.org", "example.net": "example.info"}, "two.xml")
@@ -61,7 +61,7 @@ def test_an_option_wins_over_its_variable(write: Write) -> None:
 @pytest.mark.parametrize(
     "accident", ["BT_AUTOCONFIG_FORMAT_", "BT_AUTOCONFIG_AS_JSON", "BT_AUTOCONFIG_COMING", "BT_AUTOCONFIG_DEFINITIONS"]
 )
-def test_names_of_the_code_are_no_variables(accident: str) -> None:
+def test_parameter_names_in_the_code_are_not_variables(accident: str) -> None:
     done = run("dns", "--host", "a.example", **{accident: "json"})
     assert done.stdout.startswith("; btinternet.com")
     assert accident not in {option.envvar for _, option in OPTIONS}

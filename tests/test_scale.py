@@ -62,7 +62,7 @@ def with_domains(write: Write, number: int) -> Path:
     return write(TLS | {"<displayName>": f"{domains}<displayName>"}, f"{number}.xml")
 
 
-def test_no_response_but_the_file_that_lists_the_domains_grows_with_them(write: Write) -> None:
+def test_only_the_autoconfig_file_grows_with_the_number_of_domains(write: Write) -> None:
     mistyped = ("fred@exmaple.com", "fred@gmail.com", "fred@", "fred", "fred@exam ple.com")
     asked = [one for one in everything("example.com", *mistyped) if not one.path.startswith((AUTOCONFIG, "/v1.1/"))]
     with answering(with_domains(write, 0)) as http:
@@ -104,9 +104,7 @@ def definitions(write: Write, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_each_of_many_providers_gets_its_own_settings_whenever_it_is_asked_for_and_while_files_are_reloaded(
-    definitions: Path, workers: str
-) -> None:
+def test_each_of_many_providers_gets_its_own_settings_also_during_reloads(definitions: Path, workers: str) -> None:
     chosen = [0, 99, 100, NUMBER - 1, *random.sample(range(101, NUMBER - 1), 6)]
     expected: dict[tuple[int, Asked], tuple[bytes, str | None]] = {}
     for number in chosen:
@@ -129,7 +127,7 @@ def test_each_of_many_providers_gets_its_own_settings_whenever_it_is_asked_for_a
             assert wait_until(lambda number=reloads: served.printed().count("reloaded") == number)  # type: ignore[misc]
 
 
-def test_a_reload_finds_a_mistake_in_a_definition_that_no_one_has_asked_for(definitions: Path) -> None:
+def test_a_reload_finds_an_error_in_a_definition_that_was_never_requested(definitions: Path) -> None:
     def asked(served: Served) -> bytes:
         return Asked("/email.mobileconfig").send(served.http, "com-250.example").content
 

@@ -66,7 +66,7 @@ def test_every_profile_is_signed(signing: tuple[str, ...], signing_authority: Si
 
 
 @pytest.mark.parametrize("place", [0.3, 0.9])
-def test_openssl_refuses_a_profile_with_a_changed_byte(
+def test_openssl_rejects_a_profile_with_a_changed_byte(
     signing_authority: SigningAuthority, tmp_path: Path, place: float
 ) -> None:
     signer = signing_authority.signatory().signer()
@@ -75,12 +75,12 @@ def test_openssl_refuses_a_profile_with_a_changed_byte(
     assert verify(bytes(signed), signing_authority.root, tmp_path).returncode != 0
 
 
-def test_openssl_refuses_the_profile_of_another_authority(signing_authority: SigningAuthority, tmp_path: Path) -> None:
+def test_openssl_rejects_a_profile_of_another_authority(signing_authority: SigningAuthority, tmp_path: Path) -> None:
     stranger = SigningAuthority(tmp_path)
     assert verify(stranger.signatory().signer().sign(b"profile"), signing_authority.root, tmp_path).returncode != 0
 
 
-def test_a_signature_has_the_time_and_the_chain(signing_authority: SigningAuthority, tmp_path: Path) -> None:
+def test_a_signature_contains_the_time_and_the_chain(signing_authority: SigningAuthority, tmp_path: Path) -> None:
     signed = tmp_path / "signed"
     signed.write_bytes(signing_authority.signatory().signer().sign(b"profile"))
     command: list[str | Path] = ["openssl", "cms", "-cmsout", "-print", "-inform", "DER", "-in", signed]
@@ -89,7 +89,7 @@ def test_a_signature_has_the_time_and_the_chain(signing_authority: SigningAuthor
     assert printed.count("d.certificate:") == 2  # the signer's and the intermediate's
 
 
-def test_the_chain_may_stand_behind_the_certificate(signing_authority: SigningAuthority, tmp_path: Path) -> None:
+def test_the_certificate_file_may_contain_the_chain(signing_authority: SigningAuthority, tmp_path: Path) -> None:
     one = signing_authority.signatory()
     together = tmp_path / "fullchain.pem"
     together.write_bytes(one.certificate.read_bytes() + one.chain.read_bytes())
@@ -140,7 +140,9 @@ BREAK: dict[str, tuple[Callable[[Signatory, SigningAuthority], object], str]] = 
 
 
 @pytest.mark.parametrize("how", BREAK)
-def test_what_cannot_sign_stops_the_start_and_says_why(signing_authority: SigningAuthority, how: str) -> None:
+def test_an_unusable_certificate_or_key_stops_the_start_with_the_reason(
+    signing_authority: SigningAuthority, how: str
+) -> None:
     one = signing_authority.signatory()
     spoil, reason = BREAK[how]
     spoil(one, signing_authority)
@@ -152,7 +154,7 @@ def test_an_expired_certificate_stops_the_start(signing_authority: SigningAuthor
     assert refusal(*one.options()).startswith(f"{one.certificate}: the certificate of CN=BT Mail expired on 20")
 
 
-def test_a_certificate_that_has_not_begun_stops_the_start(signing_authority: SigningAuthority) -> None:
+def test_a_certificate_that_is_not_yet_valid_stops_the_start(signing_authority: SigningAuthority) -> None:
     one = signing_authority.signatory(begins=2)
     assert refusal(*one.options()).startswith(
         f"{one.certificate}: the certificate of CN=BT Mail is not valid before 20"
@@ -160,12 +162,12 @@ def test_a_certificate_that_has_not_begun_stops_the_start(signing_authority: Sig
 
 
 @pytest.mark.parametrize("options", [("--sign-cert", "x"), ("--sign-key", "x"), ("--sign-chain", "x")])
-def test_half_of_what_signing_needs_is_refused(options: tuple[str, str]) -> None:
+def test_incomplete_signing_options_are_rejected(options: tuple[str, str]) -> None:
     assert "--sign-cert needs --sign-key and vice versa; --sign-chain needs both" in refusal(*options)
 
 
 @pytest.mark.parametrize(("days", "warns"), [(10, True), (60, False)])
-def test_a_certificate_that_soon_ends_is_told_at_start(
+def test_a_certificate_that_expires_soon_gets_a_warning_at_start_up(
     signing_authority: SigningAuthority, days: int, warns: bool
 ) -> None:
     one = signing_authority.signatory(days=days)
@@ -175,7 +177,7 @@ def test_a_certificate_that_soon_ends_is_told_at_start(
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_hangup_takes_a_renewed_certificate_into_use(
+def test_sighup_applies_a_renewed_certificate(
     signing_authority: SigningAuthority, tmp_path: Path, workers: str
 ) -> None:
     one, renewed = signing_authority.signatory(), signing_authority.signatory(name="Renewed")
@@ -188,7 +190,7 @@ def test_a_hangup_takes_a_renewed_certificate_into_use(
         assert verify(fresh(served), signing_authority.root, tmp_path).returncode == 0
 
 
-def test_a_broken_renewal_is_told_and_the_old_certificate_goes_on_signing(
+def test_after_a_broken_renewal_the_old_certificate_stays_in_use(
     signing_authority: SigningAuthority, tmp_path: Path
 ) -> None:
     one = signing_authority.signatory()
@@ -200,7 +202,7 @@ def test_a_broken_renewal_is_told_and_the_old_certificate_goes_on_signing(
         assert verify(fresh(served), signing_authority.root, tmp_path).returncode == 0
 
 
-def test_render_signs_as_well(
+def test_render_signs_profiles(
     signing: tuple[str, ...], signing_authority: SigningAuthority, tmp_path: Path, server: Served
 ) -> None:
     done = run_for_bytes("render", "mobileconfig", *signing)
@@ -236,7 +238,7 @@ def slow_signer(authority: SigningAuthority) -> SlowSigner:
     return SlowSigner(SigningFiles.read(one.certificate, one.key, one.chain))
 
 
-def test_the_event_loop_goes_on_while_a_profile_is_signed(signing_authority: SigningAuthority) -> None:
+def test_signing_does_not_block_the_event_loop(signing_authority: SigningAuthority) -> None:
     async def run() -> bytes:
         signer = slow_signer(signing_authority)
         signing = asyncio.create_task(signer.sign_aside(b"x"))
@@ -247,7 +249,7 @@ def test_the_event_loop_goes_on_while_a_profile_is_signed(signing_authority: Sig
     assert b"x" in asyncio.run(run())
 
 
-def test_signatures_that_would_have_to_wait_too_long_are_refused(signing_authority: SigningAuthority) -> None:
+def test_too_many_pending_signatures_are_refused(signing_authority: SigningAuthority) -> None:
     signer = slow_signer(signing_authority)
     profiles = Mobileconfig(load(EMBEDDED), signer)
     front = Front([Endpoint("mobileconfig", "/", profiles.respond)])

@@ -292,24 +292,24 @@ def load(file: Path) -> definition.Definition:
 
 
 @pytest.mark.parametrize(("changes", "text"), WARNINGS.values(), ids=WARNINGS)
-def test_what_clients_can_use_is_a_warning(write: Write, changes: dict[str, str], text: str) -> None:
+def test_settings_that_clients_can_use_are_warnings(write: Write, changes: dict[str, str], text: str) -> None:
     file = write(changes)
     assert load(file).warnings == (f"{file}:{text}",)
 
 
 @pytest.mark.parametrize(("changes", "text"), ERRORS.values(), ids=ERRORS)
-def test_what_no_client_could_use_is_an_error(write: Write, changes: dict[str, str], text: str) -> None:
+def test_settings_that_no_client_can_use_are_errors(write: Write, changes: dict[str, str], text: str) -> None:
     file = write(changes)
     with pytest.raises(DefinitionError) as refused:
         load(file)
     assert [error[: len(f"{file}:{text}")] for error in refused.value.errors] == [f"{file}:{text}"]
 
 
-def test_bts_definition_has_nothing_of_that() -> None:
+def test_bts_definition_has_no_errors_or_warnings() -> None:
     assert load(EMBEDDED).warnings == ()
 
 
-def test_a_provider_of_calendars_alone_is_served_with_a_warning(write: Write) -> None:
+def test_a_provider_with_only_calendars_is_served_with_a_warning(write: Write) -> None:
     servers = Write.TEXT[Write.TEXT.index("    <incomingServer") : Write.TEXT.index("  </emailProvider>")]
     file = write({servers: "", "</clientConfig>": CALENDAR.format("https://dav.example.com/")})
     assert load(file).warnings == (f"{file}:3: {NO_MAIL}",)
@@ -327,7 +327,7 @@ def test_a_lone_per_cent_sign_in_a_username_is_text(write: Write, username: str)
     assert (provider.servers[0].username, provider.warnings) == (username, ())
 
 
-def test_a_hundred_thousand_domains_and_one_mistake_among_them_are_read_in_seconds(write: Write) -> None:
+def test_an_error_among_a_hundred_thousand_domains_is_found_in_seconds(write: Write) -> None:
     many = "".join(f"<domain>d{number}.example</domain>\n" for number in range(100_000))
     file = write({"<domain>example.net</domain>": f"{many}<domain>a b</domain>"})
     with pytest.raises(DefinitionError, match="domain a b is not a domain name"):
@@ -336,7 +336,7 @@ def test_a_hundred_thousand_domains_and_one_mistake_among_them_are_read_in_secon
     assert len(load(file).domains) == 100_001
 
 
-def test_everything_wrong_is_told_by_the_command_at_once_and_warnings_with_it(write: Write) -> None:
+def test_validate_reports_all_errors_at_once(write: Write) -> None:
     file = write({">143<": ">99999<", "<domain>example.net": "<domain>a b", ">plain<": ">none<"})
     done = run("validate", file)
     assert done.returncode == 1
@@ -347,19 +347,19 @@ def test_everything_wrong_is_told_by_the_command_at_once_and_warnings_with_it(wr
     ]
 
 
-def test_the_line_of_an_error_is_right_in_a_long_file(write: Write) -> None:
+def test_the_line_of_an_error_is_correct_in_a_long_file(write: Write) -> None:
     file = write({"<domain>example.net": "\n" * 100_000 + "<domain>a b</domain><domain>example.net"})
     with pytest.raises(DefinitionError, match=":100005: domain a b is not a domain name"):
         load(file)
 
 
-def test_warnings_without_number_are_counted(write: Write) -> None:
+def test_very_many_warnings_are_counted(write: Write) -> None:
     warnings = load(write({"</emailProvider>": "<y/>" * 1000 + "</emailProvider>"})).warnings
     assert len(warnings) == 101
     assert warnings[-1].endswith(":1: and 900 more warnings")
 
 
-def test_a_provider_with_no_server_that_clients_know_has_no_mail(write: Write) -> None:
+def test_a_provider_without_a_server_that_clients_know_gets_a_warning(write: Write) -> None:
     file = write({'type="imap"': 'type="imaps"', 'type="pop3"': 'type="smtp"'})
     assert load(file).warnings == (
         f"{file}:3: {NO_MAIL}",
@@ -383,7 +383,7 @@ def test_every_section_that_is_served_is_in_the_summary(write: Write) -> None:
     ]
 
 
-def test_a_provider_with_an_empty_name_has_its_id_for_a_name(write: Write) -> None:
+def test_a_provider_with_an_empty_name_is_called_by_its_id(write: Write) -> None:
     file = write({"<displayName>Example Mail<": "<displayName><"})
     provider = load(file)
     assert provider.display_name == "example.com"

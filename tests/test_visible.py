@@ -40,18 +40,18 @@ def is_visible(text: str) -> bool:
         ("\U000e0041\U000e0100\ue000\udcff\uffff", r"\U000e0041\U000e0100\ue000\udcff\uffff"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_seen_is_shown_by_its_number_and_all_else_as_it_is(text: str, shown: str) -> None:
+def test_invisible_characters_are_shown_as_escapes_and_others_unchanged(text: str, shown: str) -> None:
     assert visible(text) == shown
 
 
-def test_a_long_text_is_cut() -> None:
+def test_a_long_text_is_truncated() -> None:
     assert visible("abcdef", 6) == "abcdef"
     assert visible("abcdefg", 6) == "abcde…"
     assert visible("\x1b" * 10**6, 6) == r"\x1b\…"
 
 
 @given(st.text(), st.none() | st.integers(1, 50))
-def test_any_text_becomes_one_visible_line_and_stays_as_it_is_then(text: str, longest: int | None) -> None:
+def test_any_text_becomes_one_visible_line_that_stays_unchanged(text: str, longest: int | None) -> None:
     shown = visible(text, longest)
     assert is_visible(shown)
     assert "\n" not in shown
@@ -64,7 +64,7 @@ def is_clean(done: subprocess.CompletedProcess[str]) -> bool:
 
 
 @pytest.mark.parametrize("format_", ["--json", "--timeout=1"])
-def test_what_servers_and_the_dns_say_does_nothing_to_a_terminal(format_: str) -> None:
+def test_text_from_servers_and_the_dns_cannot_control_a_terminal(format_: str) -> None:
     domain = "talk21.com"
     dns = {
         ("mail.btinternet.com", "A"): ["127.0.0.1"],
@@ -87,7 +87,7 @@ def test_what_servers_and_the_dns_say_does_nothing_to_a_terminal(format_: str) -
         assert text in texts
 
 
-def test_colours_on_a_terminal_are_the_reports_own() -> None:
+def test_a_terminal_gets_only_the_reports_own_escapes() -> None:
     """A real terminal: rich writes its own escapes there, and no others."""
     script = (
         "import asyncio, sys; from rich.console import Console\n"
@@ -121,7 +121,7 @@ def test_errors_quote_definitions_visibly(write: Write, command: list[str], repl
     assert done.stderr
 
 
-def test_validate_shows_what_a_definition_says(write: Write) -> None:
+def test_validate_shows_a_definitions_text_visibly(write: Write) -> None:
     file = write({">Example Mail<": f">{EVIL_XML}<", "</emailProvider>": f"<x{chr(0x200C)}y/></emailProvider>"})
     done = run("validate", file)
     assert done.returncode == 0
@@ -171,7 +171,7 @@ def test_file_names_are_shown_visibly(tmp_path: Path, name: str) -> None:
     assert is_clean(refused)
 
 
-def test_a_terminal_that_cannot_show_a_character_shows_its_number(write: Write) -> None:
+def test_a_terminal_that_cannot_show_a_character_shows_an_escape(write: Write) -> None:
     file = write({">Example Mail<": ">例え<"})
     encoding = "latin-1"
     environment = os.environ | {"PYTHONIOENCODING": encoding}

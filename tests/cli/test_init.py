@@ -50,7 +50,7 @@ def test_without_a_file_the_definition_goes_to_stdout_and_messages_to_stderr(kno
     ]
 
 
-def test_the_next_commands_work_as_they_stand_there(known: list[str], tmp_path: Path) -> None:
+def test_the_suggested_next_commands_work(known: list[str], tmp_path: Path) -> None:
     file = tmp_path / "it's mine.xml"
     done = run("init", DOMAIN, *known, "--output", file, "--username", "localpart")
     assert (done.returncode, done.stdout) == (0, "")
@@ -65,7 +65,7 @@ def test_the_next_commands_work_as_they_stand_there(known: list[str], tmp_path: 
         assert f"{MAIL}" in printed
 
 
-def test_a_file_that_exists_is_replaced_with_force_only(known: list[str], tmp_path: Path) -> None:
+def test_an_existing_file_is_replaced_only_with_force(known: list[str], tmp_path: Path) -> None:
     file = tmp_path / "a.xml"
     file.write_text("mine")
     refused = run("init", DOMAIN, *known, "--output", file)
@@ -103,13 +103,13 @@ def test_a_symbolic_link_is_not_followed(known: list[str], tmp_path: Path, targe
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_a_folder_that_is_not_there_is_not_made(known: list[str], tmp_path: Path) -> None:
+def test_a_missing_folder_is_not_created(known: list[str], tmp_path: Path) -> None:
     refused = run("init", DOMAIN, *known, "--output", tmp_path / "no" / "a.xml")
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-1] == f"{tmp_path / 'no'}: is not a folder; create it first"
 
 
-def test_a_file_whose_name_begins_with_a_hyphen_is_no_option(known: list[str], tmp_path: Path) -> None:
+def test_a_file_name_that_starts_with_a_hyphen_is_not_an_option(known: list[str], tmp_path: Path) -> None:
     command = [COMMAND, "init", DOMAIN, *known, "--output=-a.xml"]
     done = subprocess.run(list(map(str, command)), cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "  bt-autoconfig validate ./-a.xml" in done.stderr
@@ -125,13 +125,13 @@ def test_nothing_found_is_an_error_that_says_what_was_tried() -> None:
     assert any(line.startswith(f"  imap imap.{DOMAIN}:993") for line in printed)
 
 
-def test_a_resolver_that_answers_nothing_is_told_as_such() -> None:
+def test_a_resolver_that_does_not_answer_is_reported() -> None:
     done = run("init", DOMAIN, "--resolver", "127.0.0.1:1", "--timeout", "0.5", "--max-time", "5")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("The DNS does not answer: check this machine's network")
 
 
-def test_a_calendar_is_told_too() -> None:
+def test_a_calendar_is_reported() -> None:
     dav = f"dav.{DOMAIN}"
     asks = web(b'HTTP/1.1 401 X\r\nWWW-Authenticate: Basic realm="a"\r\nContent-Length: 0\r\n\r\n')
     records = {
@@ -155,7 +155,7 @@ def test_half_of_an_account_is_not_written() -> None:
     assert f"{DOMAIN}: found only imap; a definition needs" in done.stderr
 
 
-def test_guesses_and_hosting_are_told() -> None:
+def test_guesses_and_hosting_are_reported() -> None:
     records = {
         ("customer.example", "MX"): [f"10 {MAIL}."],
         ("_imaps._tcp.customer.example", "SRV"): [f"0 1 {{imap}} {MAIL}."],
@@ -191,13 +191,13 @@ def test_guesses_and_hosting_are_told() -> None:
         (["example.org", "--username", "fred"], "'fred' is not one of 'address', 'localpart'"),
     ],
 )
-def test_arguments_that_are_wrong_are_explained(arguments: list[str], message: str) -> None:
+def test_invalid_arguments_are_explained(arguments: list[str], message: str) -> None:
     done = run("init", *arguments)
     assert done.returncode in (1, 2)
     assert message in done.stderr
 
 
-def test_a_database_is_asked_for_the_domain() -> None:
+def test_the_database_is_queried_for_the_domain() -> None:
     """Nothing listens there, and the message says where it would have been asked."""
     with Provider().running() as (resolver, _, _):
         arguments = ["--resolver", resolver, "--private-addresses", "--database", "http://127.0.0.1:1/v1.1"]
@@ -238,7 +238,7 @@ def test_on_a_terminal_it_asks_for_the_username_and_shows_progress(known: list[s
     assert "connecting to mail servers" in shown
 
 
-def test_on_a_terminal_it_asks_whom_the_definition_is_for(tmp_path: Path) -> None:
+def test_on_a_terminal_it_asks_which_domains_the_definition_is_for(tmp_path: Path) -> None:
     file = tmp_path / "a.xml"
     records = {
         ("customer.example", "MX"): [f"10 {MAIL}."],
@@ -260,7 +260,7 @@ def evil(type_: str) -> Talk:
     return lines(greeting + EVIL + b"\r\n", EVIL + b"\r\nc BAD " + EVIL + b"\r\n250 " + EVIL + b"\r\n")
 
 
-def test_strangers_write_nothing_to_the_terminal() -> None:
+def test_text_from_remote_servers_cannot_control_the_terminal() -> None:
     servers = {(type_, "SSL"): evil(type_) for type_ in ("imap", "smtp", "pop3")}
     records = {
         **SRV,
@@ -278,7 +278,7 @@ def test_strangers_write_nothing_to_the_terminal() -> None:
     assert re.search(r"found no mail server", shown)
 
 
-def test_a_host_that_drips_costs_no_more_than_the_time_for_it() -> None:
+def test_a_host_that_sends_slowly_takes_no_longer_than_the_time_limit() -> None:
     async def drip(_: object, writer: object) -> None:
         await send(writer, forever=b"-", pause=0.05)  # type: ignore[arg-type]
 

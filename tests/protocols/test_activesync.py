@@ -52,7 +52,7 @@ def test_a_phone_gets_the_url_of_activesync_in_its_own_schema(write: Write) -> N
     assert list(text.values()) == ["en:us", str(FRED), str(FRED), "MobileSync", SYNC_URL, SYNC_URL]
 
 
-def test_the_schema_that_is_accepted_decides_not_the_namespace_of_the_request(write: Write) -> None:
+def test_the_accepted_schema_decides_not_the_namespace_of_the_request(write: Write) -> None:
     with answering(write({"</emailProvider>": EXCHANGE})) as http:
         for body, settings in (
             (request(MOBILESYNC, namespace="outlook"), b"MobileSync"),
@@ -81,25 +81,25 @@ def test_other_requests_get_the_error_that_outlook_would_get(http: httpx.Client,
     assert error_code(http.post(PATH, content=body)) == code
 
 
-def test_an_address_is_text_wherever_it_stands(write: Write) -> None:
+def test_an_address_is_text_in_every_place(write: Write) -> None:
     body = ActiveSync(load(write({"</emailProvider>": EXCHANGE}))).render(MailAddress("<a&b>", "example.com"))
     assert etree.fromstring(body).findtext("m:Response/m:User/m:EMailAddress", None, NAMES) == "<a&b>@example.com"
 
 
-def test_a_provider_without_it_has_nothing_to_render(write: Write) -> None:
+def test_render_reports_a_provider_without_activesync(write: Write) -> None:
     with pytest.raises(NotServedError, match="has no ActiveSync"):
         ActiveSync(load(write())).render(FRED)
 
 
 @pytest.mark.parametrize(("name", "url"), [("ActiveSync", SYNC_URL), ("EWS", EWS_URL)])
-def test_outlook_is_told_the_url_in_json_if_the_provider_has_it(write: Write, name: str, url: str) -> None:
+def test_outlook_gets_the_url_in_json_if_the_provider_has_it(write: Write, name: str, url: str) -> None:
     with answering(write({"</emailProvider>": EXCHANGE})) as http:
         for spelling in (name, name.lower(), name.upper()):
             answer = http.get(JSON_PATH, params={"Email": str(FRED), "Protocol": spelling})
             assert answer.json() == {"Protocol": name, "Url": url}
 
 
-def test_placeholders_in_a_url_are_filled_where_there_is_something_to_fill_them_with(write: Write) -> None:
+def test_placeholders_in_a_url_are_filled_if_their_values_are_known(write: Write) -> None:
     url = "https://sync.%EMAILDOMAIN%/?u=%EMAILLOCALPART%"
     file = write({"</emailProvider>": EXCHANGE.replace(SYNC_URL, url)})
     with answering(file) as http:

@@ -26,14 +26,14 @@ PATH = PATHS[0]
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("query", ["", "?emailaddress=fred%40btinternet.com", "?emailaddress=", "?other=x"])
-def test_every_way_of_asking_gets_the_same_document(http: httpx.Client, path: str, query: str) -> None:
+def test_every_path_and_query_gets_the_same_document(http: httpx.Client, path: str, query: str) -> None:
     answer = http.get(path + query)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/xml; charset=utf-8"
     assert answer.content == Autoconfig(load(EMBEDDED)).render()
 
 
-def test_what_is_served_is_a_definition_that_says_the_same(http: httpx.Client, tmp_path: Path) -> None:
+def test_the_served_file_is_an_equal_definition(http: httpx.Client, tmp_path: Path) -> None:
     file = tmp_path / "served.xml"
     file.write_bytes(http.get(PATH).content)
     served, original = load(file).first, load(EMBEDDED).first
@@ -41,7 +41,7 @@ def test_what_is_served_is_a_definition_that_says_the_same(http: httpx.Client, t
     assert served.servers == original.servers
 
 
-def test_remarks_in_the_definition_are_not_served_and_unknown_elements_are(write: Write) -> None:
+def test_comments_in_the_definition_are_not_served_but_unknown_elements_are(write: Write) -> None:
     remark = "<!-- remark --><?remark?><enable x='1'>y</enable></emailProvider>"
     served = Autoconfig(load(write({"</emailProvider>": remark}))).render()
     assert b"remark" not in served
@@ -65,7 +65,7 @@ def test_usernames_keep_their_placeholders_for_the_client_to_fill(write: Write) 
         "%22%3Cb%3E@talk21.com",
     ],
 )
-def test_an_address_of_the_provider_finds_the_settings_however_it_is_written(http: httpx.Client, address: str) -> None:
+def test_every_spelling_of_a_providers_address_finds_the_settings(http: httpx.Client, address: str) -> None:
     assert http.get(f"{PATH}?emailaddress={address}").status_code == 200
 
 
@@ -76,17 +76,17 @@ def test_an_internationalised_domain_is_found_as_u_label_and_as_a_label(write: W
 
 
 @pytest.mark.parametrize("domain", ["talk21.com", "TALK21.com", "talk21.com."])
-def test_a_client_may_ask_as_it_asks_a_database(http: httpx.Client, domain: str) -> None:
+def test_a_client_may_request_settings_as_from_a_database(http: httpx.Client, domain: str) -> None:
     answer = http.get(f"/v1.1/{domain}")
     assert (answer.status_code, answer.content) == (200, http.get(PATH).content)
 
 
 @pytest.mark.parametrize("domain", ["example.org", "%3Cb%3E", "autoconfig.talk21.com", "%C3%BC"])
-def test_the_database_has_nothing_of_other_domains(http: httpx.Client, domain: str) -> None:
+def test_the_database_has_no_settings_for_other_domains(http: httpx.Client, domain: str) -> None:
     assert http.get(f"/v1.1/{domain}").status_code == 404
 
 
-def test_a_domain_in_a_host_name_is_filled_for_who_asks(write: Write) -> None:
+def test_a_domain_in_a_hostname_is_filled_for_each_request(write: Write) -> None:
     changed = {">imap.example.com<": ">imap.%EMAILDOMAIN%<"}
     with answering(write(changed)) as http:
         for host, query, domain in [
@@ -112,7 +112,7 @@ DOMAINS = st.sampled_from(
     DOMAINS,
     st.sampled_from(["", "&x=y", "&emailaddress=a@example.com"]),
 )
-def test_the_short_way_of_a_plain_query_leads_where_the_long_one_does(
+def test_the_fast_path_for_a_plain_query_gives_the_result_of_the_general_path(
     local: str, at: str, domain: str, more: str
 ) -> None:
     query = f"emailaddress={local}{at}{domain}{more}".encode()
@@ -137,7 +137,7 @@ def test_a_hosted_domain_gets_the_settings_of_its_host(write: Write) -> None:
         assert http.get(PATH, params={"emailaddress": "fred@customer.example"}).status_code == 200
 
 
-def test_head_says_what_get_would(http: httpx.Client) -> None:
+def test_head_has_the_headers_of_get(http: httpx.Client) -> None:
     head, get = http.head(PATH), http.get(PATH)
     assert (head.status_code, head.content) == (200, b"")
     same = ("content-length", "content-type", "etag", "cache-control")
@@ -145,28 +145,28 @@ def test_head_says_what_get_would(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("form", ["{}", "W/{}", '"x", {}', "*"])
-def test_a_client_that_has_the_document_is_told_so(http: httpx.Client, form: str) -> None:
+def test_a_client_that_has_the_document_gets_304(http: httpx.Client, form: str) -> None:
     etag = http.get(PATH).headers["etag"]
     answer = http.get(PATH, headers={"If-None-Match": form.format(etag)})
     assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", etag)
 
 
-def test_a_client_that_has_another_document_gets_this_one(http: httpx.Client) -> None:
+def test_a_client_with_an_outdated_document_gets_the_new_one(http: httpx.Client) -> None:
     assert http.get(PATH, headers={"If-None-Match": '"other"'}).status_code == 200
 
 
-def test_shared_caches_keep_no_url_that_has_an_address_in_it(http: httpx.Client) -> None:
+def test_shared_caches_do_not_store_a_url_with_an_address(http: httpx.Client) -> None:
     assert http.get(PATH).headers["cache-control"] == "public, max-age=3600"
     personal = http.get(PATH, params={"emailaddress": "fred@talk21.com"})
     assert personal.headers["cache-control"] == "private, max-age=3600"
 
 
 @pytest.mark.parametrize("query", ["", "?emailaddress=nonsense", "?emailaddress=fred@example.org"])
-def test_web_clients_of_any_origin_may_read_the_answer(http: httpx.Client, query: str) -> None:
+def test_web_clients_of_any_origin_may_read_the_response(http: httpx.Client, query: str) -> None:
     assert http.get(PATH + query).headers["access-control-allow-origin"] == "*"
 
 
-def test_nobody_is_ever_asked_for_a_password(http: httpx.Client) -> None:
+def test_no_response_requests_a_password(http: httpx.Client) -> None:
     answer = http.get(PATH, headers={"Authorization": "Basic nonsense"})
     assert answer.status_code == 200
     assert "www-authenticate" not in answer.headers
@@ -182,9 +182,7 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize("address", UNREADABLE)
-def test_an_unreadable_address_does_not_matter_where_the_host_names_the_provider(
-    http: httpx.Client, address: str
-) -> None:
+def test_an_invalid_address_is_ignored_if_the_host_names_the_provider(http: httpx.Client, address: str) -> None:
     """FairEmail does not encode the address, so one with & arrives in pieces."""
     answer = http.get(f"{PATH}?emailaddress={address}", headers={"Host": "autoconfig.btinternet.com"})
     assert (answer.status_code, answer.content) == (200, http.get(PATH).content)
@@ -192,6 +190,6 @@ def test_an_unreadable_address_does_not_matter_where_the_host_names_the_provider
     assert http.get(f"{PATH}?emailaddress={address}", headers={"Host": "example.org"}).status_code == 400
 
 
-def test_a_readable_address_of_another_provider_is_refused_whatever_the_host(http: httpx.Client) -> None:
+def test_a_valid_address_of_another_provider_is_refused_at_any_host(http: httpx.Client) -> None:
     headers = {"Host": "autoconfig.btinternet.com"}
     assert http.get(f"{PATH}?emailaddress=fred@example.org", headers=headers).status_code == 404

@@ -100,7 +100,7 @@ def test_microsofts_misprint_of_the_request_namespace_is_understood(http: httpx.
     assert len(protocols(http.post(PATH, content=body).content)) == 3
 
 
-def test_more_elements_and_schemas_than_needed_do_no_harm(http: httpx.Client) -> None:
+def test_additional_elements_and_schemas_are_ignored(http: httpx.Client) -> None:
     more = f"""<Autodiscover xmlns="{REQUEST_SCHEMA}"><Request><LegacyDN>/o=x</LegacyDN>
         <EMailAddress> fred@talk21.com </EMailAddress><AcceptableResponseSchema>{MOBILESYNC_SCHEMA}</AcceptableResponseSchema>
         <AcceptableResponseSchema>{RESPONSE_SCHEMA}</AcceptableResponseSchema></Request></Autodiscover>"""
@@ -127,19 +127,19 @@ LOCAL_PARTS = st.text(
 
 
 @given(LOCAL_PARTS)
-def test_markup_in_an_address_comes_back_as_the_text_that_it_is(local: str) -> None:
+def test_markup_in_an_address_is_returned_as_text(local: str) -> None:
     escaped = local.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     address, _ = read_request(request(f"{escaped}@btinternet.com"), OFFERED)
     assert {entry["LoginName"] for entry in protocols(BT.render(address))} == {f"{local}@btinternet.com"}
 
 
-def test_each_way_to_encrypt_is_named_as_outlook_names_it(write: Write) -> None:
+def test_each_socket_type_has_outlooks_name(write: Write) -> None:
     for socket_type, ssl, encryption in [("SSL", "on", "SSL"), ("STARTTLS", "off", "TLS"), ("plain", "off", "None")]:
         entries = protocols(Autodiscover(load(write({"STARTTLS": socket_type}))).render())
         assert (entries[0]["SSL"], entries[0]["Encryption"]) == (ssl, encryption)
 
 
-def test_a_server_that_takes_no_password_is_left_out(write: Write) -> None:
+def test_a_server_that_accepts_no_password_is_left_out(write: Write) -> None:
     oauth2 = {">143</port>\n      <socketType>STARTTLS</socketType>\n      <authentication>password-cleartext": (
         ">143</port>\n      <socketType>STARTTLS</socketType>\n      <authentication>OAuth2"
     )}  # fmt: skip
@@ -147,7 +147,7 @@ def test_a_server_that_takes_no_password_is_left_out(write: Write) -> None:
     assert [entry["Type"] for entry in entries] == ["POP3", "SMTP"]
 
 
-def test_a_provider_without_any_password_gives_an_error_and_no_empty_settings(write: Write) -> None:
+def test_a_provider_without_passwords_gets_an_error(write: Write) -> None:
     with answering(write({"password-cleartext": "OAuth2", "password-encrypted": "OAuth2"})) as http:
         assert error(http.post(PATH, content=request("fred@example.com"))) == "500"
         assert error(http.get(PATH)) == "500"
@@ -162,7 +162,7 @@ def test_em_client_gets_the_calendar_and_the_address_book(write: Write) -> None:
     assert contacts == {"Type": "CardDAV", "Server": server, "DomainRequired": "off", "LoginName": "fred"}
 
 
-def test_of_several_calendars_the_first_is_the_one(write: Write) -> None:
+def test_the_first_of_several_calendars_is_used(write: Write) -> None:
     again = SERVICES.replace("</clientConfig>", "") + SERVICES.replace("https://", "https://other.")
     *_, calendar, contacts = protocols(Autodiscover(load(write({"</clientConfig>": again}))).render())
     assert (calendar["Server"], contacts["Server"]) == (
@@ -171,7 +171,7 @@ def test_of_several_calendars_the_first_is_the_one(write: Write) -> None:
     )
 
 
-def test_a_place_that_depends_on_the_address_is_named_only_when_there_is_one(write: Write) -> None:
+def test_a_url_that_depends_on_the_address_is_included_only_if_there_is_one(write: Write) -> None:
     services = SERVICES.replace("dav.example.com", "%EMAILLOCALPART%.example.com")
     definition = write({">imap.example.com<": ">%EMAILLOCALPART%.example.com<", "</clientConfig>": services})
     provider = Autodiscover(load(definition))
@@ -186,7 +186,7 @@ def start_of_first(type_: str) -> str:
 
 
 @pytest.mark.parametrize("method", ["password-cleartext", "password-encrypted", "none", "client-IP-address"])
-def test_a_server_with_any_method_that_outlook_can_use_is_there(write: Write, method: str) -> None:
+def test_a_server_with_any_method_of_outlook_is_included(write: Write, method: str) -> None:
     changed = {"password-cleartext": method, "password-encrypted": method}
     entries = protocols(Autodiscover(load(write(changed))).render())
     needs_password = "on" if method.startswith("password-") else "off"
@@ -197,7 +197,7 @@ def test_a_server_with_any_method_that_outlook_can_use_is_there(write: Write, me
     ]
 
 
-def test_settings_without_a_server_to_send_are_none(write: Write) -> None:
+def test_without_an_outgoing_server_there_are_no_settings(write: Write) -> None:
     text = Write.TEXT
     smtp = text[text.index("    <outgoingServer") : text.index("  </emailProvider>")]
     oauth2 = smtp.replace("password-cleartext", "OAuth2")
@@ -206,7 +206,7 @@ def test_settings_without_a_server_to_send_are_none(write: Write) -> None:
 
 
 @pytest.mark.parametrize("type_", ["imap", "pop3", "smtp"])
-def test_only_the_first_server_of_a_type_that_outlook_can_use_is_there(write: Write, type_: str) -> None:
+def test_only_the_first_usable_server_of_a_type_is_included(write: Write, type_: str) -> None:
     text = Write.TEXT
     start = text.index(start_of_first(type_))
     server = text[start : text.index("Server>", start) + len("Server>")]
@@ -220,7 +220,7 @@ def test_only_the_first_server_of_a_type_that_outlook_can_use_is_there(write: Wr
 
 
 @pytest.mark.parametrize("type_", ["imap", "pop3", "smtp"])
-def test_a_hostname_with_the_local_part_is_there_only_when_the_address_is_known(write: Write, type_: str) -> None:
+def test_a_hostname_with_the_local_part_is_included_only_with_an_address(write: Write, type_: str) -> None:
     host = {"imap": "imap", "pop3": "pop", "smtp": "smtp"}[type_]
     provider = Autodiscover(load(write({f">{host}.example.com<": ">%EMAILLOCALPART%.example.com<"})))
     known = {entry["Type"]: entry["Server"] for entry in protocols(provider.render(MailAddress("fred", "example.com")))}
@@ -233,9 +233,7 @@ def test_a_hostname_with_the_local_part_is_there_only_when_the_address_is_known(
 
 
 @pytest.mark.parametrize("placeholder", ["%EMAILLOCALPART%", "%EMAILADDRESS%"])
-def test_a_calendar_at_a_url_with_the_address_is_there_only_when_the_address_is_known(
-    write: Write, placeholder: str
-) -> None:
+def test_a_calendar_url_with_the_address_is_included_only_with_an_address(write: Write, placeholder: str) -> None:
     services = SERVICES.replace("/cal/", f"/{placeholder}/")
     provider = Autodiscover(load(write({"</clientConfig>": services})))
     fred = MailAddress("fred", "example.com")
@@ -245,7 +243,7 @@ def test_a_calendar_at_a_url_with_the_address_is_there_only_when_the_address_is_
     assert "LoginName" not in anonymous[0]
 
 
-def test_sending_without_a_username_is_not_sending_with_the_same(write: Write) -> None:
+def test_sending_without_a_username_does_not_use_the_mailboxs_login(write: Write) -> None:
     text = Write.TEXT
     smtp = text[text.index("    <outgoingServer") : text.index("  </emailProvider>")]
     without = smtp.replace("password-cleartext", "client-IP-address").replace(
@@ -256,7 +254,7 @@ def test_sending_without_a_username_is_not_sending_with_the_same(write: Write) -
     assert "LoginName" not in entry
 
 
-def test_sending_with_another_username_than_receiving_is_not_sending_with_the_same(write: Write) -> None:
+def test_sending_with_another_username_does_not_use_the_mailboxs_login(write: Write) -> None:
     assert protocols(Autodiscover(load(write())).render())[2]["UsePOPAuth"] == "off"
 
 
@@ -275,7 +273,7 @@ def test_plain_http_to_an_autodiscover_host_is_redirected_to_https(http: httpx.C
     assert answer.headers["location"] == "https://autodiscover.talk21.com/autodiscover/autodiscover.xml"
 
 
-def test_what_came_over_https_is_answered(http: httpx.Client) -> None:
+def test_a_request_over_https_is_not_redirected(http: httpx.Client) -> None:
     headers = {"Host": "autodiscover.talk21.com", "X-Forwarded-Proto": "https"}
     assert http.get(PATH, headers=headers).status_code == 200
 
@@ -283,7 +281,7 @@ def test_what_came_over_https_is_answered(http: httpx.Client) -> None:
 @pytest.mark.parametrize(
     "host", ["autodiscover.evil.example", "talk21.com", "autodiscover.", "autodiscover.talk21.com.evil.example"]
 )
-def test_nobody_is_redirected_to_a_host_that_is_not_the_providers(http: httpx.Client, host: str) -> None:
+def test_no_client_is_redirected_to_another_providers_host(http: httpx.Client, host: str) -> None:
     assert http.get(PATH, headers={"Host": host}).status_code == 200
 
 
@@ -337,7 +335,7 @@ NO_REQUEST = {
 
 
 @pytest.mark.parametrize("body", NO_REQUEST.values(), ids=NO_REQUEST)
-def test_what_is_no_request_gets_error_600_at_once(http: httpx.Client, body: bytes) -> None:
+def test_an_invalid_request_gets_error_600_at_once(http: httpx.Client, body: bytes) -> None:
     answer = http.post(PATH, content=body, timeout=20)  # it takes milliseconds; what is not stopped early takes minutes
     assert error(answer) == "600"
     assert b"root:" not in answer.content
@@ -362,12 +360,12 @@ def test_nothing_is_fetched_for_a_request(doctype: str) -> None:
 
 
 @given(st.binary(max_size=2000))
-def test_any_bytes_are_a_request_or_no_request(body: bytes) -> None:
+def test_any_bytes_are_a_valid_request_or_an_error(body: bytes) -> None:
     with pytest.raises(AutodiscoverError):
         read_request(body, OFFERED)
 
 
-def test_a_request_with_a_password_gets_the_answer_of_one_without_and_is_not_remembered(server: Served) -> None:
+def test_a_password_in_a_request_changes_nothing_and_is_not_stored(server: Served) -> None:
     headers = {"Authorization": "Basic ZnJlZEBidGludGVybmV0LmNvbTpodW50ZXIy"}
     assert server.http.post(PATH, content=request(), headers=headers).content == (
         server.http.post(PATH, content=request()).content
@@ -400,7 +398,7 @@ def near_plain_requests(draw: st.DrawFn) -> bytes:
 
 
 @given(near_plain_requests())
-def test_the_fast_path_gives_the_response_that_the_parser_does(body: bytes) -> None:
+def test_the_fast_path_gives_the_response_of_the_parser(body: bytes) -> None:
     def outcome() -> tuple[int, bytes]:
         try:
             address, _ = read_request(body, OFFERED)

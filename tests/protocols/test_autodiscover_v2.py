@@ -21,18 +21,18 @@ FOUND = {
         f"{PATH}/V1.0/fred%40talk21.com?protocol=autodiscoverv1&RedirectCount=3",
     ],
 )
-def test_outlook_is_told_where_the_xml_is(http: httpx.Client, url: str) -> None:
+def test_outlook_gets_the_url_of_the_xml(http: httpx.Client, url: str) -> None:
     answer = http.get(url)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert answer.json() == FOUND
 
 
-def test_without_an_address_the_host_says_whose_it_is(http: httpx.Client) -> None:
+def test_without_an_address_the_host_identifies_the_provider(http: httpx.Client) -> None:
     answer = http.get(PATH, params={"Protocol": "AutodiscoverV1"}, headers={"Host": "autodiscover.talk21.com"})
     assert answer.json() == FOUND
 
 
-def test_a_hosted_domain_is_sent_to_its_host(write: Write) -> None:
+def test_a_hosted_domain_gets_the_url_of_its_provider(write: Write) -> None:
     with answering(write({"<domain>example.com": '<domain purpose="mx">example.com'})) as http:
         answer = http.get(PATH, params={"Email": "fred@customer.example", "Protocol": "AutodiscoverV1"})
     assert answer.json()["Url"] == "https://autodiscover.example.com/autodiscover/autodiscover.xml"
@@ -50,7 +50,7 @@ def test_a_hosted_domain_is_sent_to_its_host(write: Write) -> None:
         ("Email=fred@example.org&Protocol=AutodiscoverV1", 404, "UserNotFound"),
     ],
 )
-def test_anything_else_is_an_error_in_json_that_repeats_nothing(
+def test_other_requests_get_an_error_in_json_that_quotes_nothing(
     http: httpx.Client, query: str, status: int, code: str
 ) -> None:
     answer = http.get(f"{PATH}?{query}")
@@ -60,6 +60,6 @@ def test_anything_else_is_an_error_in_json_that_repeats_nothing(
     assert not any(text in answer.text for text in ("fred", "nonsense", "<b>", "EWS"))
 
 
-def test_an_address_in_the_path_that_is_none_is_an_error(http: httpx.Client) -> None:
+def test_an_invalid_address_in_the_path_is_an_error(http: httpx.Client) -> None:
     answer = http.get(f"{PATH}/v1.0/nonsense?Protocol=AutodiscoverV1")
     assert (answer.status_code, answer.json()["ErrorCode"]) == (400, "InvalidUserId")

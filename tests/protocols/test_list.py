@@ -51,7 +51,7 @@ def test_probes_and_exports_are_at_hosts_that_clients_use() -> None:
         assert {probe.prefix for probe in probes} <= set(CLIENT_HOSTS)
 
 
-def test_whatever_can_be_rendered_is_a_format_of_the_command() -> None:
+def test_every_protocol_that_can_be_rendered_is_a_format_of_the_command() -> None:
     address = MailAddress("fred", "btinternet.com")
     parts = Parts(load(EMBEDDED), PROTOCOLS)
     for protocol in PROTOCOLS:

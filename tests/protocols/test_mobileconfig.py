@@ -99,7 +99,7 @@ def test_an_iphone_gets_imap_and_smtp_over_tls_with_the_whole_address_and_asks_f
     assert not {"IncomingPassword", "OutgoingPassword"} & mail.keys()
 
 
-def test_a_form_may_ask_too(http: httpx.Client) -> None:
+def test_a_profile_can_be_requested_with_a_form(http: httpx.Client) -> None:
     fields = {"emailaddress": "fred+news@btinternet.com", "name": "Fred Bloggs", "protocol": "pop3"}
     mail = payload(http.post(PATH, data=fields))
     assert mail["EmailAddress"] == "fred+news@btinternet.com"
@@ -109,7 +109,7 @@ def test_a_form_may_ask_too(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "?emailaddress=&name=&protocol="])
-def test_what_is_not_known_is_left_for_the_device_to_ask(http: httpx.Client, query: str) -> None:
+def test_unknown_values_are_left_out_for_the_device_to_ask(http: httpx.Client, query: str) -> None:
     mail = payload(http.get(PATH + query))
     unknown = {"EmailAddress", "EmailAccountName", "IncomingMailServerUsername", "OutgoingMailServerUsername"}
     assert not unknown & mail.keys()
@@ -120,7 +120,7 @@ def test_the_file_name_ends_as_safari_expects(http: httpx.Client) -> None:
     assert disposition == 'attachment; filename="btinternet.com.mobileconfig"'
 
 
-def test_no_cache_keeps_a_profile_that_has_an_address_or_a_name_in_it(http: httpx.Client) -> None:
+def test_caches_do_not_store_a_profile_with_an_address_or_a_name(http: httpx.Client) -> None:
     assert http.get(PATH).headers["cache-control"] == "public, max-age=3600"
     for field in ({"emailaddress": "fred@talk21.com"}, {"name": "Fred"}):
         assert http.get(PATH, params=field).headers["cache-control"] == "no-store"
@@ -166,12 +166,12 @@ def test_pop3_instead_of_imap_is_the_same_profile_with_another_account_in_it() -
         ("OAuth2</authentication><authentication>password-encrypted", "EmailAuthCRAMMD5"),
     ],
 )
-def test_the_first_method_that_apple_knows_is_the_one(write: Write, method: str, key: str) -> None:
+def test_the_first_method_that_apple_knows_is_used(write: Write, method: str, key: str) -> None:
     _, mail = read(Mobileconfig(load(write({"password-cleartext": method}))).render())
     assert mail["IncomingMailServerAuthentication"] == key
 
 
-def test_starttls_and_no_encryption_are_told_apart_and_usernames_follow_the_definition(write: Write) -> None:
+def test_starttls_differs_from_plain_and_usernames_follow_the_definition(write: Write) -> None:
     provider = Mobileconfig(load(write()))
     _, imap = read(provider.render(MailAddress("fred", "example.net")))
     assert (imap["IncomingMailServerUseSSL"], imap["IncomingMailServerUsername"]) == (True, "fred")
@@ -185,7 +185,7 @@ def test_a_provider_without_imap_has_a_pop3_profile_by_default(write: Write) -> 
     assert mail["EmailAccountType"] == "EmailTypePOP"
 
 
-def test_a_calendar_and_an_address_book_are_payloads_of_their_own(write: Write) -> None:
+def test_a_calendar_and_an_address_book_are_separate_payloads(write: Write) -> None:
     provider = Mobileconfig(load(write({"</clientConfig>": SERVICES})))
     profile = plistlib.loads(provider.render(MailAddress("fred", "example.com")))
     _, calendar, contacts = profile["PayloadContent"]
@@ -215,7 +215,7 @@ def test_a_calendar_and_an_address_book_are_payloads_of_their_own(write: Write) 
     }
 
 
-def test_of_several_calendars_the_first_is_the_one(write: Write) -> None:
+def test_the_first_of_several_calendars_is_used(write: Write) -> None:
     again = SERVICES.replace("</clientConfig>", "") + SERVICES.replace("https://", "https://other.")
     provider = Mobileconfig(load(write({"</clientConfig>": again})))
     _, calendar, contacts = plistlib.loads(provider.render())["PayloadContent"]
@@ -239,7 +239,7 @@ LINES = st.text(
 
 
 @given(LINES, LINES.filter(lambda text: "@" not in text))
-def test_markup_in_a_name_or_an_address_comes_back_as_the_text_that_it_is(name: str, local: str) -> None:
+def test_markup_in_a_name_or_an_address_is_returned_as_text(name: str, local: str) -> None:
     _, mail = read(BT.render(MailAddress(local, "talk21.com"), name))
     assert (mail["EmailAccountName"], mail["EmailAddress"]) == (name, f"{local}@talk21.com")
 
@@ -258,15 +258,13 @@ def test_markup_in_a_name_or_an_address_comes_back_as_the_text_that_it_is(name: 
         ("emailaddress=fred@example.org", 404, "the domain of this address is not served here\n"),
     ],
 )
-def test_what_cannot_be_answered_is_refused_with_the_reason(
-    http: httpx.Client, query: str, status: int, text: str
-) -> None:
+def test_an_invalid_request_is_refused_with_the_reason(http: httpx.Client, query: str, status: int, text: str) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     for answer in (http.get(f"{PATH}?{query}"), http.post(PATH, content=query, headers=form)):
         assert (answer.status_code, answer.text) == (status, text)
 
 
-def test_a_post_that_is_no_form_is_refused(http: httpx.Client) -> None:
+def test_a_post_that_is_not_a_form_is_refused(http: httpx.Client) -> None:
     answer = http.post(PATH, json={"emailaddress": "fred@talk21.com"})
     assert (answer.status_code, answer.text) == (415, "the body is not application/x-www-form-urlencoded\n")
 

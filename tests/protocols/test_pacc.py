@@ -41,7 +41,7 @@ def test_bts_configuration_names_the_hosts_a_password_and_the_help_page(http: ht
     }
 
 
-def test_its_bytes_are_the_same_every_time_for_their_digest_stands_in_the_dns(http: httpx.Client) -> None:
+def test_the_configuration_is_deterministic_because_its_digest_is_in_the_dns(http: httpx.Client) -> None:
     digests = {base64.b64encode(hashlib.sha256(http.get(PATH).content).digest()) for _ in range(3)}
     digests.add(base64.b64encode(hashlib.sha256(Pacc(load(EMBEDDED)).render()).digest()))
     assert len(digests) == 1
@@ -49,7 +49,7 @@ def test_its_bytes_are_the_same_every_time_for_their_digest_stands_in_the_dns(ht
     assert http.get(PATH, headers={"If-None-Match": etag}).status_code == 304
 
 
-def test_services_at_a_url_and_oauth2_are_told(write: Write) -> None:
+def test_services_with_a_url_and_oauth2_are_included(write: Write) -> None:
     content = configuration(write(IMPLICIT | {"</clientConfig>": SERVICES}))
     assert content["protocols"]["caldav"] == content["protocols"]["carddav"] == {"url": "https://dav.example.com/"}
     assert content["protocols"]["webdav"] == {"url": "https://dav.example.com/files"}
@@ -72,18 +72,18 @@ def test_a_provider_without_passwords_says_so(write: Write) -> None:
         {">143<": ">993<", ">STARTTLS<": ">SSL<", ">imap.example.com<": ">%EMAILLOCALPART%.example.com<"},
     ],
 )
-def test_what_pacc_cannot_say_is_left_out(write: Write, changes: dict[str, str]) -> None:
+def test_settings_that_pacc_cannot_express_are_left_out(write: Write, changes: dict[str, str]) -> None:
     content = configuration(write({">110<": ">995<", ">plain<": ">SSL<"} | changes))
     assert content["protocols"] == {"pop3": {"host": "pop.example.com"}}
 
 
-def test_the_domain_in_a_host_name_is_filled_for_each_domain(write: Write) -> None:
+def test_the_domain_in_a_hostname_is_filled_for_each_domain(write: Write) -> None:
     file = write(IMPLICIT | {">imap.example.com<": ">imap.%EMAILDOMAIN%<"})
     assert configuration(file, "example.net")["protocols"]["imap"] == {"host": "imap.example.net"}
     assert configuration(file)["protocols"]["imap"] == {"host": "imap.example.com"}
 
 
-def test_a_provider_of_whom_pacc_can_say_nothing_gets_404(write: Write) -> None:
+def test_a_provider_that_pacc_cannot_express_gets_404(write: Write) -> None:
     with pytest.raises(NotServedError, match="PACC cannot express this provider"):
         Pacc(load(write())).render()
     with answering(write()) as http:

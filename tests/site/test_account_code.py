@@ -46,7 +46,7 @@ def account_of(address: str, *definitions: Any) -> Any:
     return None if text is None else json.loads(text)
 
 
-def test_the_code_is_the_whole_account_but_for_the_password() -> None:
+def test_the_code_contains_the_whole_account_except_the_password() -> None:
     assert account_of("fred.bloggs@talk21.com") == [
         1,
         [1, 1],
@@ -77,7 +77,7 @@ def test_every_method_has_its_number(write: Write, method: str, number: int) -> 
     assert account_of("fred@example.com", write({"password-cleartext": method}))[2][4] == number
 
 
-def test_an_smtp_server_without_a_username_takes_that_of_the_incoming_server(write: Write) -> None:
+def test_an_smtp_server_without_a_username_gets_the_incoming_servers(write: Write) -> None:
     definition = write(
         {
             "<hostname>smtp.example.com</hostname>\n      <port>587</port>\n      <socketType>STARTTLS</socketType>\n"
@@ -89,24 +89,24 @@ def test_an_smtp_server_without_a_username_takes_that_of_the_incoming_server(wri
 
 
 @pytest.mark.parametrize("local", ["jürgen", '"fred bloggs"', "<fred>", "a..b", ".a", "a.", "a" * 200])
-def test_an_address_that_the_format_or_the_app_cannot_take_has_no_code(local: str) -> None:
+def test_an_address_that_the_format_or_the_app_does_not_support_has_no_code(local: str) -> None:
     assert account_of(f"{local}@btinternet.com") is None
 
 
 @given(LOCAL_PARTS)
-def test_a_scanned_code_is_the_account_again(local: str) -> None:
+def test_scanning_a_code_gives_the_account(local: str) -> None:
     text = account_code(load(EMBEDDED).first, MailAddress(local, "btinternet.com"))
     if text is not None:
         assert scanned(qr_code.of_account(text)) == text
 
 
 @given(st.text("abcdefghijklmnopqrstuvwxyz.-", min_size=1, max_size=80))
-def test_a_scanned_url_is_the_url_again(host: str) -> None:
+def test_scanning_a_code_gives_the_url(host: str) -> None:
     url = f"https://{host}/en/setup/iphone/"
     assert scanned(qr_code.of_url(url)) == url
 
 
-def test_nothing_of_a_personal_code_is_kept() -> None:
+def test_a_personal_code_is_not_cached() -> None:
     before = qr_code.of_url.cache_info().currsize
     read(BT, "/en/setup/thunderbird-android/", "autoconfig.btinternet.com", "fred.secret@btinternet.com")
     assert qr_code.of_url.cache_info().currsize <= before + 1  # that of the page's URL

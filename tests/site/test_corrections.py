@@ -30,13 +30,13 @@ DOMAINS = ("example.com", "mail.example.org")
         ("a@b@example.com", None),
     ],
 )
-def test_a_mistyped_address_is_mended_when_it_can_be_told(typed: str, meant: str | None) -> None:
+def test_a_mistyped_address_is_corrected_if_the_error_is_clear(typed: str, meant: str | None) -> None:
     found = correction(typed, DOMAINS, DOMAINS.__contains__)
     assert (found and str(found)) == meant
 
 
 @given(st.text())
-def test_whatever_is_typed_a_correction_is_an_address_of_the_provider(typed: str) -> None:
+def test_every_correction_is_an_address_of_the_provider(typed: str) -> None:
     found = correction(typed, DOMAINS, DOMAINS.__contains__)
     assert found is None or found.domain in DOMAINS
 
@@ -55,7 +55,7 @@ MANY = [f"shop-{number}.example" for number in range(100_000)]
         ("fred@", None),
     ],
 )
-def test_of_a_hundred_thousand_domains_one_mistake_in_any_is_found(typed: str, meant: str | None) -> None:
+def test_a_typing_error_is_found_among_a_hundred_thousand_domains(typed: str, meant: str | None) -> None:
     found = correction(typed, MANY, set(MANY).__contains__)
     assert (found and str(found)) == meant
 
@@ -63,7 +63,7 @@ def test_of_a_hundred_thousand_domains_one_mistake_in_any_is_found(typed: str, m
 @pytest.mark.parametrize(
     "typed", ["a@" + "." * 318, "a" * 60_000 + "@example.com", "@" * 320, "a@" + "e" * 255, "a@" + "e" * 40]
 )
-def test_a_mistake_costs_no_more_the_more_domains_a_provider_has(typed: str) -> None:
+def test_the_cost_of_a_correction_does_not_grow_with_the_domains(typed: str) -> None:
     asked: list[str] = []
 
     def is_own(domain: str) -> bool:
@@ -77,5 +77,5 @@ def test_a_mistake_costs_no_more_the_more_domains_a_provider_has(typed: str) -> 
 @pytest.mark.parametrize(
     ("domain", "brand"), [("gmail.com", "Gmail"), ("hotmail.co.uk", "Hotmail"), ("example.org", "example.org")]
 )
-def test_other_providers_are_called_what_people_call_them(domain: str, brand: str) -> None:
+def test_other_providers_have_their_brand_names(domain: str, brand: str) -> None:
     assert brand_of(domain) == brand

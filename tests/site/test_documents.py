@@ -11,7 +11,7 @@ from autoconfig.templates import TemplateError
 from tests.support import load
 
 
-def test_a_catalogue_that_misses_a_text_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_catalogue_with_a_missing_text_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     incomplete = languages.catalogues() | {"de": deepcopy(languages.catalogues()["de"])}
     incomplete["de"].remove(incomplete["de"][0])
     monkeypatch.setattr(languages, "catalogues", lambda: incomplete)
@@ -29,7 +29,7 @@ def test_a_text_that_no_catalogue_has_stops_the_start(monkeypatch: pytest.Monkey
         Documents(signed=False, root_path="").prove(Provider(load(EMBEDDED).first, ()))
 
 
-def test_a_document_is_made_once_and_only_the_last_ones_are_kept() -> None:
+def test_a_document_is_made_once_and_only_recently_used_ones_are_cached() -> None:
     made = Documents(signed=False, root_path="")
     provider = Provider(load(EMBEDDED).first, ("imap",))
     assert made.get(provider, Variant("en", steps.CHOICE)) is made.get(provider, Variant("en", steps.CHOICE))

@@ -42,16 +42,16 @@ OTHERS = [tag for tag in catalogues() if tag != DEFAULT]
         ("x, " * 5000 + "de", "en"),
     ],
 )
-def test_a_visitor_gets_the_preferred_language_that_there_is(accepted: str, language: str) -> None:
+def test_a_visitor_gets_the_preferred_available_language(accepted: str, language: str) -> None:
     assert preferred(accepted.encode()) == language
 
 
 @given(st.binary(max_size=300))
-def test_whatever_a_browser_accepts_the_answer_is_a_language_that_there_is(accepted: bytes) -> None:
+def test_any_accept_language_header_gets_an_available_language(accepted: bytes) -> None:
     assert preferred(accepted) in catalogues()
 
 
-def test_there_are_english_welsh_german_french_and_spanish() -> None:
+def test_the_languages_are_english_welsh_german_french_and_spanish() -> None:
     assert {"en", "cy", "de", "fr", "es"} <= set(catalogues())
 
 
@@ -60,7 +60,7 @@ def names(tag: str) -> list[str]:
 
 
 @pytest.mark.parametrize("tag", OTHERS)
-def test_a_catalogue_misses_no_text_and_has_none_too_many(tag: str) -> None:
+def test_a_catalogue_has_no_missing_or_surplus_text(tag: str) -> None:
     assert names(tag) == names(DEFAULT)
 
 
@@ -106,7 +106,7 @@ def test_a_translation_has_the_same_steps_and_fills_in_the_same(tag: str) -> Non
 
 
 @pytest.mark.parametrize("tag", catalogues())
-def test_a_catalogue_has_typographic_quotation_marks_and_elements_that_are_known(tag: str) -> None:
+def test_a_catalogue_has_typographic_quotation_marks_and_known_elements(tag: str) -> None:
     root = catalogues()[tag]
     assert not re.search("[\"'\\\\]", "".join(root.itertext()))
     assert {str(one.tag) for one in root.iter(etree.Element)} <= {

@@ -54,7 +54,7 @@ BT = setup_page(EMBEDDED)
 
 
 @pytest.mark.parametrize("path", ["/", "/cy/setup/", "/de/setup/iphone/", "/settings/"])
-def test_a_page_may_only_load_its_own_parts(http: httpx.Client, path: str) -> None:
+def test_a_page_may_load_only_its_own_assets(http: httpx.Client, path: str) -> None:
     for answer in (http.get(path), http.post(path, data=FRED), http.post(path, data={"emailaddress": "fred"})):
         assert answer.headers["content-security-policy"] == (
             "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; "
@@ -77,7 +77,7 @@ def test_a_page_may_only_load_its_own_parts(http: httpx.Client, path: str) -> No
         ("/en/setup/iphone/", None),
     ],
 )
-def test_caches_keep_what_is_for_all_and_know_on_what_it_depends(
+def test_caches_may_store_general_pages_with_the_right_vary_header(
     http: httpx.Client, path: str, vary: str | None
 ) -> None:
     general = http.get(path)
@@ -86,14 +86,14 @@ def test_caches_keep_what_is_for_all_and_know_on_what_it_depends(
 
 
 @pytest.mark.parametrize("address", ["fred@talk21.com", "fred@example.org", "nonsense", ""])
-def test_no_shared_cache_keeps_a_page_with_an_address(http: httpx.Client, address: str) -> None:
+def test_shared_caches_do_not_store_a_page_with_an_address(http: httpx.Client, address: str) -> None:
     answer = http.post("/", data={"emailaddress": address})
     assert answer.headers["cache-control"] == "private, no-cache"
     assert "etag" not in answer.headers
 
 
 @pytest.mark.parametrize("path", ["/site/setup.css", "/site/setup.js", "/site/icon.svg"])
-def test_caches_keep_its_parts_whose_urls_change_with_their_content(http: httpx.Client, path: str) -> None:
+def test_caches_may_store_assets_whose_urls_change_with_their_content(http: httpx.Client, path: str) -> None:
     (url,) = re.findall(rf'"({path}\?[0-9a-f]+)"', http.get("/").text)
     answer = http.get(url)
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "public, max-age=86400")
@@ -101,7 +101,7 @@ def test_caches_keep_its_parts_whose_urls_change_with_their_content(http: httpx.
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_every_page_is_found_without_the_slash_at_its_end_too(http: httpx.Client, path: str) -> None:
+def test_every_page_is_also_served_without_its_trailing_slash(http: httpx.Client, path: str) -> None:
     answer = http.get(path)
     assert answer.status_code == 200
     assert http.get(path.rstrip("/")).content == answer.content
@@ -153,11 +153,11 @@ def test_a_page_links_to_itself_in_every_other_language(language: str, address: 
         ("fred@example.org", 404),
     ],
 )
-def test_a_mistake_is_a_page_with_the_status_that_fits(http: httpx.Client, typed: str, status: int) -> None:
+def test_an_error_page_has_the_matching_status(http: httpx.Client, typed: str, status: int) -> None:
     assert http.post("/", data={"emailaddress": typed}).status_code == status
 
 
-def test_after_a_mistake_the_form_goes_on_where_it_was_meant_to_go(http: httpx.Client) -> None:
+def test_after_an_error_the_form_leads_to_the_intended_page(http: httpx.Client) -> None:
     page = document_fromstring(http.post("/fr/setup/gmail/", data={"emailaddress": "fred"}).content)
     assert page.xpath("//form[input[@id='emailaddress']]/@action") == ["/fr/setup/gmail/"]
 
@@ -174,21 +174,21 @@ def test_a_post_that_is_not_a_form_is_refused(http: httpx.Client) -> None:
     assert http.post("/", json=FRED).status_code == 415
 
 
-def test_an_address_is_carried_from_step_to_step_and_is_in_no_url(http: httpx.Client) -> None:
+def test_an_address_is_passed_from_step_to_step_but_is_in_no_url(http: httpx.Client) -> None:
     for path in ("/", "/en/setup/", *(f"/en/{app.path}" for app in APPS)):
         page = document_fromstring(http.post(path, data=FRED).content)
         assert page.xpath("//form[@id='again']/input/@value") == ["fred@talk21.com"]
         assert not [url for url in page.xpath("//@href | //@action | //@formaction | //@src") if "fred" in url]
 
 
-def test_a_foreign_address_gets_one_sentence_and_no_app(http: httpx.Client) -> None:
+def test_another_providers_address_gets_one_sentence_and_no_app(http: httpx.Client) -> None:
     page = document_fromstring(http.post("/", data={"emailaddress": "fred@gmail.com"}).content)
     assert page.xpath("string(//h1)") == "You can’t set up Gmail addresses here"
     assert page.xpath("string(//main)").endswith("This page is for BT Mail addresses only.Use another address")
     assert not page.xpath("//main//input | //main//ul")
 
 
-def test_a_foreign_domain_without_a_name_is_called_by_its_domain(http: httpx.Client) -> None:
+def test_another_provider_without_a_brand_name_is_called_by_its_domain(http: httpx.Client) -> None:
     page = document_fromstring(http.post("/", data={"emailaddress": "fred@example.org"}).content)
     assert page.xpath("string(//h1)") == "You can’t set up example.org addresses here"
 
@@ -210,9 +210,7 @@ def test_a_mistyped_domain_is_offered_as_a_button(http: httpx.Client, typed: str
 
 
 @pytest.mark.parametrize("definition", [EMBEDDED, None], ids=["with its own domains", "for customers' domains"])
-def test_a_domain_that_is_cut_short_is_a_mistake_and_not_another_provider(
-    write: Write, definition: Path | None
-) -> None:
+def test_an_incomplete_domain_is_an_error_and_not_another_provider(write: Write, definition: Path | None) -> None:
     page = setup_page(definition or write({"<domain>example.net": '<domain purpose="mx">example.net'}))
     answer = read(page, "/en/", address="fred@bt")
     assert answer.xpath("string(//h1)").startswith("What is your ")
@@ -227,7 +225,7 @@ LINE = st.text(
 
 
 @given(LINE, st.sampled_from(["/en/", "/cy/setup/", "/de/setup/thunderbird-android/", "/settings/"]))
-def test_markup_in_a_mistake_comes_back_as_text(typed: str, path: str) -> None:
+def test_markup_in_an_invalid_address_is_returned_as_text(typed: str, path: str) -> None:
     typed = f"{typed.lstrip()}{MARKUP}"
     page = read(BT, path, address=typed)
     assert page.xpath("//input[@id='emailaddress']/@value") == [typed]
@@ -235,14 +233,14 @@ def test_markup_in_a_mistake_comes_back_as_text(typed: str, path: str) -> None:
 
 
 @given(LINE, st.sampled_from(["/en/", "/cy/setup/", "/de/setup/thunderbird-android/", "/settings/"]))
-def test_markup_in_an_address_comes_back_as_text(typed: str, path: str) -> None:
+def test_markup_in_an_address_stays_text_on_every_page(typed: str, path: str) -> None:
     local = re.sub(r"[\s,@]", "", typed) + MARKUP
     page = read(BT, path, address=f"{local}@talk21.com")
     assert page.xpath("//form[@id='again']/input/@value") == [f"{local}@talk21.com"]
     assert not page.xpath("//x9")
 
 
-def test_a_local_part_full_of_markup_is_text_wherever_it_stands(http: httpx.Client) -> None:
+def test_a_local_part_with_markup_is_text_in_every_place(http: httpx.Client) -> None:
     local = "<script>alert(1)</script>&\"'"
     for path in ("/", "/setup/other/", "/setup/thunderbird-android/", "/settings/"):
         answer = http.post(path, data={"emailaddress": f"{local}@talk21.com"})
@@ -287,19 +285,19 @@ def test_a_public_url_is_for_hosts_that_are_not_the_providers_own() -> None:
         ("http://localhost:8000", "http://localhost:8000"),
     ],
 )
-def test_links_use_http_only_for_this_machine_itself(given: str, used: str) -> None:
+def test_links_use_http_only_for_this_machine(given: str, used: str) -> None:
     page = read(setup_page(EMBEDDED, public_url=given), "/en/setup/gmail/", "10.0.0.1")
     assert page_url(page) == f"{used}/en/setup/gmail/"
 
 
 @pytest.mark.parametrize("wrong", ["setup.example", "ftp://setup.example", "https://setup.example/path", 'https://"'])
-def test_a_wrong_public_url_stops_the_start(wrong: str) -> None:
+def test_an_invalid_public_url_stops_the_start(wrong: str) -> None:
     done = run("serve", "--public-url", wrong)
     assert done.returncode == 2
     assert "is not the address of a server" in done.stderr
 
 
-def test_each_provider_has_its_page_found_by_host_and_by_address(write: Write) -> None:
+def test_each_providers_page_is_found_by_host_and_by_address(write: Write) -> None:
     both = setup_page(write(), write(OTHER, "other.xml"), public_url="https://setup.example")
     assert text(read(both)).startswith("Set up Example Mail")
     assert text(read(both, host="autoconfig.other.example")).startswith("Set up Other Mail")
@@ -309,7 +307,7 @@ def test_each_provider_has_its_page_found_by_host_and_by_address(write: Write) -
     assert page_url(by_address) == "https://autoconfig.other.example/en/setup/gmail/"
 
 
-def test_a_page_says_what_its_definition_says_and_no_more(write: Write) -> None:
+def test_a_page_contains_exactly_the_settings_of_its_definition(write: Write) -> None:
     settings = text(read(setup_page(write()), "/en/settings/", address="fred@example.net"))
     assert "STARTTLS" in settings
     assert "Security None" in settings
@@ -384,7 +382,7 @@ def test_the_page_says_in_one_sentence_what_the_device_will_show(
 
 
 @pytest.mark.parametrize("platform", ["windows", "phone"])
-def test_the_visitors_device_decides_what_comes_first(http: httpx.Client, platform: str) -> None:
+def test_apps_for_the_visitors_device_come_first(http: httpx.Client, platform: str) -> None:
     agent = {"windows": WINDOWS, "phone": "Mozilla/5.0 (iPhone; CPU iPhone OS 26_1 like Mac OS X)"}[platform]
     page = document_fromstring(http.get("/en/setup/", headers={"User-Agent": agent}).content)
     first = page.xpath("(//ul[@class='choice'])[1]//a/@href")
@@ -413,7 +411,7 @@ def test_a_page_is_less_than_40_kib_with_all_its_parts_however_long_the_address(
             assert len(http.post(path, data={"emailaddress": address}).content) + parts < 40 * 1024
 
 
-def test_what_is_prepared_for_visitors_does_not_grow_without_end() -> None:
+def test_cached_responses_are_bounded() -> None:
     page = setup_page(EMBEDDED)
     for number in range(2000):
         languages = f"x{number}".encode()
@@ -428,7 +426,7 @@ def test_what_is_prepared_for_visitors_does_not_grow_without_end() -> None:
     st.sampled_from(["talk21.com", "TALK21.com", "talk21.com.", "gmail.com", "talk21.con", "", "-.-"]),
     st.sampled_from(["%40", "@", "%2540"]),
 )
-def test_a_plain_form_is_answered_like_one_that_is_read_field_by_field(local: str, domain: str, at: str) -> None:
+def test_the_fast_path_for_a_plain_form_gives_the_result_of_the_general_path(local: str, domain: str, at: str) -> None:
     form = f"emailaddress={local}{at}{domain}".encode()
     answer = dict(BT.routes())["/en/setup/gmail/"]
 

@@ -19,17 +19,17 @@ from autoconfig.site.steps import APPS, apps, platform_of
         ("", "other"),
     ],
 )
-def test_a_device_is_known_by_its_browser(agent: str, platform: str) -> None:
+def test_a_platform_is_recognised_by_its_user_agent(agent: str, platform: str) -> None:
     assert platform_of(agent.encode()) == platform
 
 
-def test_what_comes_first_on_a_device_are_apps_that_there_are() -> None:
+def test_the_first_apps_of_a_platform_exist() -> None:
     known = {app.id for app in APPS}
     for platform in apps().iterfind("platform"):
         assert set(platform.get("first", "").split()) <= known
 
 
-def test_the_table_has_every_app_of_the_requirements() -> None:
+def test_the_table_has_every_required_app() -> None:
     assert {app.id for app in APPS} == {
         *("iphone", "mac", "thunderbird", "outlook-new", "outlook-classic", "outlook-mac", "outlook-phone"),
         *("gmail", "samsung", "thunderbird-android", "other"),
