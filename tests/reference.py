@@ -13,14 +13,14 @@ HEAD = """# Reference
 
 `make reference` writes this page from the code.
 
-Every option is an environment variable too. An option on the command line wins over its variable; an empty variable counts as
-unset. The values of an option that may be given more than once are separated by commas, with or without spaces, so they cannot
-contain a comma themselves: `BT_AUTOCONFIG_DEFINITION=/etc/provider.xml,/etc/more`. Flags are `1` or `0`.
+Every option can also be set by an environment variable. An option on the command line overrides its variable; an empty variable
+counts as unset. In the variable of a repeatable option, separate values with commas, with or without spaces; a value cannot contain
+a comma: `BT_AUTOCONFIG_DEFINITION=/etc/provider.xml,/etc/more`. Flags are `1` or `0`.
 """
 
 
 def commands() -> dict[str, click.Command]:
-    """Return all commands by their names."""
+    """Return all commands by name."""
     context = click.Context(main, info_name="bt-autoconfig")
     found = {name: main.get_command(context, name) for name in main.list_commands(context)}
     return {name: command for name, command in found.items() if command}
