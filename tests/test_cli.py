@@ -113,7 +113,7 @@ def test_serve_says_where_it_listens_and_what_to_try(server: Served) -> None:
     lines = server.printed().splitlines()
     assert lines[0] == f"bt-autoconfig serves BT Mail on {server.url} (Ctrl-C to stop). To try it:"
     urls = [line.split()[1] for line in lines[1:5]]
-    assert [line.split()[0] for line in lines[1:5]] == ["Thunderbird", "Outlook", "Apple", "People"]
+    assert [line.split()[0] for line in lines[1:5]] == ["Thunderbird", "Outlook", "Apple", "Browser"]
     assert [httpx.get(url).status_code for url in urls] == [200, 200, 200, 200]
 
 

@@ -271,7 +271,7 @@ def _where(listener: socket.socket, settings: Settings, log_format: str) -> list
         f"  Thunderbird  {base}/mail/config-v1.1.xml?emailaddress={address}",
         f"  Outlook      {base}/autodiscover/autodiscover.xml",
         f"  Apple        {base}/email.mobileconfig?emailaddress={address}",
-        f"  Setup page   {base}/",
+        f"  Browser      {base}/",
     ]
 
 
