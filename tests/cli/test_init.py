@@ -120,7 +120,7 @@ def test_nothing_found_is_an_error_that_says_what_was_tried() -> None:
         done = run("init", DOMAIN, *nothing)
     assert (done.returncode, done.stdout) == (1, "")
     printed = done.stderr.splitlines()
-    assert printed[0].startswith(f"{DOMAIN}: found no mail server that clients can use; a definition needs one")
+    assert printed[0].startswith(f"{DOMAIN}: found no mail server that clients can use; a definition needs an incoming")
     assert any(line.startswith(f"  MX of {DOMAIN}: none") for line in printed)
     assert any(line.startswith(f"  imap imap.{DOMAIN}:993") for line in printed)
 
