@@ -81,6 +81,14 @@ def test_systemctl_reload_signs_with_a_renewed_certificate(systemd: Systemd, tmp
     systemd.run("! setpriv --reuid=nobody --regid=nogroup --clear-groups cat /run/bt-autoconfig/privkey.pem")
 
 
+def test_a_reload_right_after_a_restart_waits_until_the_server_is_ready(systemd: Systemd) -> None:
+    before = systemd.run("systemctl show --property=NRestarts --value bt-autoconfig")
+    for _ in range(3):
+        systemd.run("systemctl restart --no-block bt-autoconfig; systemctl reload bt-autoconfig")
+        assert "imap" in systemd.get("/mail/config-v1.1.xml")
+    assert systemd.run("systemctl show --property=NRestarts --value bt-autoconfig") == before
+
+
 def test_requests_wait_while_the_service_restarts(systemd: Systemd) -> None:
     systemd.run("systemctl restart --no-block bt-autoconfig; for n in 1 2 3 4 5 6 7 8; do python3 -c \"import urllib.request; "
                 "urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=20)\"; done")  # fmt: skip
