@@ -22,9 +22,9 @@ def expect(reply: Reply, wanted: Reply, without_host: Reply | None = None, *, po
     remedy = "let this server respond here, with this definition; reload it if the definition is newer"
     expect_upstream(reply)
     if reply.status == 401:
-        raise Problem("it asks for a password, and clients then ask their users", remedy)
+        raise Problem("it requires a password, so clients prompt their users for one", remedy)
     if posted and (odd := [status for status in reply.redirects if status not in OUTLOOK_FOLLOWS]):
-        remedy = "answer this request here, or redirect with 302"
+        remedy = "respond to this request here, or redirect with 302"
         raise Problem(f"it redirects with {odd[0]}; Outlook follows only 301 and 302", remedy)
     if (
         without_host
@@ -35,18 +35,18 @@ def expect(reply: Reply, wanted: Reply, without_host: Reply | None = None, *, po
             without_host.body,
         )
     ):
-        raise Problem("it answers as if for another host", _HOST_REMEDY)
+        raise Problem("it responds as if for another host", _HOST_REMEDY)
     if reply.status != wanted.status:
-        raise Problem(f"it answers {reply.status}", remedy)
+        raise Problem(f"it responds with {reply.status}", remedy)
     media_type, wanted_type = (one.headers.get("content-type", "of no type") for one in (reply, wanted))
     if media_type.partition(";")[0].strip() != wanted_type.partition(";")[0]:
         raise Problem(f"its type is {visible(media_type, LONGEST_QUOTE)}, not {wanted_type}", remedy)
     if (coding := reply.headers.get("content-encoding", "identity")) != "identity":
         remedy = "let the web server compress only for clients that ask for it by Accept-Encoding"
-        raise Problem(f"it is compressed ({visible(coding, LONGEST_QUOTE)}), which was not asked for", remedy)
+        raise Problem(f"it is compressed ({visible(coding, LONGEST_QUOTE)}), which the request did not ask for", remedy)
     body, signature = _within_signature(reply.body)
     if body != wanted.body:
-        raise Problem("it is another document than the definition renders", remedy)
+        raise Problem("the document differs from the one that the definition renders", remedy)
     _expect_private(reply, wanted)
     after = f", after {_times(len(reply.redirects))}" if reply.redirects else ""
     if signature:
@@ -64,8 +64,8 @@ def _within_signature(body: bytes) -> tuple[bytes, Finding | None]:
 
 def _expect_private(reply: Reply, wanted: Reply) -> None:
     if "no-store" in wanted.headers["cache-control"] and "no-store" not in reply.headers.get("cache-control", ""):
-        remedy = "pass on the header Cache-Control: no-store, so that no cache hands one user's answer to another"
-        raise Problem("nothing keeps caches from keeping it", remedy)
+        remedy = "pass on the header Cache-Control: no-store, so that no cache gives one user's response to another"
+        raise Problem("caches may store this response", remedy)
 
 
 def _times(redirects: int) -> str:
@@ -76,7 +76,7 @@ def expect_upstream(reply: Reply) -> None:
     """Check that a reverse proxy has a server behind it. Raises Problem."""
     if reply.status in (502, 503, 504):
         remedy = "start bt-autoconfig, and let the reverse proxy connect to the address and port that it listens on"
-        raise Problem(f"it answers {reply.status}: the reverse proxy gets no response from the server", remedy)
+        raise Problem(f"it responds with {reply.status}: the reverse proxy gets no response from the server", remedy)
 
 
 def expect_redirect(reply: Reply, targets: Collection[str]) -> Finding:
@@ -85,11 +85,13 @@ def expect_redirect(reply: Reply, targets: Collection[str]) -> Finding:
     location = visible(reply.headers.get("location", ""), LONGEST_QUOTE)
     if reply.status in OUTLOOK_FOLLOWS and location in targets:
         return right(f"redirects to {location}")
-    remedy = "answer http on this host with a redirect (302) to the same URL over https, from this server or another"
+    remedy = (
+        "respond over http on this host with a redirect (302) to the same URL over https, from this server or another"
+    )
     if reply.status == 200 and b"responseschema" in reply.body:
         remedy = f"{_HOST_REMEDY}, and set X-Forwarded-Proto to the scheme of the request, http here"
-        raise Problem("it answers 200 with settings, not with a redirect", remedy)
+        raise Problem("it responds with 200 with settings, not with a redirect", remedy)
     if reply.status in (303, 307, 308):
         remedy = "redirect with 302, not by a general redirect to https; deploy/ has it for Caddy and nginx"
         raise Problem(f"it redirects with {reply.status}; Outlook follows only 301 and 302", remedy)
-    raise Problem(f"it answers {reply.status} {location}".rstrip(), remedy)
+    raise Problem(f"it responds with {reply.status} {location}".rstrip(), remedy)

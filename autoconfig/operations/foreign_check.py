@@ -187,9 +187,11 @@ class ForeignCheck:
         reply, remedy = answer.reply, "publish the settings here, or remove the host from the DNS"
         expect_upstream(reply)
         if reply.status == 401:
-            raise Problem("it asks for a password, and clients then ask their users", "let it answer without a login")
+            raise Problem(
+                "it requires a password, so clients prompt their users for one", "remove the password protection"
+            )
         if reply.status != 200:
-            raise Problem(f"it answers {reply.status}", remedy)
+            raise Problem(f"it responds with {reply.status}", remedy)
         if _is_autoconfig(reply):
             try:
                 definition.load(Path(answer.url), reply.body)
@@ -199,7 +201,7 @@ class ForeignCheck:
                 raise Problem(text, "correct the file; `bt-autoconfig validate FILE` lists every error") from error
         account = read(answer.client, reply.body, self._domain.address)
         if account is None:
-            raise Problem("it is no document that mail clients can use", remedy)
+            raise Problem("mail clients cannot use this document", remedy)
         return right(str(account))
 
     # Services and mail servers
@@ -244,7 +246,7 @@ class ForeignCheck:
         nothing: Line | None = None
         if first is None:
             remedy = f"`bt-autoconfig init {name}` finds out its servers; `serve` and `dns` then publish the settings"
-            finding = Finding(Verdict.WRONG, "it publishes no settings that any mail client finds", remedy)
+            finding = Finding(Verdict.WRONG, "no mail client finds settings for this domain", remedy)
             nothing = self._run.report.note(_CLIENTS, f"settings of {name}", finding, name)
         for client in CLIENTS:
             self._add(_CLIENTS, f"{client.name}, {name}", self._as(client, first, nothing))
@@ -255,14 +257,20 @@ class ForeignCheck:
             raise FollowsError(nothing.subject)
         if found is None:
             if client.rare:
-                return Finding(Verdict.WARNING, "finds nothing", "publish what it follows, if its users matter to you")
+                return Finding(
+                    Verdict.WARNING,
+                    "finds nothing",
+                    "publish the records or documents that it uses, if your users have it",
+                )
             raise Problem("finds nothing; its users must type in the servers", _MISSING.get(client.name, _AUTOCONFIG))
         reference = first and self._found[first.name]
         text = f"{found.account}, by {found.place}"
         if first is None or reference is None or first is client or _same(client, found.account, reference.account):
             if found.needs_approval:
-                remedy = "let it be https all the way, with a certificate that clients trust"
-                return Finding(Verdict.WARNING, f"{text}, but asks for approval, because it came without TLS", remedy)
+                remedy = "use https throughout, with a certificate that clients trust"
+                return Finding(
+                    Verdict.WARNING, f"{text}, but asks for approval, because the settings came over http", remedy
+                )
             return right(text)
         other = f"{reference.account}"
         if str(found.account) == other:

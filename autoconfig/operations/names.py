@@ -72,8 +72,8 @@ class Names:
             return found
         if public := [one for one in found if is_public(one)]:
             return public
-        remedy = "clients elsewhere cannot reach it; use --private-addresses if that is right"
-        raise Problem(f"{host} leads to {found[0]}, an address of a private network or of this machine", remedy)
+        remedy = "clients elsewhere cannot reach it; use --private-addresses if that is intended"
+        raise Problem(f"{host} resolves to {found[0]}, an address of a private network or of this machine", remedy)
 
     async def _addresses(self, host: str) -> list[str]:
         with contextlib.suppress(ValueError):
@@ -82,7 +82,7 @@ class Names:
         if addresses := [record.to_text() for records in found for record in records]:
             return addresses
         if (canonical := await self.canonical(host)).lower() != host.lower():
-            remedy = f"publish an address for {canonical}, or let {host} lead to the server"
+            remedy = f"publish an address for {canonical}, or point {host} at the server"
             raise NoAddressError(f"{host} is an alias of {canonical}, which has no address", remedy)
         raise NoAddressError(f"{host} has no address", f"publish an A, AAAA or CNAME record for {host}")
 
@@ -119,7 +119,7 @@ class Names:
                 )
                 return Problem(f"DNSSEC validation of {name} fails{why}", remedy)
         reason = "does not answer in time" if isinstance(error, dns.exception.Timeout) else "fails"
-        remedy = "use another with --resolver, or look after the zone's name servers"
+        remedy = "use another with --resolver, or check the zone's name servers"
         return Problem(f"the resolver {reason} for {name} {type_}", remedy, Verdict.UNKNOWN)
 
     async def _answers_unchecked(self, name: str, type_: str) -> bool:

@@ -28,15 +28,15 @@ async def check_autodiscover(names: Names, domain: str) -> Finding:
         raise Problem(f"there are {len(found)} SRV records; Outlook may take any", f"{remedy} and remove the others")
     target, port = srv_target(found[0])
     if port != 443:
-        raise Problem(f"it leads to port {port}; Outlook takes only 443", remedy)
+        raise Problem(f"it points to port {port}; Outlook takes only 443", remedy)
     if not target:
-        raise Problem("it says that there is no such service", remedy)
+        raise Problem("it says that the service is not offered", remedy)
     if not hostname(target):
-        raise Problem(f"it leads to {target}, which is not a hostname", remedy)
+        raise Problem(f"it points to {target}, which is not a hostname", remedy)
     try:
         await names.addresses(target)
     except Problem as problem:
-        raise Problem(f"it leads to {problem}", remedy, problem.finding.verdict) from problem
+        raise Problem(f"it points to {problem}", remedy, problem.finding.verdict) from problem
     return right(f"{target}:{port}")
 
 
@@ -56,9 +56,9 @@ async def check_srv(names: Names, domain: str, wanted: Record) -> Finding:
         return right("not offered, and says so" if wanted.data == "0 0 0 ." else text)
     if not found:
         if wanted.data == "0 0 0 .":
-            return Finding(Verdict.WARNING, "nothing says that this is not offered", remedy)
+            return Finding(Verdict.WARNING, "no record says that this service is not offered", remedy)
         if wanted.name == SMTPS:  # no standard has it
-            return Finding(Verdict.WARNING, "there is none, so aerc finds no SMTP server", remedy)
+            return Finding(Verdict.WARNING, "not published, so aerc finds no SMTP server", remedy)
         raise Problem(f"there is no SRV record {name}", remedy)
     raise Problem(f"it says {', '.join(sorted(found.values()))}", f"{remedy} instead")
 
@@ -69,14 +69,14 @@ async def check_targets(names: Names, name: str) -> Finding:
     found = [srv_target(record) for record in await names.find(name, "SRV")]
     for host, port in found:
         if host and not hostname(host):
-            raise Problem(f"it leads to {host}, which is not a hostname", remedy)
+            raise Problem(f"it points to {host}, which is not a hostname", remedy)
         if host and not port:
-            raise Problem("it leads to port 0", remedy)
+            raise Problem("it points to port 0", remedy)
         if host:
             try:
                 await names.addresses(host)
             except Problem as problem:
-                raise Problem(f"it leads to {problem}", remedy, problem.finding.verdict) from problem
+                raise Problem(f"it points to {problem}", remedy, problem.finding.verdict) from problem
     return right(", ".join(f"{host}:{port}" if host else "not offered, and says so" for host, port in found))
 
 
@@ -89,9 +89,11 @@ async def check_text(names: Names, name: str, wanted: Iterable[str]) -> Finding:
     if not published:
         raise Problem(f"there is no TXT record {name} with a digest", remedy)
     if not set(wanted) & set(published):
-        raise Problem("the digest is not that of the definition: stale, or not yet due", f"{remedy} instead")
+        raise Problem(
+            "the digest does not match the document: out of date, or published too early", f"{remedy} instead"
+        )
     if others := len(set(published) - set(wanted)):
-        text = f"right, and {others} more: fine while caches turn"
+        text = f"right, and {others} more: normal while caches expire"
         return Finding(Verdict.WARNING, text, f"an hour after the change, leave only `{wanted[0]}`")
     return right("the digest of the document")
 

@@ -164,7 +164,7 @@ class Report:
             _counted(self.count(Verdict.UNKNOWN), "check that could not be made", "checks that could not be made"),
         ]
         found = ", ".join(text for text in counted if not text.startswith("0 "))
-        return f"{_counted(len(self.domains), 'domain')}: {found or 'all is right'}"
+        return f"{_counted(len(self.domains), 'domain')}: {found or 'no problems'}"
 
 
 def _counted(number: int, one: str, many: str = "") -> str:
@@ -184,7 +184,7 @@ async def at_each(places: Sequence[str], check: Callable[[str], Awaitable[T]]) -
     good = [place for place, one in zip(places, found, strict=True) if not isinstance(one, BaseException)]
     if problems and good:
         remedy = problems[0].finding.remedy if isinstance(problems[0], Problem) else ""
-        raise Problem(f"{problems[0]}; all is right at {', '.join(good)}", remedy, Verdict.UNKNOWN)
+        raise Problem(f"{problems[0]}; no problems at {', '.join(good)}", remedy, Verdict.UNKNOWN)
     if problems:
         raise problems[0]
     return [one for one in found if not isinstance(one, BaseException)]

@@ -104,9 +104,9 @@ class ServedCheck:
             raise Problem("it has no MX record", "publish the provider's MX hosts: clients find the settings by them")
         asked = [f"autoconfig.{one}" for one in found[0].domains]
         if not self._is_own(found[0].host):
-            remedy = "let the MX record lead to a host of this provider, or remove the domain from the hosted ones"
+            remedy = "point the MX record at a host of this provider, or remove the domain from the hosted ones"
             raise Problem(f"mail goes to {found[0].host}, which is not this provider's", remedy)
-        return right(f"{found[0].host}: clients ask {', '.join(asked)}")
+        return right(f"{found[0].host}: clients look at {', '.join(asked)}")
 
     def _is_own(self, exchanger: str) -> bool:
         """Tell whether a mail exchanger is within a domain of the provider."""
@@ -232,7 +232,7 @@ class ServedCheck:
         """Clients ask at the domain itself too. What is there may know nothing, but must not mislead them."""
         asked = ((autoconfig.WELL_KNOWN_PATH, None), (autodiscover.PATH, self._domain.outlook()))
         answered = [path for path, body in asked if await self._web_site_answers(path, body)]
-        return right(f"answers too: {', '.join(answered)}" if answered else "has no settings; clients ask elsewhere")
+        return right(f"also serves: {', '.join(answered)}" if answered else "has no settings; clients look elsewhere")
 
     async def _web_site_answers(self, path: str, body: bytes | None) -> bool:
         """Tell whether the domain itself has the right settings. Raises Problem when it has others."""
@@ -247,8 +247,8 @@ class ServedCheck:
         misleading = reply.status == 200 and reply.body != wanted.body and self._has_settings(reply)
         if reply.status == 401 or misleading:
             said = "has other settings" if misleading else "asks for a password"
-            remedy = "let the web site answer 404 there, or pass the request on to this server"
-            raise Problem(f"{path} {said}; clients that ask there stop there", remedy)
+            remedy = "let the website respond with 404 there, or pass the request on to this server"
+            raise Problem(f"{path} {said}; clients that look there look no further", remedy)
         return reply.body == wanted.body
 
     def _has_settings(self, reply: Reply) -> bool:
@@ -278,7 +278,7 @@ class ServedCheck:
         """Make a client's journey, and say what it would set up."""
         wanted = await self._domain.accounts(client)
         if not wanted:
-            return Finding(Verdict.WARNING, "can use nothing of what the definition says")
+            return Finding(Verdict.WARNING, "cannot use any server in the definition")
         found = await self._run.journeys.find(client, self._domain.address)
         if found and found.account in wanted and not found.needs_approval:
             return right(f"{found.account}, by {found.place}")
@@ -292,16 +292,16 @@ class ServedCheck:
         if found is None:
             return self._nothing(client)
         if not wanted:
-            remedy = "see what answers there: this client uses it first"
+            remedy = "see which server responds there: this client looks there first"
             raise Problem(f"sets up {found.account}, by {found.place}", remedy)
-        text = f"{found.account}, by {found.place}, but asks for approval, because it came without TLS"
-        return Finding(Verdict.WARNING, text, "let it be https all the way, with a certificate that clients trust")
+        text = f"{found.account}, by {found.place}, but asks for approval, because the settings came over http"
+        return Finding(Verdict.WARNING, text, "use https throughout, with a certificate that clients trust")
 
     def _nothing(self, client: Client) -> Finding:
         by_mx = any(look_up.by_mx for look_up in client.look_ups)
         if not self._run.in_dns and client.srv and not client.look_ups:
-            return right("follows DNS records alone, which are not checked")
+            return right("uses only DNS records, which are not checked")
         if self._domain.kind is Kind.HOSTED and not by_mx:
             remedy = "leave it to the setup page, or publish what `bt-autoconfig dns` prints for this domain"
             return Finding(Verdict.WARNING, "finds nothing: the domain has no record that it follows", remedy)
-        raise Problem("finds nothing", "see that one of the hosts that it asks answers it")
+        raise Problem("finds nothing", "publish the settings on one of the hosts that it looks at")

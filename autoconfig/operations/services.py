@@ -68,30 +68,32 @@ async def check(web: Web, place: Place) -> Finding:
     reply = await web.ask(Question(place.url, method=method, headers=headers))
     finding = _judge_page(reply) if place.type == PAGE else _judge_service(place, reply)
     if place.type != PAGE and reply.touched_http:
-        remedy = "let it be https all the way: passwords follow"
-        raise Problem("requests to it go over http", remedy)
+        remedy = "use https for every redirect: clients send passwords here"
+        raise Problem("requests are redirected over http", remedy)
     return certificate if certificate and certificate.verdict is Verdict.WARNING else finding
 
 
 def _host_and_port(url: str) -> tuple[str, int | None]:
-    """Return the host of a URL, and its port if it names one. Raises Problem when it is no web address."""
+    """Return the host of a URL, and its port if it names one. Raises Problem when this is not a web address."""
     try:
         parts = urlsplit(url)
         host, port = hostname(parts.hostname or ""), parts.port
     except ValueError:
         host, port = "", None
     if not host or port == 0 or parts.scheme not in ("http", "https"):
-        raise Problem("it is no web address", "write a URL such as https://dav.example.com/ into the definition")
+        raise Problem("this is not a web address", "write a URL such as https://dav.example.com/ into the definition")
     return host, port
 
 
 def _judge_page(reply: Reply) -> Finding:
     expect_upstream(reply)
     if reply.status in (401, 403, 429):  # some sites let no program in
-        return Finding(Verdict.WARNING, f"it answers {reply.status}", "see in a browser whether the page is there")
+        return Finding(
+            Verdict.WARNING, f"it responds with {reply.status}", "see in a browser whether the page is there"
+        )
     if reply.status >= 400:
-        raise Problem(f"it answers {reply.status}", "name a page that there is in the definition")
-    return right(f"it answers {reply.status}")
+        raise Problem(f"it responds with {reply.status}", "correct the URL in the definition")
+    return right(f"it responds with {reply.status}")
 
 
 def _judge_service(place: Place, reply: Reply) -> Finding:
@@ -100,13 +102,13 @@ def _judge_service(place: Place, reply: Reply) -> Finding:
         offered = reply.headers.get("www-authenticate", "").lower()
         wanted = [_SCHEMES[method] for method in place.methods if method in _SCHEMES]
         if wanted and not any(scheme in offered for scheme in wanted):
-            text = f"it asks for a login, but not by {' or '.join(place.methods)}"
-            raise Problem(text, "let it offer that, or state in the definition what it does offer")
-        return right("it asks for a login")
+            text = f"it requires a login, but does not offer {' or '.join(place.methods)}"
+            raise Problem(text, "enable that, or change the definition to what the service offers")
+        return right("it requires a login")
     if reply.status < 300 and _greets(place.type, reply):
-        return right(f"it answers as {place.type} does")
-    remedy = f"write the URL of the {place.type} service into the definition; a login must be asked for there"
-    raise Problem(f"it answers {reply.status}, not as {place.type} does", remedy)
+        return right(f"it responds like a {place.type} service")
+    remedy = f"write the URL of the {place.type} service into the definition; it must require a login"
+    raise Problem(f"it responds with {reply.status}, not like a {place.type} service", remedy)
 
 
 def _greets(type_: str, reply: Reply) -> bool:
@@ -140,7 +142,7 @@ async def _check_issuer(web: Web, issuer: str) -> Finding:
         named = str(found.get("issuer", ""))
         if named.rstrip("/") != url.rstrip("/"):
             remedy = "write the issuer into the definition as its metadata has it; clients compare them (RFC 8414)"
-            raise Problem(f"its metadata is that of the issuer {named or 'of no name'}", remedy)
+            raise Problem(f"its metadata names the issuer {named or 'of no name'}", remedy)
         if missing := [name for name in ("authorization_endpoint", "token_endpoint") if not found.get(name)]:
             raise Problem(
                 f"its metadata has no {' and no '.join(missing)}", "complete the issuer's metadata (RFC 8414)"

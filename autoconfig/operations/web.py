@@ -202,7 +202,7 @@ class Web:
         origin = f"{url.scheme}://{url.netloc} {address}"
         async with self._origins.setdefault(origin, asyncio.Lock()):
             if origin in self._silent:
-                raise Problem(f"{url.hostname} does not answer", verdict=Verdict.FOLLOWS)
+                raise Problem(f"{url.hostname} does not respond", verdict=Verdict.FOLLOWS)
             if origin not in self._tried:
                 self._tried.add(origin)
                 return await self._send(question, url, address, origin)
@@ -234,7 +234,7 @@ class Web:
             raise
 
     def _attempt(self, address: str) -> AbstractAsyncContextManager[None]:
-        return self._attempts.one(address, "start the web server there, and let firewalls pass requests to it")
+        return self._attempts.one(address, "start the web server, and open its port in firewalls")
 
 
 _Key = tuple[Question, bool, str]
@@ -268,7 +268,8 @@ def redirected(url: str, location: str) -> str:
     except ValueError:
         pass
     raise Problem(
-        f"it redirects to {visible(location, LONGEST_QUOTE)}, which is no web address", "see what answers there"
+        f"it redirects to {visible(location, LONGEST_QUOTE)}, which is not a web address",
+        "see which server responds there",
     )
 
 

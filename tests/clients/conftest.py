@@ -153,7 +153,7 @@ def front(lab: Network, authority: Authority) -> Iterator[Front]:
 
 
 def assert_well_behaved(front: Front) -> None:
-    """Whatever a client asked: nobody was asked for a password, nothing broke, and no redirect led to another."""
+    """Check that no response was a 401, a server error, or a redirect from https."""
     requests = front.requests()
     assert not [request for request in requests if request.status == 401 or request.status >= 500]
     assert not [request for request in requests if request.status // 100 == 3 and request.url.startswith("https:")]
@@ -196,7 +196,7 @@ def _nothing_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def recorder() -> Iterator[Recorder]:
-    """Keeps what the clients asked and made of the answer, for docs/clients.md."""
+    """Records the clients' requests and results for docs/clients.md."""
     recorder = Recorder()
     yield recorder
     if file := os.environ.get("RECORD_CLIENTS"):

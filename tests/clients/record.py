@@ -1,4 +1,4 @@
-"""What is seen in the lab, for the documentation: what real clients asked and made of the answers, and a check."""
+"""Records for the documentation: the requests and results of real clients, and a check."""
 
 import io
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from tests.clients.tls import Front
 _HEAD = """# What real clients do
 
 Written by `make record-clients`: each row is a run of a real client against a real `bt-autoconfig serve`, with real DNS,
-TLS and mail servers, in a network of its own. A client was given an address and a password, nothing else.
+TLS and mail servers, in an isolated network. Each client got only an address and a password.
 
 """
 
@@ -25,8 +25,8 @@ class Recorder:
         self._sections: dict[str, list[str]] = {}
 
     def add(self, client: str, situation: str, front: Front, outcome: str) -> None:
-        """Keep a run: what the client asked (each request once) and what came of it."""
-        # A client that has found what it looked for cancels its other look-ups.
+        """Add a run: the client's requests (each once) and the result."""
+        # A client that has found its settings cancels its other lookups.
         asked = {
             f"`{request.method} {request.place}` → {request.status or 'cancelled'}" for request in front.requests()
         }
@@ -35,13 +35,13 @@ class Recorder:
 
     def write(self, file: Path) -> None:
         """Write the page."""
-        head = "| situation | asked of us | made of the answer |\n|---|---|---|\n"
+        head = "| situation | requests to the server | result |\n|---|---|---|\n"
         sections = [f"## {client}\n\n{head}" + "\n".join(rows) + "\n" for client, rows in self._sections.items()]
         file.write_text(_HEAD + "\n".join(sections))
 
 
 def picture(lines: Sequence[dict[str, str]], file: Path) -> None:
-    """Draw what a check printed as JSON, as its table looks on a terminal."""
+    """Draw the JSON of a check as the table that a terminal shows."""
     report = Report()
     report.domains = sorted({line["domain"] for line in lines if line["domain"]})
     for line in lines:

@@ -201,6 +201,8 @@ def test_a_stranger_outside_leads_init_nowhere_inside(lab: Network, tmp_path: Pa
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
     assert done.returncode == 1
-    assert f"http://autoconfig.{DOMAIN}/mail/config-v1.1.xml: 127.0.0.1 leads to 127.0.0.1, an address" in done.stderr
-    assert f"imap inside.{DOMAIN}:993: inside.{DOMAIN} leads to 127.0.0.1, an address" in done.stderr
+    assert (
+        f"http://autoconfig.{DOMAIN}/mail/config-v1.1.xml: 127.0.0.1 resolves to 127.0.0.1, an address" in done.stderr
+    )
+    assert f"imap inside.{DOMAIN}:993: inside.{DOMAIN} resolves to 127.0.0.1, an address" in done.stderr
     assert [one.name for one in tmp_path.iterdir()] == ["redirected"]

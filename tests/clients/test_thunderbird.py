@@ -129,7 +129,7 @@ def test_autodiscover_alone_is_enough_to_send_and_receive(
     assert "exchange" not in {server.type for server in result.account.servers()}
     assert result.subject == "To myself"
     assert not [request for request in front.requests() if "config-v1.1.xml" in request.place]
-    recorder.add(version(), "its look-up at the provider switched off", front, told(result.account))
+    recorder.add(version(), "lookup at the provider switched off", front, told(result.account))
 
 
 def test_a_second_provider_with_starttls_and_its_own_user_names_is_found_beside_the_first(
@@ -142,7 +142,7 @@ def test_a_second_provider_with_starttls_and_its_own_user_names_is_found_beside_
     smtp = replace(imap, type="smtp", port=587)
     assert result.account == Account("xml-from-isp-https", imap, smtp, ())
     assert result.subject == "To myself"
-    recorder.add(version(), "a second definition: STARTTLS, user name before the @", front, told(result.account))
+    recorder.add(version(), "a second definition: STARTTLS, username before the @", front, told(result.account))
 
 
 @pytest.mark.usefixtures("served")
@@ -158,7 +158,7 @@ def test_as_a_database_of_providers_it_is_asked_for_the_domain(
     }
     account = Thunderbird(lab, authority, preferences=preferences).discover(FRED)
     assert account == bt_account("xml-from-db")
-    recorder.add(version(), "its pref mailnews.auto_config_url points here", front, told(account))
+    recorder.add(version(), "mailnews.auto_config_url set to this server", front, told(account))
 
 
 @pytest.mark.usefixtures("names", "served", "mail")

@@ -49,7 +49,7 @@ def test_a_domain_that_publishes_nothing_says_so_once_and_names_the_way_out(worl
     world.records = {(DOMAIN, "MX"): [f"10 mail.{DOMAIN}."], (f"mail.{DOMAIN}", "A"): [FIRST]}
     world.publish_services = False
     found = checked(world)
-    assert found.of(Verdict.WRONG) == {SETTINGS: "it publishes no settings that any mail client finds"}
+    assert found.of(Verdict.WRONG) == {SETTINGS: "no mail client finds settings for this domain"}
     assert f"bt-autoconfig init {DOMAIN}" in found.remedy(SETTINGS)
     assert found.text(f"Outlook, classic, {DOMAIN}") == f"not tried: see {SETTINGS}"
 
@@ -107,16 +107,16 @@ def test_a_client_that_gets_another_username_is_wrong(world: World) -> None:
 NOT_FOUND: Response = (404, {}, b"")
 FAULTS: dict[str, tuple[Callable[[World], object], str, str]] = {
     "no Autodiscover": (lambda world: world.respond.append(lambda one: NOT_FOUND if "autodiscover" in one.path else None), f"Outlook, classic, {DOMAIN}", "finds nothing; its users must type in the servers"),
-    "a password": (lambda world: world.respond.append(respond(401, path="/mail/")), FILE, "it asks for a password"),
-    "an upstream that is down": (lambda world: world.respond.append(respond(502, path="/mail/")), FILE, "it answers 502: the reverse proxy"),
-    "a 404 at a host for clients": (lambda world: world.respond.append(respond(404, path="/mail/")), FILE, "it answers 404"),
+    "a password": (lambda world: world.respond.append(respond(401, path="/mail/")), FILE, "it requires a password"),
+    "an upstream that is down": (lambda world: world.respond.append(respond(502, path="/mail/")), FILE, "it responds with 502: the reverse proxy"),
+    "a 404 at a host for clients": (lambda world: world.respond.append(respond(404, path="/mail/")), FILE, "it responds with 404"),
     "a file that is not valid": (lambda world: world.respond.append(respond(200, path="/mail/", body=BROKEN_FILE)), FILE, "line 1:"),
-    "no document": (lambda world: world.respond.append(respond(200, path="/mail/", body=b"hello")), FILE, "it is no document that mail clients can use"),
+    "no document": (lambda world: world.respond.append(respond(200, path="/mail/", body=b"hello")), FILE, "mail clients cannot use this document"),
     "a certificate for another name": (lambda world: world.issued.update({AUTOCONFIG: world.authority.issue_cert("a.example")}), AUTOCONFIG, f"the certificate is not for {AUTOCONFIG}"),
     "a dangling alias": (lambda world: (world.records.pop((AUTOCONFIG, "A")), world.records.update({(AUTOCONFIG, "CNAME"): ["gone.example.com."]})), AUTOCONFIG, f"{AUTOCONFIG} is an alias of gone.{DOMAIN}, which has no address"),
-    "an SRV record to nowhere": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 143 gone.example.com."]}), f"_imap._tcp.{DOMAIN}", "it leads to gone.example.com has no address"),
-    "an SRV record to no host": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 143 a_b.example.com."]}), f"_imap._tcp.{DOMAIN}", "it leads to a_b.example.com, which is not a hostname"),
-    "an SRV record to port 0": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 0 mail.example.com."]}), f"_imap._tcp.{DOMAIN}", "it leads to port 0"),
+    "an SRV record to nowhere": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 143 gone.example.com."]}), f"_imap._tcp.{DOMAIN}", "it points to gone.example.com has no address"),
+    "an SRV record to no host": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 143 a_b.example.com."]}), f"_imap._tcp.{DOMAIN}", "it points to a_b.example.com, which is not a hostname"),
+    "an SRV record to port 0": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 0 mail.example.com."]}), f"_imap._tcp.{DOMAIN}", "it points to port 0"),
     "a dead mail server": (lambda world: world.mail.update({"imap": {"greeting": [b"* BYE no\r\n"]}}), "imap mail.example.com:{imap}", "this is not a valid imap greeting"),
 }  # fmt: skip
 
@@ -138,7 +138,7 @@ def test_settings_that_came_without_tls_need_the_users_approval_on_android(world
     world.respond.append(respond(404, DOMAIN, "/.well-known/", scheme="http"))
     found = checked(world)
     text = found.of(Verdict.WARNING)[f"Thunderbird for Android, {DOMAIN}"]
-    assert text.endswith("but asks for approval, because it came without TLS")
+    assert text.endswith("but asks for approval, because the settings came over http")
 
 
 def test_a_domain_without_mx_is_warned_of(world: World) -> None:

@@ -23,7 +23,7 @@ def checked(world: World, **records: list[str]) -> Checked:
 def test_a_customer_with_an_mx_record_alone_is_no_error_and_clients_that_find_nothing_are_named(world: World) -> None:
     found = checked(world)
     assert found.report.exit_status == 0
-    assert found.text(f"MX of {CUSTOMER}") == f"mail.{DOMAIN}: clients ask autoconfig.{DOMAIN}"
+    assert found.text(f"MX of {CUSTOMER}") == f"mail.{DOMAIN}: clients look at autoconfig.{DOMAIN}"
     assert found.text(BY_MX) == "as the definition renders it"
     assert found.text(f"Thunderbird, {CUSTOMER}").endswith(f", by {BY_MX}")
     assert found.text(f"Thunderbird for Android, {CUSTOMER}").endswith(f", by {BY_MX}")
@@ -69,5 +69,5 @@ def test_a_customer_whose_mail_goes_elsewhere_is_wrong(world: World) -> None:
 def test_a_provider_whose_own_host_does_not_answer_is_wrong_for_its_customers(world: World) -> None:
     world.respond.append(respond(404, path="/mail/"))
     found = checked(world)
-    assert found.of(Verdict.WRONG) == {BY_MX: "it answers 404"}
+    assert found.of(Verdict.WRONG) == {BY_MX: "it responds with 404"}
     assert found.text(f"Thunderbird, {CUSTOMER}") == f"not tried: see {BY_MX}"

@@ -98,7 +98,7 @@ def test_on_a_terminal_lines_show_while_they_are_checked() -> None:
         asyncio.run(run(console))
     shown = capture.get()
     assert "slow" in shown.partition("fine")[0]  # it was there before it was done
-    assert "0 domains: all is right" in shown
+    assert "0 domains: no problems" in shown
 
 
 def test_a_place_that_cannot_be_reached_from_here_is_unknown_and_what_is_wrong_comes_first() -> None:
@@ -115,7 +115,7 @@ def test_a_place_that_cannot_be_reached_from_here_is_unknown_and_what_is_wrong_c
     assert at("192.0.2.1", "192.0.2.2") == ["192.0.2.1", "192.0.2.2"]
     with pytest.raises(Problem) as partly:
         at("192.0.2.1", "2001:db8::1")
-    text = "there is no route from here to 2001:db8::1; all is right at 192.0.2.1"
+    text = "there is no route from here to 2001:db8::1; no problems at 192.0.2.1"
     assert partly.value.finding == Finding(Verdict.UNKNOWN, text, "use IPv6")
     with pytest.raises(Problem, match=r"to 2001:db8::1$"):
         at("2001:db8::1")

@@ -16,7 +16,7 @@ FILE = f"https://{AUTOCONFIG}/mail/config-v1.1.xml"
 POST = f"https://{AUTODISCOVER}/autodiscover/autodiscover.xml (POST)"
 REDIRECT = f"http://{AUTODISCOVER}/autodiscover/autodiscover.xml"
 PROFILE = f"https://{AUTOCONFIG}/email.mobileconfig"
-PACC = {f"PACC clients, {DOMAIN}": "can use nothing of what the definition says"}
+PACC = {f"PACC clients, {DOMAIN}": "cannot use any server in the definition"}
 """The example's ports are not those that PACC assumes."""
 PAST = datetime.datetime(2025, 1, 1)
 UNROUTED = "ff02::1"
@@ -67,7 +67,7 @@ def test_a_server_that_answers_outlooks_get_alone_is_wrong(world: World) -> None
 
     world.respond.append(answer)
     found = world.check()
-    assert found.bad == PACC | {POST: "it answers 405"}
+    assert found.bad == PACC | {POST: "it responds with 405"}
     assert found.text(f"Outlook, classic, {DOMAIN}") == f"not tried: see {POST}"
 
 
@@ -80,7 +80,7 @@ def test_the_server_is_not_told_the_scheme_that_its_proxy_must_tell_it(world: Wo
     assert found.bad == PACC
     assert not [line for line in found.report.lines if line.area == "DNS"]
     assert found.text(AUTOCONFIG) == "requested at --url, without TLS"
-    assert found.text(f"Claws Mail, {DOMAIN}") == "follows DNS records alone, which are not checked"
+    assert found.text(f"Claws Mail, {DOMAIN}") == "uses only DNS records, which are not checked"
 
 
 # A fault, the line that must be wrong (or else), what it says, and a word of its remedy.
@@ -156,20 +156,20 @@ FAULTS: dict[str, tuple[Callable[[World], None], str, str, str]] = {
     "an unknown authority": (certificate(AUTOCONFIG, lambda _: trustme.CA().issue_cert(AUTOCONFIG)), AUTOCONFIG, "the certificate's issuer is not known", "whole chain"),
     "no certificate": (alert(80), AUTOCONFIG, f"TLS fails: the server has no certificate for {AUTOCONFIG} (tlsv1 alert internal error)", "give the server a certificate for"),
     "TLS 1.1 alone": (alert(70), AUTOCONFIG, "the server offers only TLS 1.1 or older", "allow TLS 1.2 and 1.3"),
-    "an upstream that is down": (answers(respond(502, path="/mail/")), FILE, "it answers 502: the reverse proxy gets no response", "start bt-autoconfig"),
-    "an upstream that is away": (answers(respond(503, path="/mail/")), FILE, "it answers 503: the reverse proxy gets no response", "start bt-autoconfig"),
-    "an upstream that is late": (answers(respond(504, path="/mail/")), FILE, "it answers 504: the reverse proxy gets no response", "start bt-autoconfig"),
-    "a 404": (answers(respond(404, path="/mail/")), FILE, "it answers 404", "let this server respond here"),
-    "a password": (answers(respond(401, path="/mail/")), FILE, "it asks for a password", "let this server respond here"),
+    "an upstream that is down": (answers(respond(502, path="/mail/")), FILE, "it responds with 502: the reverse proxy gets no response", "start bt-autoconfig"),
+    "an upstream that is away": (answers(respond(503, path="/mail/")), FILE, "it responds with 503: the reverse proxy gets no response", "start bt-autoconfig"),
+    "an upstream that is late": (answers(respond(504, path="/mail/")), FILE, "it responds with 504: the reverse proxy gets no response", "start bt-autoconfig"),
+    "a 404": (answers(respond(404, path="/mail/")), FILE, "it responds with 404", "let this server respond here"),
+    "a password": (answers(respond(401, path="/mail/")), FILE, "it requires a password", "let this server respond here"),
     "another file": (answers(respond(200, path="/mail/", body=b"<clientConfig/>")), FILE, "it is another document", "let this server respond here"),
     "a POST redirected by 308": (answers(respond(308, AUTODISCOVER, "/autodiscover/autodiscover.xml", location=f"https://{DOMAIN}/autodiscover/autodiscover.xml")), POST, "it redirects with 308; Outlook follows only 301 and 302", "redirect with 302"),
     "a loop": (answers(respond(302, AUTODISCOVER, "/autodiscover/autodiscover.xml", location=f"https://{AUTODISCOVER}/autodiscover/autodiscover.xml")), POST, "it redirects to itself, in a loop", "X-Forwarded-Proto"),
     "a loop of two": (answers(respond(302, path="/mail/", location="https://autoconfig.example.com/b"), respond(302, path="/b", location=FILE)), FILE, "it redirects in a loop", "see where"),
     "a redirect of http by 308": (answers(respond(308, AUTODISCOVER, scheme="http", location=f"https://{AUTODISCOVER}/autodiscover/autodiscover.xml")), REDIRECT, "it redirects with 308; Outlook follows only 301 and 302", "302"),
     "a redirect of http by 307": (answers(respond(307, AUTODISCOVER, scheme="http", location=f"https://{AUTODISCOVER}/autodiscover/autodiscover.xml")), REDIRECT, "it redirects with 307", "302"),
-    "http without an upstream": (answers(respond(502, AUTODISCOVER, scheme="http")), REDIRECT, "it answers 502: the reverse proxy", "start bt-autoconfig"),
-    "http redirected elsewhere": (answers(respond(302, AUTODISCOVER, scheme="http", location="https://www.example.com/")), REDIRECT, "it answers 302 https://www.example.com/", "302"),
-    "nothing over http": (answers(respond(404, scheme="http")), f"http://{AUTOCONFIG}/mail/config-v1.1.xml", "it answers 404", "let this server"),
+    "http without an upstream": (answers(respond(502, AUTODISCOVER, scheme="http")), REDIRECT, "it responds with 502: the reverse proxy", "start bt-autoconfig"),
+    "http redirected elsewhere": (answers(respond(302, AUTODISCOVER, scheme="http", location="https://www.example.com/")), REDIRECT, "it responds with 302 https://www.example.com/", "302"),
+    "nothing over http": (answers(respond(404, scheme="http")), f"http://{AUTOCONFIG}/mail/config-v1.1.xml", "it responds with 404", "let this server"),
     "a web site that asks for passwords": (answers(respond(401, DOMAIN, "/autodiscover/")), f"https://{DOMAIN}", "asks for a password", "404"),
     # Mail servers
     "no login at the IMAP server": (mail("imap", CAPABILITY=b"* CAPABILITY IMAP4rev1 LOGINDISABLED\r\nc OK\r\n"), "imap mail.example.com:{imap}", "the server refuses logins (LOGINDISABLED)", "allow logins after TLS"),
@@ -235,7 +235,7 @@ def test_an_address_without_a_route_is_unknown_and_the_others_are_checked(world:
     found = world.check()
     assert found.report.exit_status == 2
     unknown = found.of(Verdict.UNKNOWN)
-    assert unknown == {AUTOCONFIG: f"there is no route from here to {UNROUTED}; all is right at {FIRST}"}
+    assert unknown == {AUTOCONFIG: f"there is no route from here to {UNROUTED}; no problems at {FIRST}"}
     assert found.text(FILE) == f"as the definition renders it at {FIRST}; not tried elsewhere: see {AUTOCONFIG}"
     assert found.line(FILE).finding.verdict is Verdict.FOLLOWS  # type: ignore[union-attr]
     assert found.text(f"Thunderbird, {DOMAIN}").endswith(FILE)
@@ -244,7 +244,7 @@ def test_an_address_without_a_route_is_unknown_and_the_others_are_checked(world:
 def test_a_fault_at_the_addresses_that_can_be_reached_is_still_found(world: World) -> None:
     world.records[AUTOCONFIG, "AAAA"] = [UNROUTED]
     world.respond.append(respond(404, path="/mail/"))
-    assert world.check().bad[FILE] == "it answers 404"
+    assert world.check().bad[FILE] == "it responds with 404"
 
 
 def test_hosts_without_any_reachable_address_are_unknown_and_nothing_else_is_tried(world: World) -> None:
@@ -265,7 +265,7 @@ def test_documents_come_from_every_address_of_a_host(world: World) -> None:
         return (200, {"Content-Type": "text/xml"}, b"<clientConfig/>") if old else None
 
     world.respond.append(stale)
-    assert world.check().bad == PACC | {FILE: "it is another document than the definition renders"}
+    assert world.check().bad == PACC | {FILE: "the document differs from the one that the definition renders"}
 
 
 def test_a_proxy_that_drops_the_host_is_named_with_its_remedy(world: World) -> None:
@@ -275,9 +275,9 @@ def test_a_proxy_that_drops_the_host_is_named_with_its_remedy(world: World) -> N
     )
     world.through = {"host": "127.0.0.1"}
     found = world.check()
-    assert found.bad[FILE] == "it answers as if for another host"
+    assert found.bad[FILE] == "it responds as if for another host"
     assert "proxy_set_header Host $host" in found.remedy(FILE)
-    assert found.bad[REDIRECT] == "it answers 200 with settings, not with a redirect"
+    assert found.bad[REDIRECT] == "it responds with 200 with settings, not with a redirect"
     assert "proxy_set_header Host $host" in found.remedy(REDIRECT)
 
 

@@ -42,7 +42,7 @@ def service(type_: str, path: str = "/") -> tuple[str, str]:
 def test_a_service_that_asks_for_the_login_that_is_promised_is_right(world: World, type_: str) -> None:
     text, subject = service(type_)
     found = checked(world, text, 401, headers={"WWW-Authenticate": 'Basic realm="x"'})
-    assert found.text(subject) == "it asks for a login"
+    assert found.text(subject) == "it requires a login"
     (request,) = [one for one in world.requests if one.host == DAV]
     assert (request.method, request.headers["depth"]) == ("PROPFIND", "0")
     assert "authorization" not in request.headers
@@ -51,10 +51,10 @@ def test_a_service_that_asks_for_the_login_that_is_promised_is_right(world: Worl
 @pytest.mark.parametrize(
     ("status", "headers", "text"),
     [
-        (401, {"WWW-Authenticate": "Negotiate"}, "it asks for a login, but not by Basic"),
-        (404, {}, "it answers 404, not as caldav does"),
-        (200, {}, "it answers 200, not as caldav does"),
-        (502, {}, "it answers 502: the reverse proxy gets no response from the server"),
+        (401, {"WWW-Authenticate": "Negotiate"}, "it requires a login, but does not offer Basic"),
+        (404, {}, "it responds with 404, not like a caldav service"),
+        (200, {}, "it responds with 200, not like a caldav service"),
+        (502, {}, "it responds with 502: the reverse proxy gets no response from the server"),
     ],
 )
 def test_a_service_that_does_not_answer_as_promised_is_wrong(
@@ -69,7 +69,7 @@ def test_a_service_that_does_not_answer_as_promised_is_wrong(
 @pytest.mark.parametrize(("status", "headers"), [(207, {}), (200, {"DAV": "1, calendar-access"})])
 def test_a_service_that_greets_without_a_login_is_right(world: World, status: int, headers: dict[str, str]) -> None:
     section, subject = service("caldav")
-    assert checked(world, section, status, headers=headers).text(subject) == "it answers as caldav does"
+    assert checked(world, section, status, headers=headers).text(subject) == "it responds like a caldav service"
 
 
 def test_a_service_whose_requests_go_over_http_is_wrong(world: World) -> None:
@@ -82,7 +82,7 @@ def test_a_service_whose_requests_go_over_http_is_wrong(world: World) -> None:
 
     world.respond.append(answer)
     found = checked(world, section, 401, headers={"WWW-Authenticate": "Basic"})
-    assert found.of(Verdict.WRONG)[subject] == "requests to it go over http"
+    assert found.of(Verdict.WRONG)[subject] == "requests are redirected over http"
 
 
 def test_a_service_whose_certificate_is_for_another_name_is_wrong(world: World) -> None:
@@ -102,7 +102,7 @@ def test_pages_for_people_must_be_there(world: World, status: int, verdict: Verd
     finding = found.line(f"page https://{LOGIN}/mail").finding
     assert finding
     assert finding.verdict is verdict
-    assert finding.text.startswith(f"it answers {status}")
+    assert finding.text.startswith(f"it responds with {status}")
 
 
 OAUTH2 = f"""<oAuth2><issuer>{LOGIN}</issuer><scope>mail</scope><authURL>https://{LOGIN}/a</authURL>
@@ -113,10 +113,10 @@ OAUTH2 = f"""<oAuth2><issuer>{LOGIN}</issuer><scope>mail</scope><authURL>https:/
     ("metadata", "text"),
     [
         (METADATA, "its metadata names it"),
-        (METADATA | {"issuer": "https://other.example"}, "its metadata is that of the issuer https://other.example"),
+        (METADATA | {"issuer": "https://other.example"}, "its metadata names the issuer https://other.example"),
         ({"issuer": f"https://{LOGIN}/"}, "its metadata has no authorization_endpoint and no token_endpoint"),
         ([], "it has no metadata (RFC 8414)"),
-        ({}, "its metadata is that of the issuer of no name"),
+        ({}, "its metadata names the issuer of no name"),
     ],
 )
 def test_the_metadata_of_the_issuer_must_be_its_own(world: World, metadata: object, text: str) -> None:
