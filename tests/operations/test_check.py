@@ -70,7 +70,7 @@ def test_the_old_option_for_json_still_works(server: Served) -> None:
     ("arguments", "text"),
     [
         (["--resolver", "nonsense"], "--resolver: "),
-        (["--url", "nonsense"], "is not the address of a server"),
+        (["--url", "nonsense"], "is not the URL of a server"),
         (["--timeout", "0"], "0.0 is not in the range"),
         (["--format", "pdf"], "'pdf' is not one of"),
         (["fred@talk21.com"], "fred@talk21.com is not a domain name such as example.org; did you mean talk21.com?\n"),

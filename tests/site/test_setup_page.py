@@ -294,7 +294,7 @@ def test_links_use_http_only_for_this_machine(given: str, used: str) -> None:
 def test_an_invalid_public_url_stops_the_start(wrong: str) -> None:
     done = run("serve", "--public-url", wrong)
     assert done.returncode == 2
-    assert "is not the address of a server" in done.stderr
+    assert "is not the URL of a server" in done.stderr
 
 
 def test_each_providers_page_is_found_by_host_and_by_address(write: Write) -> None:
