@@ -161,7 +161,7 @@ FAULTS: dict[str, tuple[Callable[[World], None], str, str, str]] = {
     "an upstream that is late": (answers(respond(504, path="/mail/")), FILE, "it responds with 504: the reverse proxy gets no response", "start bt-autoconfig"),
     "a 404": (answers(respond(404, path="/mail/")), FILE, "it responds with 404", "let this server respond here"),
     "a password": (answers(respond(401, path="/mail/")), FILE, "it requires a password", "let this server respond here"),
-    "another file": (answers(respond(200, path="/mail/", body=b"<clientConfig/>")), FILE, "it is another document", "let this server respond here"),
+    "another file": (answers(respond(200, path="/mail/", body=b"<clientConfig/>")), FILE, "the document differs from", "let this server respond here"),
     "a POST redirected by 308": (answers(respond(308, AUTODISCOVER, "/autodiscover/autodiscover.xml", location=f"https://{DOMAIN}/autodiscover/autodiscover.xml")), POST, "it redirects with 308; Outlook follows only 301 and 302", "redirect with 302"),
     "a loop": (answers(respond(302, AUTODISCOVER, "/autodiscover/autodiscover.xml", location=f"https://{AUTODISCOVER}/autodiscover/autodiscover.xml")), POST, "it redirects to itself, in a loop", "X-Forwarded-Proto"),
     "a loop of two": (answers(respond(302, path="/mail/", location="https://autoconfig.example.com/b"), respond(302, path="/b", location=FILE)), FILE, "it redirects in a loop", "see where"),
