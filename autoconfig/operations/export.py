@@ -61,7 +61,7 @@ async def export(settings: Settings, path: Path, root: Path | None = None) -> Ex
             responses = _Responses(settings)
             sites = [site for one in settings.definitions async for site in _sites(one, responses, files)]
             for name, text in webservers.configurations(sites, (root or path).resolve()).items():
-                files.write(name, text.encode())
+                files.write(name, text.encode(errors="surrogateescape"))
             folder.replace(MANIFEST, _manifest(sites, files.written))
             files.remove_obsolete()
     except FolderError as error:
