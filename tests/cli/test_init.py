@@ -223,7 +223,10 @@ def on_a_terminal(arguments: Sequence[str], answers: dict[str, str], seconds: fl
                 break
             for question in [one for one in answers if one in shown]:
                 os.write(ours, f"{answers.pop(question)}\n".encode())
-        process.communicate(timeout=10)
+        try:
+            process.communicate(timeout=10)
+        finally:
+            process.kill()
     os.close(ours)
     assert answers == {}
     return process.returncode, shown
@@ -231,7 +234,7 @@ def on_a_terminal(arguments: Sequence[str], answers: dict[str, str], seconds: fl
 
 def test_on_a_terminal_it_asks_for_the_username_and_shows_progress(known: list[str], tmp_path: Path) -> None:
     file = tmp_path / "a.xml"
-    question = "what is before its @ (localpart)? (address, localpart) [address]:"
+    question = "the part before the @ (localpart)? (address, localpart) [address]:"
     status, shown = on_a_terminal(["init", DOMAIN, *known, "--output", str(file)], {question: "localpart"})
     assert status == 0
     assert "%EMAILLOCALPART%" in file.read_text()

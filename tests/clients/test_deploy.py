@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from tests.clients.conftest import FRED, PASSWORD, web_names
-from tests.clients.deployment import DOMAIN, Deployment
+from tests.clients.deployment import DOMAIN, PAGES, Deployment
 from tests.clients.network import Network
 from tests.clients.test_thunderbird import bt_account
 from tests.clients.thunderbird import Thunderbird
@@ -51,6 +51,10 @@ def test_the_check_finds_nothing_wrong_behind_nginx(lab: Network, authority: Aut
     others = {f"server_name {SETUP_HOST};": f"server_name {DOMAIN} web.{DOMAIN};"}
     configuration = install_nginx(lab, {"bt-autoconfig": names, SETUP_HOST: names}, others)
     subprocess.run(["nginx", "-t", "-q", "-c", configuration], check=True)
+    chain, key = authority.issue(PAGES)
+    (lab.folder / "nginx" / "conf.d" / "pages.conf").write_text(
+        f"server {{ listen 443 ssl; server_name {PAGES}; ssl_certificate {chain}; ssl_certificate_key {key}; return 200; }}\n"
+    )
     deployment.front = ["nginx", "-g", "daemon off;", "-c", configuration]
     deployment.start()
     verdict = deployment.check()
