@@ -13,9 +13,11 @@ from tests.clients.tls import Front
 _HEAD = """# What real clients do
 
 Written by `make record-clients`: each row is a run of a real client against a real `bt-autoconfig serve`, with real DNS,
-TLS and mail servers, in an isolated network. Each client got only an address and a password.
+TLS and mail servers, in an isolated network. Each client got only an address and, if it asked, a name and a password.
 
 """
+_BY_HAND = "\n## Runs by hand\n"
+"""The heading of the part that people write."""
 
 
 class Recorder:
@@ -34,10 +36,11 @@ class Recorder:
         self._sections.setdefault(client, []).append(row)
 
     def write(self, file: Path) -> None:
-        """Write the page."""
+        """Write the page. Keeps the runs by hand at its end."""
+        _, heading, by_hand = file.read_text().partition(_BY_HAND) if file.exists() else ("", "", "")
         head = "| situation | requests to the server | result |\n|---|---|---|\n"
         sections = [f"## {client}\n\n{head}" + "\n".join(rows) + "\n" for client, rows in self._sections.items()]
-        file.write_text(_HEAD + "\n".join(sections))
+        file.write_text(_HEAD + "\n".join(sections) + heading + by_hand)
 
 
 def picture(lines: Sequence[dict[str, str]], file: Path) -> None:

@@ -1,0 +1,54 @@
+"""A desktop session in the lab: what mail programs need to start, with a D-Bus of its own."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.clients.network import Network
+from tests.clients.tls import Authority
+
+_TRUSTED = Path("/etc/ssl/certs")
+"""The authorities that GnuTLS (a file in there) and Qt (links, by hash) trust on Debian. No variable names another."""
+
+
+def version(program: str, package: str) -> str:
+    """Return a program's name with Debian's version: `Evolution 3.46.4-2+deb12u1`."""
+    command = ["dpkg-query", "--show", f"--showformat={program} ${{Version}}", package]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+class Desktop:
+    """The session of a user who has never started a program; `home` is that user's folder."""
+
+    def __init__(self, network: Network, authority: Authority) -> None:
+        self._network = network
+        self.home = network.folder / "home"
+        self._runtime = self.home / "run"
+        self._runtime.mkdir(parents=True, mode=0o700)
+        self._trusted = network.folder / "trusted"
+        shutil.copytree(_TRUSTED, self._trusted, symlinks=True)
+        root = authority.certificate.read_bytes()
+        (self._trusted / "lab.pem").write_bytes(root)
+        with (self._trusted / "ca-certificates.crt").open("ab") as bundle:
+            bundle.write(root)
+        subprocess.run(["openssl", "rehash", self._trusted], check=True, capture_output=True)
+
+    def run(self, *command: str, **environment: str) -> str:
+        """Run a program to its end and return what the session printed. Raises AssertionError if the program fails."""
+        log = self.home / "session.txt"
+        variables = {
+            "HOME": str(self.home),
+            "XDG_RUNTIME_DIR": str(self._runtime),
+            "PATH": "/usr/bin:/bin",
+            "LC_ALL": "C.UTF-8",
+            "GSETTINGS_BACKEND": "memory",
+        } | environment
+        # `ip netns exec` gives every command a mount namespace, so no other program sees these authorities.
+        # Services of the session may outlive it; they must not hold the pipe that `Network.run` reads.
+        script = 'mount --bind "$1" "$2"; log=$3; shift 3; "$@" >"$log" 2>&1 || { cat "$log"; exit 1; }'
+        self._network.run(
+            ["sh", "-euc", script, "sh", self._trusted, _TRUSTED, log,
+             "env", "-i", *(f"{name}={value}" for name, value in variables.items()),
+             "dbus-run-session", "--", *command]
+        )  # fmt: skip
+        return log.read_text(errors="replace")
