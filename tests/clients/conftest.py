@@ -21,13 +21,10 @@ from tests.clients.tls import Authority, Front
 from tests.support import COMMAND, LeftOut
 
 PROGRAMS = {
-    "/usr/libexec/at-spi-bus-launcher": "at-spi2-core",
-    "Xvfb": "xvfb",
     "caddy": "caddy",
     "certutil": "libnss3-tools",
     "dbus-run-session": "dbus-daemon",
     "dovecot": "dovecot-imapd dovecot-pop3d",
-    "evolution": "evolution",
     "ip": "iproute2",
     "ispdb": "accountwizard",
     "knotd": "knot",

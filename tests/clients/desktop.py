@@ -12,7 +12,7 @@ _TRUSTED = Path("/etc/ssl/certs")
 
 
 def version(program: str, package: str) -> str:
-    """Return a program's name with Debian's version: `Evolution 3.46.4-2+deb12u1`."""
+    """Return a program's name with Debian's version: `KMail 4:22.12.3-1+deb12u1`."""
     command = ["dpkg-query", "--show", f"--showformat={program} ${{Version}}", package]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
@@ -41,7 +41,6 @@ class Desktop:
             "XDG_RUNTIME_DIR": str(self._runtime),
             "PATH": "/usr/bin:/bin",
             "LC_ALL": "C.UTF-8",
-            "GSETTINGS_BACKEND": "memory",
         } | environment
         # `ip netns exec` gives every command a mount namespace, so no other program sees these authorities.
         # Services of the session may outlive it; they must not hold the pipe that `Network.run` reads.
