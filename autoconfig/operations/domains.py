@@ -1,6 +1,8 @@
 """The domains that a check is about, and what this program would publish and answer for them."""
 
+from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from urllib.parse import quote
 
 from autoconfig.address import MailAddress
@@ -62,11 +64,14 @@ class ServedDomain(Domain):
         self.kind = Kind.HOSTED if hosted else Kind.OWN
         self.definition, self.local = definition, local
 
-    async def judge(self, question: Question, reply: Reply) -> Finding:
-        """Compare a response with that of the definition. Raises Problem."""
+    async def judge(self, question: Question) -> Callable[[Reply], Finding]:
+        """Return a function that compares a response with the definition's, and raises Problem.
+
+        Call it before you send the request: responses must not wait in memory for the definition's.
+        """
         wanted = await self.local.ask(question)
         without_host = await self.local.ask(question, _NO_HOST)
-        return expect(reply, wanted, without_host, posted=question.body is not None)
+        return partial(expect, wanted=wanted, without_host=without_host, posted=question.body is not None)
 
     def questions(self) -> list[tuple[Probe, list[Question]]]:
         """Return what each host is asked."""

@@ -34,14 +34,20 @@ class Journeys:
         if client.srv and (account := read_srv(client.srv, await self.targets(client.srv, address.domain), address)):
             return Found(account, f"SRV records of {address.domain}")
         for look_up in client.look_ups:
-            try:
-                url, reply = await self.look_up(client, look_up, address)
-            except (Problem, NothingThereError):
-                continue
-            account = read(client, reply.body, address) if reply.status == 200 else None
-            if account:
-                return Found(account, url.partition("?")[0], client.asks_approval and reply.touched_http)
+            if found := await self._find_by(look_up, client, address):
+                return found
         return None
+
+    async def _find_by(self, look_up: LookUp, client: Client, address: MailAddress) -> Found | None:
+        """Return the account that a client finds by one lookup; keep no response while the next one is awaited."""
+        try:
+            url, reply = await self.look_up(client, look_up, address)
+        except (Problem, NothingThereError):
+            return None
+        account = read(client, reply.body, address) if reply.status == 200 else None
+        if account is None:
+            return None
+        return Found(account, url.partition("?")[0], client.asks_approval and reply.touched_http)
 
     async def targets(self, names: tuple[str, ...], domain: str) -> Targets:
         """Return where SRV records of a domain lead."""

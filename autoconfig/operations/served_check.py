@@ -176,8 +176,8 @@ class ServedCheck:
         findings = []
         for address in reachable or await self._run.web.addresses(host):
             for question in questions:
-                reply = await self._run.web.ask(question, address=address)
-                findings.append(await self._domain.judge(question, reply))
+                judge = await self._domain.judge(question)
+                findings.append(judge(await self._run.web.ask(question, address=address)))
         worst = next((one for one in findings if one.verdict is not Verdict.RIGHT), findings[-1])
         if reachable and worst.verdict is Verdict.RIGHT:
             raise FollowsError(certificate.subject, f"{worst.text} at {', '.join(reachable)}; not tried elsewhere")
@@ -191,20 +191,20 @@ class ServedCheck:
         """Some clients use http only: the document, or a redirect to it."""
         host = f"autoconfig.{self._domain.name}"
         await self._host_must_hold(host)
-        question = Question(f"http://{host}{autoconfig.PATH}")
-        reply = await self._run.web.ask(question)
+        judge = await self._domain.judge(Question(self._domain.url("autoconfig.", autoconfig.PATH)))
+        reply = await self._run.web.ask(Question(f"http://{host}{autoconfig.PATH}"))
         if not reply.urls[-1].startswith("http:"):
             await self._certificates[host].must_hold()
-        return await self._domain.judge(Question(self._domain.url("autoconfig.", autoconfig.PATH)), reply)
+        return judge(reply)
 
     async def _redirect(self) -> Finding:
         """Outlook sends a GET over http too, to be redirected to where it can post."""
         host = f"autodiscover.{self._domain.name}"
         await self._host_must_hold(host)
         question = Question(f"http://{host}{autodiscover.PATH}")
-        reply = await self._run.web.ask(question, follow=False)
         # Hosted domains may have no certificate: their customers are led to the provider's own host.
         wanted = (await self._domain.local.ask(question)).headers.get("location", "")
+        reply = await self._run.web.ask(question, follow=False)
         return expect_redirect(reply, {self._domain.url("autodiscover.", autodiscover.PATH), wanted})
 
     async def _by_srv(self) -> Finding:
@@ -225,7 +225,8 @@ class ServedCheck:
 
     async def _at_host(self, host: str, question: Question) -> Finding:
         certificate = await self._run.web.certificate(host)
-        found = await self._domain.judge(question, await self._run.web.ask(question))
+        judge = await self._domain.judge(question)
+        found = judge(await self._run.web.ask(question))
         return found if certificate.verdict is Verdict.RIGHT else certificate
 
     async def _web_site(self) -> Finding:

@@ -11,7 +11,7 @@ import trustme
 from tests.operations.hosts import Checked, Talk, listening, measured_check, resolver, web
 
 MOST_MEGABYTES = 150
-SECONDS = 60
+SECONDS = 120
 """Far more than these checks take, and far less than for ever."""
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n"
 
