@@ -4,37 +4,12 @@ import os
 import pickle
 import signal
 import socket
-import threading
-import time
-from typing import TYPE_CHECKING
 
-from autoconfig.handover import ALIVE, send
 from autoconfig.listening import Listener
-
-if TYPE_CHECKING:
-    import asyncio
+from autoconfig.pulse import Pulse
 
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 """Signals that the parent blocks while it starts a worker, until the worker has set their handlers."""
-_INTERVAL = 1.0
-"""Seconds between two heartbeats."""
-
-
-class Pulse:
-    """Sends the parent a heartbeat every second, from the event loop once it runs."""
-
-    def __init__(self, channel: socket.socket) -> None:
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self._channel = channel
-        threading.Thread(target=self._beat, name="pulse", daemon=True).start()
-
-    def _beat(self) -> None:
-        while True:
-            if self.loop is None:
-                send(self._channel, ALIVE)
-            elif not self.loop.is_closed():
-                self.loop.call_soon_threadsafe(send, self._channel, ALIVE)
-            time.sleep(_INTERVAL)
 
 
 def start(channel: socket.socket, listener: Listener, setup: bytes) -> None:

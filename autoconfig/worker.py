@@ -12,12 +12,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 
-from autoconfig.boot import Pulse
 from autoconfig.front import place_of
 from autoconfig.handover import APPLIED, DRAIN, END, READY, SETTINGS, receive, retrieve, send
 from autoconfig.listening import Listener
 from autoconfig.logs import configuration, descriptor_of, writer
 from autoconfig.metrics import count_dropped_lines
+from autoconfig.pulse import Pulse
 from autoconfig.running import Application
 from autoconfig.uvicorn_server import LimitedConfig, Server
 
