@@ -147,6 +147,7 @@ class ConnectionPool:
                 self.discard(member)
                 return False
         self._members[member] = None
+        self._most = max(self._most, len(self._members))
         return True
 
     def discard(self, member: Member) -> None:
@@ -197,7 +198,6 @@ class ConnectionPool:
             member.expire()
         while len(self._members) > self.limits.max_connections and self._evict_one(self._members, _FIRST_TURN):
             pass
-        self._most = max(self._most, len(self._members))
         if len(self._members) < self._most - _CROWD:
             self._most = len(self._members)
             return_memory()
