@@ -53,7 +53,7 @@ class Asked:
         body = f"emailaddress={encoded}".encode()
         posts = {
             "autodiscover": autodiscover.request_for(parsed),
-            "mobilesync": next(iter(next(iter(activesync.PROTOCOL.probes(parsed, parsed))).asks)).body,  # type: ignore[misc]
+            "mobilesync": next(iter(next(iter(activesync.PROTOCOL.probes(parsed, parsed))).requests)).body,  # type: ignore[misc]
         }
         found = {
             "autoconfig": self("GET", f"/mail/config-v1.1.xml?emailaddress={encoded}").status_code,

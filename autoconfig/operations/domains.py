@@ -76,7 +76,7 @@ class ServedDomain(Domain):
     def questions(self) -> list[tuple[Probe, list[Question]]]:
         """Return what each host is asked."""
         return [
-            (probe, [Question(self.url(probe.prefix, ask.path), ask.body) for ask in probe.asks])
+            (probe, [Question(self.url(probe.prefix, one.path), one.body) for one in probe.requests])
             for protocol in PROTOCOLS
             if protocol.probes
             for probe in protocol.probes(self.address, self.another)

@@ -3,7 +3,14 @@
 from autoconfig.address import MailAddress
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
-from autoconfig.protocols.description import AUTODISCOVER_PATH, Ask, Probe, Protocol, Schema, autodiscover_request
+from autoconfig.protocols.description import (
+    AUTODISCOVER_PATH,
+    Probe,
+    ProbeRequest,
+    Protocol,
+    Schema,
+    autodiscover_request,
+)
 from autoconfig.templates import ADDRESS_PLACEHOLDERS, Document, Template, placeholder_values
 
 _SCHEMAS = "http://schemas.microsoft.com/exchange/autodiscover/mobilesync/"
@@ -45,7 +52,7 @@ def _rendered(activesync: ActiveSync, address: MailAddress | None) -> bytes:
 
 def _probes(address: MailAddress, _another: MailAddress) -> list[Probe]:
     body = autodiscover_request(address, REQUEST_NAMESPACE, RESPONSE_SCHEMA)
-    return [Probe("autodiscover.", (Ask(AUTODISCOVER_PATH, body),), "POST, ActiveSync")]
+    return [Probe("autodiscover.", (ProbeRequest(AUTODISCOVER_PATH, body),), "POST, ActiveSync")]
 
 
 PROTOCOL = Protocol(

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from autoconfig.address import MailAddress, ascii_domain
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
-from autoconfig.protocols.description import Ask, Path, Probe, Protocol
+from autoconfig.protocols.description import Path, Probe, ProbeRequest, Protocol
 from autoconfig.requests import Fields, Request, plain_address
 from autoconfig.responses import Response, StaticResponse
 from autoconfig.templates import Template
@@ -88,7 +88,7 @@ class Autoconfig:
 
 
 def _probes(address: MailAddress, _another: MailAddress) -> list[Probe]:
-    return [Probe("autoconfig.", (Ask(PATH), Ask(f"{PATH}?emailaddress={quote(str(address))}")))]
+    return [Probe("autoconfig.", (ProbeRequest(PATH), ProbeRequest(f"{PATH}?emailaddress={quote(str(address))}")))]
 
 
 PROTOCOL = Protocol(

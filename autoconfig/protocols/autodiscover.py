@@ -12,7 +12,15 @@ from lxml import etree
 from autoconfig.address import PLAIN_DOMAIN, PLAIN_LOCAL, AddressError, MailAddress
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
-from autoconfig.protocols.description import AUTODISCOVER_PATH, Ask, Path, Probe, Protocol, Schema, autodiscover_request
+from autoconfig.protocols.description import (
+    AUTODISCOVER_PATH,
+    Path,
+    Probe,
+    ProbeRequest,
+    Protocol,
+    Schema,
+    autodiscover_request,
+)
 from autoconfig.requests import Request
 from autoconfig.responses import Response, ResponseKind
 from autoconfig.templates import ADDRESS_PLACEHOLDERS, DOMAIN_PLACEHOLDERS, Template, placeholder_values
@@ -220,5 +228,5 @@ PROTOCOL = Protocol(
     make=lambda parts: Autodiscover(parts.definitions, parts.schemas()),
     paths=(Path(PATH, Autodiscover.respond, ("GET", "HEAD", "POST"), any_case=True),),
     render=lambda autodiscover, wanted: autodiscover.render(wanted.address),
-    probes=lambda address, _another: [Probe("autodiscover.", (Ask(PATH, request_for(address)),), "POST")],
+    probes=lambda address, _another: [Probe("autodiscover.", (ProbeRequest(PATH, request_for(address)),), "POST")],
 )

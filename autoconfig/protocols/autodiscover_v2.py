@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from autoconfig.address import AddressError, MailAddress
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
-from autoconfig.protocols.description import AUTODISCOVER_PATH, Ask, Path, Probe, Protocol
+from autoconfig.protocols.description import AUTODISCOVER_PATH, Path, Probe, ProbeRequest, Protocol
 from autoconfig.requests import Fields, Request
 from autoconfig.responses import Response, ResponseKind
 
@@ -97,7 +97,7 @@ def _error(status: int, code: str, message: str) -> Response:
 
 def _probes(address: MailAddress, _another: MailAddress) -> list[Probe]:
     query = f"Email={quote(str(address))}&Protocol=Autodiscoverv1&RedirectCount=1"  # as Outlook 16 sends it
-    return [Probe("autodiscover.", (Ask(f"{PATH}?{query}"),), "with an address")]
+    return [Probe("autodiscover.", (ProbeRequest(f"{PATH}?{query}"),), "with an address")]
 
 
 PROTOCOL = Protocol(

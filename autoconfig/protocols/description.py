@@ -43,7 +43,7 @@ class Wanted(NamedTuple):
     """imap or pop3."""
 
 
-class Ask(NamedTuple):
+class ProbeRequest(NamedTuple):
     """A request that `check` sends: GET a path (and query), or POST an XML body to it."""
 
     path: str
@@ -54,7 +54,7 @@ class Probe(NamedTuple):
     """Requests that `check` sends to PREFIXDOMAIN and reports in one line."""
 
     prefix: str
-    asks: tuple[Ask, ...]
+    requests: tuple[ProbeRequest, ...]
     note: str = ""
     """Text next to the URL in the report."""
 

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from autoconfig.address import MailAddress
 from autoconfig.definition import INCOMING_TYPES, Definition
 from autoconfig.directory import Directory, NotServedError
-from autoconfig.protocols.description import Ask, Path, Probe, Protocol
+from autoconfig.protocols.description import Path, Probe, ProbeRequest, Protocol
 from autoconfig.requests import Fields, Request, plain_address
 from autoconfig.responses import Response, ResponseKind, StaticResponse
 from autoconfig.signing import BusyError, Signer
@@ -170,8 +170,8 @@ class Mobileconfig:
 
 def _probes(address: MailAddress, another: MailAddress) -> list[Probe]:
     # A profile contains an address: requesting two detects a cache that mixes them up.
-    personal = (Ask(f"{PATH}?emailaddress={quote(str(one))}") for one in (address, another))
-    return [Probe("autoconfig.", (Ask(PATH), *personal))]
+    personal = (ProbeRequest(f"{PATH}?emailaddress={quote(str(one))}") for one in (address, another))
+    return [Probe("autoconfig.", (ProbeRequest(PATH), *personal))]
 
 
 PROTOCOL = Protocol(

@@ -6,7 +6,7 @@ from typing import Any
 from autoconfig.authentication import PASSWORD_METHODS, WEB_PASSWORD_METHODS
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
-from autoconfig.protocols.description import Ask, Path, Probe, Protocol
+from autoconfig.protocols.description import Path, Probe, ProbeRequest, Protocol
 from autoconfig.requests import Request
 from autoconfig.responses import Response, StaticResponse
 
@@ -106,5 +106,5 @@ PROTOCOL = Protocol(
     make=lambda parts: Pacc(parts.definitions),
     paths=(Path(PATH, Pacc.respond, exported_at=("ua-auto-config.",)),),
     render=lambda pacc, wanted: pacc.render(wanted.address.domain if wanted.address else None),
-    probes=lambda _address, _another: [Probe("ua-auto-config.", (Ask(PATH),))],
+    probes=lambda _address, _another: [Probe("ua-auto-config.", (ProbeRequest(PATH),))],
 )
