@@ -1,4 +1,4 @@
-"""Attacks on HTTP connections, and clients that must not be affected."""
+"""Attacks on HTTP connections, and the clients that they must not affect."""
 
 import asyncio
 import itertools
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import httpx
 
-from tests.http1 import STRANGER, request
+from tests.http1 import UNTRUSTED, request
 
 FORM = "Content-Type: application/x-www-form-urlencoded"
 CHUNKED = request("/autodiscover/autodiscover.xml", "POST", ["Transfer-Encoding: chunked"])
@@ -21,12 +21,12 @@ _SMUGGLED = request("/email.mobileconfig?emailaddress=mallory@btinternet.com")
 
 
 class Target(NamedTuple):
-    """Where attackers connect: directly, or to a reverse proxy with TLS for a host name."""
+    """Where attackers connect: the server itself, or a reverse proxy with TLS for a hostname."""
 
     port: int
     host: str = "x"
     tls: ssl.SSLContext | None = None
-    source: str | None = STRANGER
+    source: str | None = UNTRUSTED
     address: str = "127.0.0.1"
 
 
@@ -66,7 +66,7 @@ async def pipeline(target: Target) -> None:
     await _send(target, [request("/", host=target.host) * 1000] * 100, read=False)
 
 
-async def trail(target: Target) -> None:
+async def send_trailers(target: Target) -> None:
     """Send endless trailers."""
     await _send(target, [CHUNKED, b"0\r\n", *[b"X: " + b"a" * 1000 + b"\r\n"] * 5000])
 
@@ -76,7 +76,7 @@ async def trickle(target: Target) -> None:
     await _send(target, [bytes([byte]) for byte in request(host=target.host)], pause=0.2)
 
 
-async def pour(target: Target) -> None:
+async def send_malformed(target: Target) -> None:
     """Send oversized and malformed requests."""
     head = request("/autodiscover/autodiscover.xml", "POST", host=target.host)[:-2]
     for parts in (
@@ -95,7 +95,9 @@ async def idle(target: Target) -> None:
     await asyncio.gather(*(_send(target, [], read=True) for _ in range(100)))
 
 
-ATTACKS: tuple[Callable[[Target], Awaitable[None]], ...] = (smuggle, pipeline, trail, trickle, pour, idle)
+ATTACKS: tuple[Callable[[Target], Awaitable[None]], ...] = (
+    smuggle, pipeline, send_trailers, trickle, send_malformed, idle
+)  # fmt: skip
 
 
 class Results:
@@ -106,7 +108,7 @@ class Results:
         self.failures: list[str] = []
         self.foreign: list[str] = []
 
-    def take(self, path: str, address: str, response: httpx.Response, wanted: bytes) -> None:
+    def record(self, path: str, address: str, response: httpx.Response, wanted: bytes) -> None:
         """Record a response to a request with an address."""
         body = response.content
         if response.status_code != 200 or wanted not in body:
@@ -124,8 +126,10 @@ def _outlook(address: str) -> bytes:
     ).encode()
 
 
-async def ask(client: httpx.AsyncClient, host: str, address: str, results: Results, *, personal: bool = False) -> None:
-    """Send each kind of request once; if `personal`, only those whose responses contain the address."""
+async def send_requests(
+    client: httpx.AsyncClient, host: str, address: str, results: Results, *, personal: bool = False
+) -> None:
+    """Send one request of each kind; if `personal`, only those whose responses contain the address."""
     headers = {"Host": host}
     extensions = {"sni_hostname": host}
     login = f"<LoginName>{address}</LoginName>".encode()
@@ -144,11 +148,11 @@ async def ask(client: httpx.AsyncClient, host: str, address: str, results: Resul
         except httpx.HTTPError as error:
             results.failures.append(f"{plain}: {type(error).__name__}")
             continue
-        results.take(plain, address, response, wanted)
+        results.record(plain, address, response, wanted)
 
 
 async def attack_until(over: asyncio.Event, target: Target, attack: Callable[[Target], Awaitable[None]]) -> int:
-    """Repeat an attack; return how many times."""
+    """Repeat an attack; return the number of attacks."""
     for number in itertools.count():
         if over.is_set():
             return number
@@ -158,12 +162,12 @@ async def attack_until(over: asyncio.Event, target: Target, attack: Callable[[Ta
     raise AssertionError
 
 
-async def besiege(
+async def run_attacks(
     url: str, host: str, clients: int, targets: list[Target], tls: ssl.SSLContext | bool = True
 ) -> tuple[Results, int]:
-    """Attack while clients, twenty at a time, send requests about an address of their own; return how often, too.
+    """Attack while clients, twenty at a time, request settings for their addresses from `url` with the Host `host`.
 
-    The clients send their requests to `url`, as for `host`.
+    Return the clients' results and the number of attacks.
     """
     results, over, gate = Results(), asyncio.Event(), asyncio.Semaphore(20)
     attackers = [asyncio.create_task(attack_until(over, one, attack)) for one in targets for attack in ATTACKS]
@@ -172,7 +176,7 @@ async def besiege(
 
         async def one(number: int) -> None:
             async with gate:
-                await ask(client, host, f"user{number}@btinternet.com", results, personal=True)
+                await send_requests(client, host, f"user{number}@btinternet.com", results, personal=True)
 
         await asyncio.gather(*(one(number) for number in range(clients)))
     over.set()

@@ -1,4 +1,4 @@
-"""What every test may use."""
+"""Fixtures for all tests."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from hypothesis import settings
 from tests.signatories import SigningAuthority
 from tests.support import Served, Write, serving
 
-# How long an example takes says more of the machine, which may be busy, than of the code.
+# No deadline: how long an example takes depends on the machine more than on the code.
 settings.register_profile("default", deadline=None, max_examples=100)
 settings.register_profile("thorough", deadline=None, max_examples=2000)
 settings.load_profile("default")
@@ -18,10 +18,10 @@ settings.load_profile("default")
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Served]:
-    """The server as it comes, with the BT settings."""
+    """The server with default options and the BT settings."""
     with serving() as served:
         yield served
-        assert "Error" not in served.printed()  # no test makes it fail
+        assert "Error" not in served.printed()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""HTTP/1.1 by hand: raw connections, and a reader of responses that shares nothing with the server's framing."""
+"""HTTP/1.1 by hand: raw connections, and a parser of responses that shares no code with the server."""
 
 import select
 import socket
@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
-STRANGER = "127.0.0.2"
-"""A client's address that is not the default trusted proxy's."""
+UNTRUSTED = "127.0.0.2"
+"""The address of a client that is not a trusted proxy by default."""
 
 
-class Reply(NamedTuple):
+class Response(NamedTuple):
     status: int
     headers: dict[str, str]
     body: bytes
@@ -31,10 +31,10 @@ def request(
 
 def exchange(
     port: int, *parts: bytes, pause: float = 0, source: str = "", methods: Iterable[str] = ()
-) -> tuple[list[Reply], float]:
-    """Send parts with pauses between them; return all replies, and the seconds until the server closes the connection.
+) -> tuple[list[Response], float]:
+    """Send parts, with pauses between them. Return the responses, and the seconds until the server disconnects.
 
-    `methods` are those of the requests, where some are HEAD: their replies have no body.
+    `methods` are the requests' methods, if some are HEAD: responses to HEAD have no body.
     """
     with connect(port, source) as connection:
         began = time.monotonic()
@@ -43,35 +43,35 @@ def exchange(
                 connection.sendall(part)
             except OSError:
                 break
-            select.select([connection], [], [], pause)  # the server may have something to say already
-        return replies(everything(connection), methods), time.monotonic() - began
+            select.select([connection], [], [], pause)  # the server may respond before the last part
+        return split_responses(read_to_end(connection), methods), time.monotonic() - began
 
 
-def everything(connection: socket.socket) -> bytes:
-    """Return all that comes before the server closes the connection."""
+def read_to_end(connection: socket.socket) -> bytes:
+    """Return everything that arrives before the server closes the connection."""
     received = b""
     while more := connection.recv(65536):
         received += more
     return received
 
 
-def replies(received: bytes, methods: Iterable[str] = ()) -> list[Reply]:
-    """Split what a server has sent into replies. Raises AssertionError unless it is replies and nothing else."""
+def split_responses(received: bytes, methods: Iterable[str] = ()) -> list[Response]:
+    """Split received bytes into responses. Raises AssertionError if they are anything else."""
     found = []
-    asked = iter(methods)
+    method = iter(methods)
     while received:
         head, end, received = received.partition(b"\r\n\r\n")
-        assert end, f"half a head: {head[:200]!r}"
+        assert end, f"incomplete headers: {head[:200]!r}"
         line, *rest = head.decode("latin-1").split("\r\n")
         version, status, _ = line.split(" ", 2)
         assert version == "HTTP/1.1", line
         pairs = [one.split(": ", 1) for one in rest]
         headers = {name.lower(): value for name, value in pairs}
-        assert len(headers) == len(pairs), f"a header twice: {rest}"
+        assert len(headers) == len(pairs), f"duplicate header: {rest}"
         length = int(headers.get("content-length", "0"))
-        if int(status) in (100, 204, 304) or (int(status) != 100 and next(asked, "GET") == "HEAD"):
+        if int(status) in (100, 204, 304) or (int(status) != 100 and next(method, "GET") == "HEAD"):
             length = 0
-        assert len(received) >= length, "half a body"
-        found.append(Reply(int(status), headers, received[:length]))
+        assert len(received) >= length, "incomplete body"
+        found.append(Response(int(status), headers, received[:length]))
         received = received[length:]
     return found

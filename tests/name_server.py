@@ -1,4 +1,4 @@
-"""A name server on loopback that answers questions for MX records, honestly or not."""
+"""A name server on loopback that answers MX queries, honestly or not."""
 
 import socket
 import threading
@@ -11,30 +11,30 @@ import dns.message
 import dns.rcode
 import dns.rrset
 
-Reply = Callable[[dns.message.Message], bytes]
-"""Makes the answer to a question, empty for none at all."""
+Responder = Callable[[dns.message.Message], bytes]
+"""Returns the response to a query; empty for no response."""
 
 
-def mx(*records: str, ttl: int = 600) -> Reply:
-    """Answer with MX records, such as `10 mx1.example.com.`."""
+def mx(*records: str, ttl: int = 600) -> Responder:
+    """Respond with MX records, such as `10 mx1.example.com.`."""
     return lambda query: _with(query, "MX", *records, ttl=ttl).to_wire()
 
 
-def alias(target: str, *records: str) -> Reply:
-    """Answer that the name is an alias for another, which has MX records."""
+def alias(target: str, *records: str) -> Responder:
+    """Respond that the name is an alias of another, which has MX records."""
 
-    def reply(query: dns.message.Message) -> bytes:
-        answer = _with(query, "CNAME", target)
-        answer.answer.append(dns.rrset.from_text(target, 600, "IN", "MX", *records))
-        return answer.to_wire()
+    def respond(query: dns.message.Message) -> bytes:
+        response = _with(query, "CNAME", target)
+        response.answer.append(dns.rrset.from_text(target, 600, "IN", "MX", *records))
+        return response.to_wire()
 
-    return reply
+    return respond
 
 
 def failure(query: dns.message.Message) -> bytes:
-    answer = dns.message.make_response(query)
-    answer.set_rcode(dns.rcode.SERVFAIL)
-    return answer.to_wire()
+    response = dns.message.make_response(query)
+    response.set_rcode(dns.rcode.SERVFAIL)
+    return response.to_wire()
 
 
 def silence(_query: dns.message.Message) -> bytes:
@@ -46,22 +46,22 @@ def garbage(query: dns.message.Message) -> bytes:
 
 
 def forged(query: dns.message.Message) -> bytes:
-    """Answer as someone who has not seen the question: with another number."""
-    answer = _with(query, "MX", "10 mx.example.net.")
-    answer.id ^= 1
-    return answer.to_wire()
+    """Respond with another ID, as an attacker who has not seen the query."""
+    response = _with(query, "MX", "10 mx.example.net.")
+    response.id ^= 1
+    return response.to_wire()
 
 
-def of_another_question(query: dns.message.Message) -> bytes:
+def to_another_query(query: dns.message.Message) -> bytes:
     other = dns.message.make_query("another.example.", "MX")
     other.id = query.id
     return _with(other, "MX", "10 mx.example.net.").to_wire()
 
 
 def truncated(query: dns.message.Message) -> bytes:
-    answer = dns.message.make_response(query)
-    answer.flags |= dns.flags.TC
-    return answer.to_wire()
+    response = dns.message.make_response(query)
+    response.flags |= dns.flags.TC
+    return response.to_wire()
 
 
 def enormous(query: dns.message.Message) -> bytes:
@@ -70,25 +70,28 @@ def enormous(query: dns.message.Message) -> bytes:
 
 
 def missing(query: dns.message.Message) -> bytes:
-    answer = dns.message.make_response(query)
-    answer.set_rcode(dns.rcode.NXDOMAIN)
-    return answer.to_wire()
+    response = dns.message.make_response(query)
+    response.set_rcode(dns.rcode.NXDOMAIN)
+    return response.to_wire()
 
 
 def _with(query: dns.message.Message, type_: str, *records: str, ttl: int = 600) -> dns.message.Message:
-    answer = dns.message.make_response(query)
+    response = dns.message.make_response(query)
     if records:
-        answer.answer.append(dns.rrset.from_text(query.question[0].name, ttl, "IN", type_, *records))
-    return answer
+        response.answer.append(dns.rrset.from_text(query.question[0].name, ttl, "IN", type_, *records))
+    return response
 
 
 class NameServer:
-    """Answers by name, or by `*.` and what follows its first label; other names do not exist. `tcp` is for questions that come by TCP."""
+    """A name server with responders by name, or by `*.` and the name's parent; other names do not exist.
 
-    def __init__(self, replies: dict[str, Reply], tcp: dict[str, Reply]) -> None:
-        self.replies, self.tcp = replies, tcp
-        self._ended = False
-        self.asked: Counter[str] = Counter()
+    `tcp` has the responders for queries over TCP. `queries` counts queries by name.
+    """
+
+    def __init__(self, udp: dict[str, Responder], tcp: dict[str, Responder]) -> None:
+        self.udp, self.tcp = udp, tcp
+        self._closed = False
+        self.queries: Counter[str] = Counter()
         self._udp, self._tcp = _sockets()
         self.port: int = self._udp.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
@@ -97,7 +100,7 @@ class NameServer:
             thread.start()
 
     def close(self) -> None:
-        self._ended = True
+        self._closed = True
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as waker:
             waker.sendto(b"", ("127.0.0.1", self.port))
         self._tcp.shutdown(socket.SHUT_RDWR)
@@ -106,18 +109,18 @@ class NameServer:
         self._tcp.close()
         self._udp.close()
 
-    def _reply(self, wire: bytes, replies: dict[str, Reply]) -> bytes:
+    def _respond(self, wire: bytes, responders: dict[str, Responder]) -> bytes:
         query = dns.message.from_wire(wire)
         name = query.question[0].name.to_text(omit_final_dot=True)
-        self.asked[name] += 1
-        found = replies.get(name) or replies.get(f"*.{name.partition('.')[2]}", missing)
-        return found(query)
+        self.queries[name] += 1
+        respond = responders.get(name) or responders.get(f"*.{name.partition('.')[2]}", missing)
+        return respond(query)
 
     def _over_udp(self) -> None:
-        while not self._ended:
+        while not self._closed:
             wire, sender = self._udp.recvfrom(65535)
-            if wire and (answer := self._reply(wire, self.replies)):
-                self._udp.sendto(answer, sender)
+            if wire and (response := self._respond(wire, self.udp)):
+                self._udp.sendto(response, sender)
 
     def _over_tcp(self) -> None:
         while True:
@@ -127,8 +130,8 @@ class NameServer:
                 return
             with connection, connection.makefile("rb") as incoming:
                 wire = incoming.read(int.from_bytes(incoming.read(2)))
-                answer = self._reply(wire, self.tcp)
-                connection.sendall(len(answer).to_bytes(2) + answer)
+                response = self._respond(wire, self.tcp)
+                connection.sendall(len(response).to_bytes(2) + response)
 
 
 def _sockets() -> tuple[socket.socket, socket.socket]:
@@ -139,13 +142,13 @@ def _sockets() -> tuple[socket.socket, socket.socket]:
         udp.bind(("127.0.0.1", 0))
         try:
             return udp, socket.create_server(udp.getsockname())
-        except OSError:  # another program has the port for TCP
+        except OSError:  # another program uses the TCP port
             udp.close()
 
 
 @contextmanager
-def name_server(replies: dict[str, Reply], tcp: dict[str, Reply] | None = None) -> Iterator[NameServer]:
-    server = NameServer(replies, tcp or {})
+def name_server(udp: dict[str, Responder], tcp: dict[str, Responder] | None = None) -> Iterator[NameServer]:
+    server = NameServer(udp, tcp or {})
     try:
         yield server
     finally:
@@ -153,8 +156,8 @@ def name_server(replies: dict[str, Reply], tcp: dict[str, Reply] | None = None) 
 
 
 @contextmanager
-def nothing_there() -> Iterator[str]:
-    """Yield IP:PORT where no resolver answers."""
+def silent_address() -> Iterator[str]:
+    """Yield the IP:PORT of a resolver that never responds."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
         bound.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{bound.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""The application without its connections, for another server: `uvicorn tests.plain_asgi:application`."""
+"""The application for another ASGI server: `uvicorn tests.plain_asgi:application`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Writes docs/reference.md, every command and option, from the code: `python -m tests.reference docs/reference.md`."""
+"""Writes docs/reference.md, with every command and option, from the code (`make reference`)."""
 
 import inspect
 import sys

@@ -1,4 +1,4 @@
-"""Who signs profiles in tests: an authority, the intermediate below it, and certificates that it issues."""
+"""Signing certificates for tests, with the authority and the intermediate that issue them."""
 
 import datetime
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from autoconfig.signing import Signer, SigningFiles
 
 @dataclass(frozen=True)
 class Signatory:
-    """The PEM files of one who signs."""
+    """The PEM files of a signing certificate."""
 
     certificate: Path
     key: Path
@@ -26,7 +26,7 @@ class Signatory:
 
 
 class SigningAuthority:
-    """An authority whose `root` is a PEM file; signatories are certified by an intermediate of it."""
+    """An authority whose `root` is a PEM file. Its intermediate issues the signing certificates."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -37,7 +37,7 @@ class SigningAuthority:
         self._issued = 0
 
     def signatory(self, *, name: str = "BT Mail", kind: str = "rsa", begins: int = -5, days: int = 365) -> Signatory:
-        """Certify somebody from `begins` days to `days` days after today."""
+        """Issue a signing certificate, valid from `begins` to `days` days after today."""
         self._issued += 1
         now = datetime.datetime.now()
         issued = self._intermediate.issue_cert(
@@ -46,9 +46,9 @@ class SigningAuthority:
             not_before=now + datetime.timedelta(days=begins),
             not_after=now + datetime.timedelta(days=days, hours=1),
         )
-        place = self._folder / str(self._issued)
-        one = Signatory(place.with_suffix(".pem"), place.with_suffix(".key"), place.with_suffix(".chain"))
-        issued.cert_chain_pems[0].write_to_path(one.certificate)
-        issued.private_key_pem.write_to_path(one.key)
-        self._intermediate.cert_pem.write_to_path(one.chain)
-        return one
+        path = self._folder / str(self._issued)
+        signatory = Signatory(path.with_suffix(".pem"), path.with_suffix(".key"), path.with_suffix(".chain"))
+        issued.cert_chain_pems[0].write_to_path(signatory.certificate)
+        issued.private_key_pem.write_to_path(signatory.key)
+        self._intermediate.cert_pem.write_to_path(signatory.chain)
+        return signatory

@@ -1,4 +1,4 @@
-"""What tests are made with: the server as its users start it, commands, and definition files."""
+"""What most tests need: the server as its users start it, commands, and definition files."""
 
 import asyncio
 import logging
@@ -27,34 +27,34 @@ from autoconfig.server import application
 from autoconfig.sources import Sources
 
 COMMAND = Path(sys.executable).with_name("bt-autoconfig")
-PATIENCE = 60.0
-"""Seconds that a busy machine may take for what takes no time on an idle one."""
+TIMEOUT = 60.0
+"""Seconds: generous, because the machine may be busy."""
 
 
 WITHOUT_OVERRIDE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--") if os.geteuid() == 0 else ()
-"""Runs a command so that permissions of files hold for it, even for root."""
+"""A prefix that makes a command obey file permissions, even as root."""
 
 
 class Served:
-    """A running `bt-autoconfig serve`: its address, and all that it has printed so far."""
+    """A running `bt-autoconfig serve`: its address, and its output so far."""
 
-    def __init__(self, process: subprocess.Popen[bytes], output: Path, seconds: float = PATIENCE) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], output: Path, seconds: float = TIMEOUT) -> None:
         self.process = process
         self._output = output
         self.port = self._port(seconds)
         self.url = f"http://127.0.0.1:{self.port}"
-        self.http = httpx.Client(base_url=self.url, timeout=PATIENCE)
+        self.http = httpx.Client(base_url=self.url, timeout=TIMEOUT)
 
     def printed(self) -> str:
         return self._output.read_text()
 
     def workers(self) -> list[int]:
-        """Return the process numbers of its workers."""
+        """Return the process IDs of its workers."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [int(pid) for pid in children if b"spawn_main" in _command_line(pid)]
 
-    def seconds_of_work(self) -> float:
-        """Return how long its main thread has run: unlike a clock's, the time does not depend on what else runs."""
+    def cpu_seconds(self) -> float:
+        """Return the CPU time of its main thread, which other programs do not change."""
         return int(Path(f"/proc/{self.process.pid}/schedstat").read_text().split()[0]) / 1e9
 
     def _port(self, seconds: float) -> int:
@@ -68,7 +68,7 @@ class Served:
 def _command_line(pid: str) -> bytes:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:  # it has ended
+    except OSError:  # the process has exited
         return b""
 
 
@@ -82,16 +82,16 @@ def _poll(look: Callable[[], T], seconds: float) -> T:
     return found
 
 
-def wait_until(condition: Callable[[], object], seconds: float = PATIENCE) -> bool:
+def wait_until(condition: Callable[[], object], seconds: float = TIMEOUT) -> bool:
     """Tell whether a condition is soon true."""
     return bool(_poll(condition, seconds))
 
 
-def wait_for(look: Callable[[], T | None], seconds: float = PATIENCE) -> T:
-    """Look until there is something to see, and return it. Raises AssertionError when that takes too long."""
+def wait_for(look: Callable[[], T | None], seconds: float = TIMEOUT) -> T:
+    """Call `look` until it returns something, and return that. Raises AssertionError if that takes too long."""
     if found := _poll(look, seconds):
         return found
-    raise AssertionError("it did not come in time")
+    raise AssertionError(f"nothing found within {seconds:g} seconds")
 
 
 @contextmanager
@@ -99,11 +99,11 @@ def serving(
     *arguments: str | Path,
     prefix: Sequence[str] = (),
     program: Sequence[str | Path] = (COMMAND,),
-    seconds: float = PATIENCE,
+    seconds: float = TIMEOUT,
 ) -> Iterator[Served]:
-    """Run the installed command on a free port, from a folder that has nothing to do with it.
+    """Run the installed command on a free port, in an unrelated folder.
 
-    `prefix` is a command that runs it, `program` one that takes its place; `seconds` is how long it may take to start.
+    `prefix` is a command that runs it, `program` replaces it, and `seconds` is the time that it may take to start.
     """
     with tempfile.TemporaryDirectory() as folder, Path(folder, "output").open("wb") as output:
         command = [*prefix, *program, "serve", "--port", "0", *arguments]
@@ -115,20 +115,20 @@ def serving(
         finally:
             process.terminate()
             try:
-                process.wait(timeout=PATIENCE)
+                process.wait(timeout=TIMEOUT)
             finally:
                 process.kill()
 
 
-def becomes(served: Served, wanted: str, ask: Callable[[Served], str], seconds: float = PATIENCE) -> bool:
-    """Tell whether a text is soon in what is asked of a server."""
-    return wait_until(lambda: wanted in ask(served), seconds)
+def eventually(served: Served, wanted: str, read: Callable[[Served], str], seconds: float = TIMEOUT) -> bool:
+    """Tell whether what `read` returns about a server soon contains a text."""
+    return wait_until(lambda: wanted in read(served), seconds)
 
 
 def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in this process, and return what it printed. `serve` only where it refuses to start.
+    """Run a command in this process, and return its output. Run `serve` only if it will refuse to start.
 
-    Arguments are passed as text, and those that are bytes as a shell would pass them.
+    Arguments are converted to text; bytes are passed as a shell would pass them.
     """
     done = run_for_bytes(*arguments, **environment)
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
@@ -137,15 +137,15 @@ def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[s
 def run_for_bytes(*arguments: object, **environment: str) -> subprocess.CompletedProcess[bytes]:
     """Run a command in this process, as `run` does, and return its output as bytes."""
     texts = [os.fsdecode(one) if isinstance(one, bytes) else str(one) for one in arguments]
-    with _unchanged():
+    with _restored():
         runner = CliRunner()
         result = runner.invoke(main, texts, env=environment, catch_exceptions=False, prog_name="bt-autoconfig")
     return subprocess.CompletedProcess(texts, result.exit_code, result.stdout_bytes, result.stderr_bytes)
 
 
 @contextmanager
-def _unchanged() -> Iterator[None]:
-    """Restore what `serve` changes in its process: how it handles signals and logs."""
+def _restored() -> Iterator[None]:
+    """Restore what `serve` changes in its process: signal handlers and logging."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM)}
     loggers = [logging.getLogger(name) for name in (None, "autoconfig", "uvicorn")]
     before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
@@ -160,8 +160,8 @@ def _unchanged() -> Iterator[None]:
 
 
 @contextmanager
-def answering(definition: Path, *signing: str | Path) -> Iterator[httpx.Client]:
-    """Yield a client of the application in this process, without connections, for a definition."""
+def client_for(definition: Path, *signing: str | Path) -> Iterator[httpx.Client]:
+    """Yield a client of an application in this process that serves a definition; it makes no connections."""
     options = dict(zip(signing[::2], map(Path, signing[1::2]), strict=True))
     cert, key, chain = (options.get(f"--sign-{name}") for name in ("cert", "key", "chain"))
     app = application(Sources((definition,), cert, key, chain).read().load())
@@ -201,11 +201,11 @@ SERVICES = """
     <username>%EMAILLOCALPART%</username>
   </addressbook>
 </clientConfig>"""
-"""A calendar and an address book, to end the example with."""
+"""A calendar and an address book; replaces the end tag of the example."""
 
 
 class Write:
-    """Writes definition files: a small provider's, with some of its text replaced."""
+    """Writes definition files: the example, with some of its text replaced."""
 
     TEXT = (Path(__file__).parent / "example.xml").read_text()
 
@@ -222,24 +222,24 @@ class Write:
         return file
 
 
-class LeftOut:
-    """Tests that need more than this machine has: left out with one line that says how to have them.
+class Unavailable:
+    """Tests that need more than this machine has. They are ignored, and one line of the report gives the reason.
 
-    `variable` is that of the environment that says that they must not be left out: they fail then. Runs in several
-    processes leave them out too: they take minutes, and share network namespaces.
+    If the environment variable `variable` is set, they fail instead. Parallel runs ignore them too: they take minutes,
+    and share network namespaces.
     """
 
-    def __init__(self, what: str, reason: str, variable: str, files: str = "test_*.py") -> None:
+    def __init__(self, name: str, reason: str, variable: str, files: str = "test_*.py") -> None:
         if "PYTEST_XDIST_WORKER" in os.environ:
             reason = "not in parallel"
-        self._what, self._reason = what, reason
+        self._name, self._reason = name, reason
         self._required = bool(os.environ.get(variable))
         self.files = [files] if reason and not self._required else []
 
-    def tell(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Tell what is left out, at the end of a run."""
+    def report(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Report at the end of a run that these tests did not run."""
         if self.files:
-            terminalreporter.write_line(f"left out: {self._what} ({self._reason})", yellow=True)
+            terminalreporter.write_line(f"not run: {self._name} ({self._reason})", yellow=True)
 
     def fail_if_required(self) -> None:
         if self._reason:

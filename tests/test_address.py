@@ -26,7 +26,7 @@ from autoconfig.address import MAX_LENGTH, AddressError, MailAddress
         ("EVOLUTIONUSER@btinternet.com", "EVOLUTIONUSER", "btinternet.com"),
     ],
 )
-def test_an_address_keeps_its_local_part_and_has_its_domain_in_a_labels(text: str, local: str, domain: str) -> None:
+def test_the_local_part_is_kept_and_the_domain_converted_to_a_labels(text: str, local: str, domain: str) -> None:
     assert MailAddress.parse(text) == MailAddress(local, domain)
 
 
@@ -73,13 +73,13 @@ def test_an_address_of_320_characters_is_valid() -> None:
 
 
 @given(st.text())
-def test_any_text_is_invalid_or_an_address_that_parses_back_to_itself(text: str) -> None:
+def test_any_text_is_invalid_or_parses_to_an_address_that_parses_to_itself(text: str) -> None:
     with contextlib.suppress(AddressError):
         address = MailAddress.parse(text)
         assert MailAddress.parse(str(address)) == address
 
 
 @given(st.from_regex(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,40}", fullmatch=True), st.booleans())
-def test_letter_case_is_ignored_in_a_domain_and_kept_in_a_local_part(local: str, upper: bool) -> None:
+def test_case_is_ignored_in_a_domain_and_kept_in_a_local_part(local: str, upper: bool) -> None:
     domain = "BTINTERNET.COM" if upper else "btinternet.com"
     assert MailAddress.parse(f"{local}@{domain}") == MailAddress(local, "btinternet.com")

@@ -11,7 +11,7 @@ CALENDAR = "<calendar type='caldav'><url>{}</url><authentication>{}</authenticat
 ONLY_OAUTH2 = {">password-cleartext<": ">OAuth2<", ">password-encrypted<": ">OAuth2<"}
 OAUTH2 = "<oAuth2><issuer>login.example.com</issuer></oAuth2></clientConfig>"
 IMPLICIT = {">143<": ">993<", ">110<": ">995<", ">587<": ">465<", ">STARTTLS<": ">SSL<", ">plain<": ">SSL<"}
-"""What makes the example one that every client can use."""
+"""Changes that make the example usable by every client."""
 
 
 def with_domains(write: Write, number: int) -> Path:

@@ -1,4 +1,4 @@
-"""The Python API, as another application uses it."""
+"""The Python API, used by another application."""
 
 import re
 import subprocess
@@ -30,7 +30,7 @@ PROJECT = Path(__file__).parent.parent
 
 @contextmanager
 def running(app: Starlette, host: str) -> Iterator[httpx.Client]:
-    """Serve an application by uvicorn, and give a client that requests a host of it."""
+    """Serve an application with uvicorn; yield a client that requests a host."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -63,7 +63,7 @@ def test_it_serves_a_definition_from_a_file(client_of: ClientOf, write: Write) -
     assert "<hostname>imap.example.com</hostname>" in response.text
 
 
-def test_below_a_path_of_another_application_it_serves_every_protocol(client_of: ClientOf, write: Write) -> None:
+def test_every_protocol_works_below_a_path_of_another_application(client_of: ClientOf, write: Write) -> None:
     mounted = application(Definition.from_file(write()), root_path="/setup")
     client = client_of(Route("/", lambda _: PlainTextResponse("the other application")), Mount("/setup", mounted))
     assert client.get("/").text == "the other application"
@@ -72,7 +72,7 @@ def test_below_a_path_of_another_application_it_serves_every_protocol(client_of:
     assert "imap.example.com" in client.get("/setup/email.mobileconfig").text
 
 
-def test_below_a_path_every_link_of_the_setup_page_leads_to_something(client_of: ClientOf, write: Write) -> None:
+def test_every_link_of_the_setup_page_works_below_a_path(client_of: ClientOf, write: Write) -> None:
     client = client_of(Mount("/a/b", application(Definition.from_file(write()), root_path="/a/b")))
     pages, seen = ["/a/b/"], set[str]()
     while pages:
@@ -86,7 +86,7 @@ def test_below_a_path_every_link_of_the_setup_page_leads_to_something(client_of:
     assert {"/a/b/en/", "/a/b/cy/setup/iphone/", "/a/b/de/settings/"} <= seen
 
 
-def test_below_a_path_the_address_is_sent_on_and_the_profile_is_there(client_of: ClientOf, write: Write) -> None:
+def test_the_setup_page_passes_the_address_to_the_profile_below_a_path(client_of: ClientOf, write: Write) -> None:
     client = client_of(Mount("/a/b", application(Definition.from_file(write()), root_path="/a/b")))
     choice = client.post("/a/b/en/", data={"emailaddress": "fred@example.com"})
     assert 'formaction="/a/b/en/setup/iphone/"' in choice.text
@@ -95,13 +95,13 @@ def test_below_a_path_the_address_is_sent_on_and_the_profile_is_there(client_of:
     assert client.post("/a/b/email.mobileconfig", data={"emailaddress": "fred@example.com"}).status_code == 200
 
 
-def test_a_host_of_another_application_can_be_its_own(client_of: ClientOf, write: Write) -> None:
+def test_an_application_can_have_a_host_of_another_application(client_of: ClientOf, write: Write) -> None:
     ours = application(Definition.from_file(write()))
     client = client_of(Host("autoconfig.example.com", ours), host="autoconfig.example.com")
     assert "imap.example.com" in client.get(CONFIG).text
 
 
-def test_the_example_of_the_documentation_works(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_in_the_documentation_works(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(write().parent)
     (example,) = re.findall(r"```python\n(.*?)```", (PROJECT / "docs" / "api.md").read_text(), re.DOTALL)
     found: dict[str, Any] = {}
@@ -112,12 +112,12 @@ def test_the_example_of_the_documentation_works(write: Write, monkeypatch: pytes
         assert 'href="/mail-setup/cy/"' in page.text
 
 
-def test_a_file_that_is_no_definition_is_explained(write: Write) -> None:
+def test_an_invalid_definition_is_reported_with_its_line(write: Write) -> None:
     with pytest.raises(DefinitionError, match=r"provider\.xml:\d+: port 99999 is out of range"):
         Definition.from_file(write({"<port>143</port>": "<port>99999</port>"}))
 
 
-def test_a_file_that_is_not_there_is_explained() -> None:
+def test_a_missing_file_is_reported() -> None:
     with pytest.raises(DefinitionError, match="no-such-file"):
         Definition.from_file("no-such-file.xml")
 
@@ -129,12 +129,12 @@ def test_two_definitions_of_one_domain_are_an_error(write: Write) -> None:
 
 
 @pytest.mark.parametrize("path", ["mail", "/mail/", "/", "/a b", '/"><script>', "//evil.example"])
-def test_a_root_path_that_is_no_path_is_refused(path: str) -> None:
+def test_an_invalid_root_path_is_rejected(path: str) -> None:
     with pytest.raises(ValueError, match="root_path"):
         application(root_path=path)
 
 
-def test_what_the_package_does_not_have_is_an_attribute_error() -> None:
+def test_an_unknown_attribute_of_the_package_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         __import__("autoconfig").nothing  # noqa: B018
 

@@ -1,17 +1,17 @@
-"""While attackers do what they can, a thousand clients get their own responses."""
+"""A thousand clients get their own responses during attacks."""
 
 import asyncio
 
-from tests.attacks import ATTACKS, Target, besiege
+from tests.attacks import ATTACKS, Target, run_attacks
 from tests.support import serving
 
 CLIENTS = 1000
 HOST = "autoconfig.btinternet.com"
 
 
-def test_a_thousand_clients_get_their_own_responses_while_attackers_do_what_they_can() -> None:
+def test_a_thousand_clients_get_their_own_responses_during_attacks() -> None:
     with serving() as served:
-        results, attacks = asyncio.run(besiege(served.url, HOST, CLIENTS, [Target(served.port)]))
+        results, attacks = asyncio.run(run_attacks(served.url, HOST, CLIENTS, [Target(served.port)]))
         assert (results.failures, results.foreign) == ([], [])
         assert results.good.total() == 2 * CLIENTS
         assert attacks >= len(ATTACKS)

@@ -18,16 +18,16 @@ WEB = ["Basic", "Digest", "OAuth2", "NTLM", "GSSAPI", "TLS-client-cert", "none"]
 
 
 @pytest.mark.parametrize("name", MAIL)
-def test_a_method_of_the_format_stays_and_may_be_in_any_case(name: str) -> None:
+def test_a_method_of_the_format_may_be_in_any_case(name: str) -> None:
     assert (method(name), method(name.upper())) == (name, name)
 
 
 @pytest.mark.parametrize("name", WEB)
-def test_a_method_of_services_with_a_url_stays_and_may_be_in_any_case(name: str) -> None:
+def test_a_method_of_services_may_be_in_any_case(name: str) -> None:
     assert (web_method(name), web_method(name.lower())) == (name, name)
 
 
-def test_there_are_no_other_methods_and_those_with_passwords_are_known() -> None:
+def test_the_lists_of_methods_and_password_methods_are_complete() -> None:
     assert sorted(METHODS) == sorted(MAIL)
     assert sorted(WEB_METHODS) == sorted(WEB)
     assert sorted(PASSWORD_METHODS) == ["NTLM", "password-cleartext", "password-encrypted"]
@@ -57,7 +57,7 @@ def test_there_are_no_other_methods_and_those_with_passwords_are_known() -> None
         ("", None, None),
     ],
 )
-def test_every_spelling_in_the_field_means_one_method(text: str, mail: str | None, web: str | None) -> None:
+def test_every_spelling_in_use_means_one_method(text: str, mail: str | None, web: str | None) -> None:
     assert (method(text), web_method(text)) == (mail, web)
 
 
@@ -80,5 +80,5 @@ def test_every_spelling_in_the_field_means_one_method(text: str, mail: str | Non
         ("X-TELEPATHY", None),
     ],
 )
-def test_a_sasl_scheme_belongs_to_a_general_method(scheme: str, general: str | None) -> None:
+def test_a_sasl_mechanism_belongs_to_a_general_method(scheme: str, general: str | None) -> None:
     assert sasl_method(scheme) == general

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from autoconfig.definition import EMBEDDED
-from tests.support import COMMAND, PATIENCE, Served, Write, run, run_for_bytes, serving
+from tests.support import COMMAND, TIMEOUT, Served, Write, run, run_for_bytes, serving
 
 
 @pytest.mark.parametrize(
@@ -23,19 +23,19 @@ from tests.support import COMMAND, PATIENCE, Served, Write, run, run_for_bytes, 
         ),
     ],
 )
-def test_render_prints_exactly_what_the_server_sends(http: httpx.Client, arguments: list[str], path: str) -> None:
+def test_render_prints_the_exact_response_of_the_server(http: httpx.Client, arguments: list[str], path: str) -> None:
     printed = run_for_bytes("render", *arguments)
     assert (printed.returncode, printed.stderr) == (0, b"")
     assert printed.stdout == http.get(path).content
 
 
-def test_render_autodiscover_prints_what_outlook_gets_for_an_address() -> None:
+def test_render_autodiscover_prints_outlooks_response_for_an_address() -> None:
     printed = run("render", "autodiscover", "--emailaddress", "a@talk21.com").stdout
     assert "<LoginName>a@talk21.com</LoginName>" in printed
 
 
 @pytest.mark.parametrize("format_", ["autoconfig", "autodiscover", "mobileconfig"])
-def test_render_for_a_foreign_domain_says_so(format_: str) -> None:
+def test_render_rejects_an_address_at_another_providers_domain(format_: str) -> None:
     refused = run("render", format_, "--emailaddress", "a@example.org")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "the domain of this address is not served here" in refused.stderr
@@ -70,7 +70,7 @@ SERVER = {
     *("uvicorn", "starlette", "httpx", "h11", "httptools", "uvloop", "prometheus_client", "dns", "rich", "segno"),
     *("autoconfig.front", "autoconfig.protocols", "autoconfig.server", "autoconfig.site"),
 }
-"""What a server is made of, and other commands."""
+"""Modules of the server and of other commands."""
 
 
 def test_validate_does_not_import_the_server() -> None:
@@ -109,7 +109,7 @@ def test_every_option_can_be_set_by_an_environment_variable(write: Write) -> Non
         assert f"BT_AUTOCONFIG_{option}" in run("serve", "--help").stdout
 
 
-def test_serve_says_where_it_listens_and_what_to_try(server: Served) -> None:
+def test_serve_prints_its_address_and_requests_to_try(server: Served) -> None:
     lines = server.printed().splitlines()
     assert lines[0] == f"bt-autoconfig serves BT Mail on {server.url} (Ctrl-C to stop). To try it:"
     urls = [line.split()[1] for line in lines[1:5]]
@@ -117,7 +117,7 @@ def test_serve_says_where_it_listens_and_what_to_try(server: Served) -> None:
     assert [httpx.get(url).status_code for url in urls] == [200, 200, 200, 200]
 
 
-def test_serve_reports_a_port_that_is_in_use_with_a_remedy(server: Served) -> None:
+def test_serve_reports_a_port_in_use_with_a_remedy(server: Served) -> None:
     refused = run("serve", "--port", str(server.port))
     assert refused.returncode == 1
     reason = (
@@ -143,7 +143,7 @@ def test_serve_shuts_down_cleanly_on_a_signal(workers: str, number: signal.Signa
         assert served.http.get("/healthz").status_code == 200
         served.http.close()
         served.process.send_signal(number)
-        assert served.process.wait(timeout=PATIENCE) == 0
+        assert served.process.wait(timeout=TIMEOUT) == 0
         assert "Traceback" not in served.printed()
 
 

@@ -7,7 +7,7 @@ from autoconfig.connection_pool import ConnectionPool, Limits, TrustedProxies
 
 
 class Member:
-    """A connection that only counts."""
+    """A connection that only records calls."""
 
     def __init__(self, client: str = "", since: float = 0, *, busy: bool = False) -> None:
         self.client, self.since, self.deadline = client, since, float("inf")
@@ -28,7 +28,7 @@ class Member:
 
 
 def in_a_pool(test: Callable[[ConnectionPool, float], None], **limits: int) -> list[None]:
-    """Run a test with a pool and its loop's time; return one item for each eviction."""
+    """Run a test with a pool and the event loop's time; return one item for each eviction."""
     evictions: list[None] = []
 
     async def run() -> None:
@@ -40,7 +40,7 @@ def in_a_pool(test: Callable[[ConnectionPool, float], None], **limits: int) -> l
     return evictions
 
 
-def test_the_connection_idle_longest_makes_room() -> None:
+def test_the_connection_idle_longest_is_evicted() -> None:
     def test(pool: ConnectionPool, now: float) -> None:
         first, second, third = Member(since=now - 9), Member(since=now - 8), Member(since=now)
         assert pool.add(first)
@@ -64,7 +64,7 @@ def test_up_to_twice_as_many_new_connections_may_wait_for_their_first_request() 
     assert len(in_a_pool(test, max_connections=2)) == 1
 
 
-def test_a_connection_that_waits_for_its_response_is_not_closed() -> None:
+def test_a_connection_waiting_for_its_response_is_not_evicted() -> None:
     def test(pool: ConnectionPool, now: float) -> None:
         busy = [Member(since=now - 9, busy=True) for _ in range(4)]
         assert [pool.add(member) for member in busy] == [True] * 4
@@ -83,7 +83,7 @@ def test_a_client_over_its_limit_loses_its_own_oldest_connection() -> None:
     assert len(in_a_pool(test, max_connections_per_client=2)) == 1
 
 
-def test_a_client_over_its_limit_whose_connections_all_wait_is_refused() -> None:
+def test_a_client_over_its_limit_is_refused_if_all_its_connections_are_busy() -> None:
     def test(pool: ConnectionPool, now: float) -> None:
         assert pool.add(Member("a", now, busy=True))
         assert not pool.add(Member("a", now))
@@ -115,7 +115,7 @@ def test_a_closed_connection_no_longer_counts() -> None:
         ("", "", True),
     ],
 )
-def test_clients_are_counted_by_address_or_network_and_proxies_are_not(
+def test_clients_are_counted_by_address_or_network_and_trusted_proxies_are_not(
     address: str, client: str, trusted: bool
 ) -> None:
     def test(pool: ConnectionPool, _: float) -> None:
@@ -168,7 +168,7 @@ def test_connections_above_the_limit_are_soon_closed() -> None:
     asyncio.run(run())
 
 
-def test_connections_with_many_requests_take_turns_and_leave_time_for_others() -> None:
+def test_connections_with_many_requests_take_turns_and_do_not_block_others() -> None:
     async def run() -> None:
         pool = ConnectionPool(Limits(), TrustedProxies(""), asyncio.get_running_loop())
         members = [Member() for _ in range(100)]

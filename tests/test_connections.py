@@ -1,4 +1,4 @@
-"""Connections as clients meet them, and as attackers do: raw bytes to the installed command."""
+"""Connections of clients and attackers: raw bytes sent to the installed command."""
 
 import re
 import socket
@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.http1 import STRANGER, connect, everything, exchange, replies, request
+from tests.http1 import UNTRUSTED, connect, exchange, read_to_end, request, split_responses
 from tests.support import Served, serving, wait_for
 
 OUTLOOK = "/autodiscover/autodiscover.xml"
@@ -27,7 +27,7 @@ def strict() -> Iterator[Served]:
 
 
 def resident(served: Served) -> float:
-    """Return the memory of a server, MB."""
+    """Return a server's memory in MB."""
     status = Path(f"/proc/{served.process.pid}/status").read_text()
     found = re.search(r"VmRSS:\s+(\d+) kB", status)
     assert found
@@ -45,20 +45,20 @@ def test_a_silent_connection_is_closed(strict: Served) -> None:
 
 def test_a_request_head_sent_byte_by_byte_gets_408(strict: Served) -> None:
     found, seconds = exchange(strict.port, *(bytes([byte]) for byte in request()), pause=0.05)
-    assert [reply.status for reply in found] == [408]
+    assert [response.status for response in found] == [408]
     assert seconds < 9
 
 
 def test_a_second_request_on_a_connection_has_the_same_timeout(strict: Served) -> None:
     found, seconds = exchange(strict.port, request(), request()[:-2], pause=0.1)
-    assert [reply.status for reply in found] == [200, 408]
+    assert [response.status for response in found] == [200, 408]
     assert seconds < 9
 
 
 def test_a_body_that_takes_too_long_gets_408(strict: Served) -> None:
     head = request(OUTLOOK, "POST", ["Content-Length: 100"])
     found, seconds = exchange(strict.port, head, *[b"a"] * 20, pause=0.1)
-    assert [reply.status for reply in found] == [408]
+    assert [response.status for response in found] == [408]
     assert seconds < 9
 
 
@@ -71,7 +71,7 @@ def test_a_client_that_does_not_read_is_disconnected() -> None:
 
 
 def flood(connection: socket.socket, part: bytes, deadline: float) -> None:
-    """Send a part again and again, without reading. Raises ConnectionError when the server has enough of it."""
+    """Send a part repeatedly without reading. Raises ConnectionError when the server disconnects."""
     connection.settimeout(0.5)
     while time.monotonic() < deadline:
         with suppress(TimeoutError):
@@ -95,7 +95,7 @@ def flood(connection: socket.socket, part: bytes, deadline: float) -> None:
 )
 def test_a_head_that_is_too_large_gets_431(strict: Served, parts: tuple[bytes, ...]) -> None:
     found, _ = exchange(strict.port, *parts)
-    assert [reply.status for reply in found][-1] == 431
+    assert [response.status for response in found][-1] == 431
     assert found[-1].headers["connection"] == "close"
     assert found[-1].body == b"the request headers are too large\n"
 
@@ -109,7 +109,7 @@ CHUNKED = request(OUTLOOK, "POST", ["Transfer-Encoding: chunked"])
 )  # fmt: skip
 def test_chunk_sizes_extensions_and_trailers_are_limited_like_a_request_head(strict: Served, part: bytes) -> None:
     found, _ = exchange(strict.port, CHUNKED, part)
-    assert [reply.status for reply in found] == [431]
+    assert [response.status for response in found] == [431]
 
 
 @pytest.mark.parametrize(
@@ -128,33 +128,35 @@ def test_chunk_sizes_extensions_and_trailers_are_limited_like_a_request_head(str
 def test_a_chunk_that_makes_the_body_too_large_gets_413_before_its_content(strict: Served, body: bytes) -> None:
     with connect(strict.port) as connection:
         connection.sendall(CHUNKED + body)
-        (reply,) = replies(everything(connection))  # within the 0.5 s after which an incomplete body gets 408
-    assert reply.status == 413
-    assert reply.headers["connection"] == "close"
+        (response,) = split_responses(
+            read_to_end(connection)
+        )  # within the 0.5 s after which an incomplete body gets 408
+    assert response.status == 413
+    assert response.headers["connection"] == "close"
 
 
-def test_chunks_of_exactly_the_largest_body_are_read(server: Served) -> None:
+def test_a_chunked_body_of_exactly_the_maximum_size_is_read(server: Served) -> None:
     body = b"0000F000\r\n" + b"a" * 0xF000 + b"\r\n1000\r\n" + b"a" * 0x1000 + b"\r\n0\r\n\r\n"
     found, _ = exchange(server.port, CHUNKED, body)
-    assert [reply.status for reply in found] == [200]
+    assert [response.status for response in found] == [200]
 
 
 @pytest.mark.parametrize("length", ["65537", "9" * 19, "9" * 5000])
-def test_a_body_that_is_announced_too_large_gets_413_at_once(server: Served, length: str) -> None:
+def test_a_body_announced_as_too_large_gets_413_at_once(server: Served, length: str) -> None:
     found, _ = exchange(server.port, request(OUTLOOK, "POST", [f"Content-Length: {length}", "Expect: 100-continue"]))
-    assert [reply.status for reply in found][-1] in (400, 413)  # the parser knows no larger number than 2^64
+    assert [response.status for response in found][-1] in (400, 413)  # the parser rejects numbers from 2^64
     assert len(found) == 1
 
 
-def test_a_client_that_goes_on_sending_reads_why_it_was_refused(server: Served) -> None:
+def test_a_client_that_sends_too_much_gets_the_error_response(server: Served) -> None:
     head = request(OUTLOOK, "POST", ["Content-Length: 500000"])
     found, _ = exchange(server.port, head, *[b"a" * 10_000] * 50, pause=0.001)
-    assert [reply.status for reply in found] == [413]
+    assert [response.status for response in found] == [413]
 
 
-def test_a_small_head_with_a_large_body_is_not_a_large_head(strict: Served) -> None:
+def test_a_large_body_does_not_count_towards_the_limit_of_the_head(strict: Served) -> None:
     found, _ = exchange(strict.port, request(OUTLOOK, "POST", ["Connection: close"], b"a" * 20_000))
-    assert [reply.status for reply in found] == [200]
+    assert [response.status for response in found] == [200]
 
 
 def test_pipelined_requests_with_unread_responses_cost_no_memory() -> None:
@@ -176,7 +178,7 @@ def test_pipelined_requests_with_unread_responses_cost_no_memory() -> None:
         assert served.http.get("/healthz").status_code == 200
 
 
-def test_other_clients_are_served_beside_a_thousand_connections_with_unread_responses() -> None:
+def test_a_thousand_connections_with_unread_responses_do_not_affect_other_clients() -> None:
     with serving() as served, ExitStack() as stack:
         served.http.get("/healthz")
         before = resident(served)
@@ -214,7 +216,7 @@ def test_memory_of_bodies_that_never_end_is_returned_to_the_system(head: bytes) 
 
 
 def test_a_client_that_floods_empty_lines_is_disconnected(server: Served) -> None:
-    with connect(server.port, STRANGER) as connection, pytest.raises(ConnectionError):
+    with connect(server.port, UNTRUSTED) as connection, pytest.raises(ConnectionError):
         flood(connection, b"\r\n" * 500_000, time.monotonic() + 20)
 
 
@@ -228,51 +230,51 @@ def test_endless_trailers_cost_no_memory() -> None:
         assert resident(served) < before + 30
 
 
-# Framing: each response belongs to the request before it
+# Framing
 
 
 @pytest.mark.parametrize("upgrade", ["h2c", "websocket", "TLS/1.0", "x"])
 @pytest.mark.parametrize("pause", [0, 0.1])
-def test_the_body_behind_an_upgrade_is_never_a_request(server: Served, upgrade: str, pause: float) -> None:
+def test_the_body_after_an_upgrade_is_never_a_request(server: Served, upgrade: str, pause: float) -> None:
     smuggled = request(PROFILE.format("mallory"))
     headers = ["Connection: Upgrade", f"Upgrade: {upgrade}", "Content-Type: application/x-www-form-urlencoded"]
     attack = request("/email.mobileconfig", "POST", [*headers, f"Content-Length: {len(smuggled)}"])
     found, _ = exchange(server.port, attack, smuggled, CLOSE, pause=pause)
-    assert [reply.status for reply in found] == [200, 200]
+    assert [response.status for response in found] == [200, 200]
     assert b"mallory" not in found[0].body
     assert found[1].body == b"ok\n"
 
 
-def test_the_chunks_behind_an_upgrade_are_never_a_request(server: Served) -> None:
+def test_chunks_after_an_upgrade_are_never_a_request(server: Served) -> None:
     smuggled = request(PROFILE.format("mallory"))
     head = request("/email.mobileconfig", "POST",
                    ["Connection: Upgrade", "Upgrade: h2c", "Transfer-Encoding: chunked",
                     "Content-Type: application/x-www-form-urlencoded"])  # fmt: skip
     chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(smuggled), smuggled)
     found, _ = exchange(server.port, head, chunks, pause=0.1)
-    assert [reply.status for reply in found] == [200]
+    assert [response.status for response in found] == [200]
     assert b"mallory" not in found[0].body
 
 
 def test_an_upgrade_is_ignored(server: Served) -> None:
     upgrade = request(PROFILE.format("fred"), headers=["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c"])
     found, _ = exchange(server.port, upgrade + CLOSE)
-    assert [reply.status for reply in found] == [200, 200]
+    assert [response.status for response in found] == [200, 200]
     assert b"fred@btinternet.com" in found[0].body
 
 
-def test_many_requests_in_one_packet_all_get_their_responses_in_order(strict: Served) -> None:
+def test_pipelined_requests_get_their_responses_in_order(strict: Served) -> None:
     names = [f"user{number}" for number in range(200)]
     found, _ = exchange(strict.port, b"".join(request(PROFILE.format(name)) for name in names) + CLOSE)
     assert len(found) == 201
-    for name, reply in zip(names, found, strict=False):
-        assert f"<string>{name}@btinternet.com</string>".encode() in reply.body
+    for name, response in zip(names, found, strict=False):
+        assert f"<string>{name}@btinternet.com</string>".encode() in response.body
 
 
 @pytest.mark.parametrize("garbage", [b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"])
 def test_a_valid_request_before_garbage_gets_its_response(server: Served, garbage: bytes) -> None:
     found, _ = exchange(server.port, request() + garbage)
-    assert [reply.status for reply in found] in ([200, 400], [200, 505])
+    assert [response.status for response in found] in ([200, 400], [200, 505])
 
 
 @pytest.mark.parametrize(
@@ -322,7 +324,7 @@ def test_a_valid_request_before_garbage_gets_its_response(server: Served, garbag
 )
 def test_an_invalid_request_is_refused_and_the_connection_closed(server: Served, sent: bytes, status: int) -> None:
     found, _ = exchange(server.port, sent)
-    assert [reply.status for reply in found] == [status]
+    assert [response.status for response in found] == [status]
     assert found[0].headers["connection"] == "close"
 
 
@@ -340,11 +342,11 @@ def test_an_invalid_request_is_refused_and_the_connection_closed(server: Served,
 )
 def test_a_valid_request_gets_its_response(server: Served, sent: bytes, statuses: list[int]) -> None:
     found, _ = exchange(server.port, sent)
-    assert [reply.status for reply in found] == statuses
+    assert [response.status for response in found] == statuses
 
 
 def test_an_empty_host_header_is_served_as_a_request_without_a_hostname(server: Served) -> None:
-    """RFC 9112, section 3.3, leaves it to the server; load balancers' probes send it, and no response depends on it."""
+    """RFC 9112, section 3.3, leaves this to the server. Probes of load balancers send it."""
     sent = request("/mail/config-v1.1.xml", host="") + request("/mail/config-v1.1.xml", headers=["Connection: close"])
     (without, with_host), _ = exchange(server.port, sent)
     assert without.status == 200
@@ -353,18 +355,18 @@ def test_an_empty_host_header_is_served_as_a_request_without_a_hostname(server: 
 
 def test_a_host_in_the_request_target_replaces_the_host_header(server: Served) -> None:
     sent = request(f"http://autodiscover.talk21.com{OUTLOOK}", headers=["Connection: close"], host="x")
-    (reply,), _ = exchange(server.port, sent)
-    assert reply.headers["location"] == f"https://autodiscover.talk21.com{OUTLOOK}"
+    (response,), _ = exchange(server.port, sent)
+    assert response.headers["location"] == f"https://autodiscover.talk21.com{OUTLOOK}"
 
 
-def test_head_has_the_headers_of_get_and_no_body(server: Served) -> None:
+def test_a_response_to_head_has_the_headers_of_get_and_no_body(server: Served) -> None:
     sent = request("/mail/config-v1.1.xml", "HEAD") + request("/mail/config-v1.1.xml", headers=["Connection: close"])
     (head, get), _ = exchange(server.port, sent, methods=["HEAD", "GET"])
     assert head.body == b""
     assert head.headers["content-length"] == get.headers["content-length"] == str(len(get.body))
 
 
-def test_a_client_that_waits_for_100_gets_it_before_it_sends_the_body(server: Served) -> None:
+def test_a_client_that_expects_100_gets_it_before_it_sends_the_body(server: Served) -> None:
     body = b"emailaddress=fred%40btinternet.com"
     head = request("/email.mobileconfig", "POST", ["Expect: 100-Continue", f"Content-Length: {len(body)}",
                    "Content-Type: application/x-www-form-urlencoded", "Connection: close"])  # fmt: skip
@@ -372,33 +374,33 @@ def test_a_client_that_waits_for_100_gets_it_before_it_sends_the_body(server: Se
         connection.sendall(head)
         assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(body)
-        (reply,) = replies(everything(connection))
-    assert b"fred@btinternet.com" in reply.body
+        (response,) = split_responses(read_to_end(connection))
+    assert b"fred@btinternet.com" in response.body
 
 
-def test_a_client_of_http_1_0_gets_no_interim_response(server: Served) -> None:
+def test_an_http_1_0_client_gets_no_interim_response(server: Served) -> None:
     head = b"POST %b HTTP/1.0\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n" % OUTLOOK.encode()
     found, _ = exchange(server.port, head, b"abc", pause=0.1)
-    assert [reply.status for reply in found] == [200]
+    assert [response.status for response in found] == [200]
 
 
-def test_a_client_that_stops_sending_still_gets_its_response(server: Served) -> None:
+def test_a_client_that_closes_its_sending_side_gets_its_response(server: Served) -> None:
     with connect(server.port) as connection:
         connection.sendall(request())
         connection.shutdown(socket.SHUT_WR)
-        assert [reply.status for reply in replies(everything(connection))] == [200]
+        assert [response.status for response in split_responses(read_to_end(connection))] == [200]
 
 
 def test_if_none_match_is_ignored_with_post(server: Served) -> None:
     headers = ["If-None-Match: *", "Content-Type: application/x-www-form-urlencoded", "Connection: close"]
-    (reply,), _ = exchange(server.port, request("/", "POST", headers, b"emailaddress=fred%40talk21.com"))
-    assert reply.status == 200
+    (response,), _ = exchange(server.port, request("/", "POST", headers, b"emailaddress=fred%40talk21.com"))
+    assert response.status == 200
 
 
-# Crowds
+# Limits of connections
 
 
-def test_a_new_connection_takes_the_place_of_the_oldest_idle_one() -> None:
+def test_a_new_connection_replaces_the_oldest_idle_one() -> None:
     with serving("--max-connections", "20") as served, ExitStack() as stack:
         oldest, second, *_ = [stack.enter_context(connect(served.port)) for _ in range(20)]
         newest = stack.enter_context(connect(served.port))
@@ -406,30 +408,30 @@ def test_a_new_connection_takes_the_place_of_the_oldest_idle_one() -> None:
         assert newest.recv(12) == b"HTTP/1.1 200"
         assert oldest.recv(1) == b""
         second.sendall(CLOSE)
-        assert [reply.status for reply in replies(everything(second))] == [200]
+        assert [response.status for response in split_responses(read_to_end(second))] == [200]
 
 
 def test_connections_from_one_address_are_limited(strict: Served) -> None:
     with ExitStack() as stack:
         other = stack.enter_context(connect(strict.port))
         other.sendall(request())
-        held = [stack.enter_context(connect(strict.port, STRANGER)) for _ in range(11)]
+        held = [stack.enter_context(connect(strict.port, UNTRUSTED)) for _ in range(11)]
         assert held[0].recv(1) == b""
         other.sendall(CLOSE)
-        assert [reply.status for reply in replies(everything(other))] == [200, 200]
+        assert [response.status for response in split_responses(read_to_end(other))] == [200, 200]
 
 
-def test_idle_connections_that_are_renewed_keep_no_client_out() -> None:
+def test_constantly_renewed_idle_connections_keep_no_client_out() -> None:
     with serving() as served, ExitStack() as stack:
-        held = [stack.enter_context(connect(served.port, STRANGER)) for _ in range(300)]
+        held = [stack.enter_context(connect(served.port, UNTRUSTED)) for _ in range(300)]
         for number in range(300):
             held[number].close()
-            held[number] = stack.enter_context(connect(served.port, STRANGER))
+            held[number] = stack.enter_context(connect(served.port, UNTRUSTED))
             found, _ = exchange(served.port, request("/readyz" if number % 2 else "/", headers=["Connection: close"]))
-            assert [reply.status for reply in found] == [200]
+            assert [response.status for response in found] == [200]
 
 
-# What the operator sees
+# Logs and metrics
 
 
 def test_malformed_requests_cannot_fill_the_log(server: Served) -> None:
@@ -451,7 +453,7 @@ def test_refused_requests_and_evicted_connections_are_counted_and_logged() -> No
         exchange(served.port, request(headers=["X: " + "y" * 2000]))
         exchange(served.port, b"GET /secret")
         exchange(served.port, b"\0\r\n\r\n")
-        with connect(served.port, STRANGER), connect(served.port, STRANGER), connect(served.port, STRANGER):
+        with connect(served.port, UNTRUSTED), connect(served.port, UNTRUSTED), connect(served.port, UNTRUSTED):
             found = re.search(r"http://127.0.0.1:\d+/metrics", served.printed())
             assert found
             text = httpx.get(found[0]).text

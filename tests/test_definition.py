@@ -18,7 +18,7 @@ def errors(file: Path) -> list[str]:
     return [mistake.removeprefix(f"{file}:") for mistake in refusal.value.errors]
 
 
-def test_bt_offers_imap_first_then_pop3_and_smtp_each_over_implicit_tls_with_the_whole_address() -> None:
+def test_bt_offers_imap_pop3_and_smtp_over_implicit_tls_with_the_address_as_username() -> None:
     bt = load(EMBEDDED)
     host, rest = "mail.btinternet.com", ("SSL", ("password-cleartext",), "%EMAILADDRESS%")
     assert bt.servers == (
@@ -34,7 +34,7 @@ def test_bt_has_three_domains_a_name_and_no_warning() -> None:
     assert (bt.id, bt.display_name, bt.warnings) == ("btinternet.com", "BT Mail", ())
 
 
-def test_domains_may_be_written_in_any_case_and_script(write: Write) -> None:
+def test_domains_may_be_in_any_case_and_script(write: Write) -> None:
     provider = load(write({"<domain>example.net": "<domain> BÜCHER.example "}))
     assert provider.domains == ("example.com", "xn--bcher-kva.example")
 
@@ -64,12 +64,12 @@ def test_services_with_a_url_and_the_oauth2_issuer_are_read(write: Write) -> Non
     assert provider.issuer == "https://login.example.com/"
 
 
-def test_white_space_around_a_value_is_removed(write: Write) -> None:
+def test_whitespace_around_a_value_is_removed(write: Write) -> None:
     provider = load(write({"<hostname>imap.example.com<": "<hostname>\n  imap.example.com\n<"}))
     assert provider.servers[0].hostname == "imap.example.com"
 
 
-def test_other_text_keeps_its_white_space(write: Write) -> None:
+def test_other_text_keeps_its_whitespace(write: Write) -> None:
     provider = load(write({"</emailProvider>": "<note>two\n  lines</note></emailProvider>"}))
     assert provider.root.findtext("emailProvider/note") == "two\n  lines"
 
@@ -141,7 +141,7 @@ def test_unknown_elements_and_attributes_are_accepted_with_a_warning(
         '<incomingServer type="exchange"><owaURL>https://owa.example.com/</owaURL></incomingServer>',
     ],
 )
-def test_servers_of_other_types_are_accepted_unchanged(write: Write, section: str) -> None:
+def test_servers_of_other_types_are_accepted_without_a_warning(write: Write, section: str) -> None:
     assert load(write({"</emailProvider>": f"{section}</emailProvider>"})).warnings == ()
 
 

@@ -60,20 +60,20 @@ def test_a_domain_in_no_definition_is_not_served(two: list[Path]) -> None:
         support.load(*two).find(at("example.org"), b"autoconfig.example.com")
 
 
-def test_a_hosted_domain_belongs_to_the_provider_of_the_requested_host(write: Write) -> None:
+def test_the_requested_host_selects_the_provider_of_a_hosted_domain(write: Write) -> None:
     hosting = {"<domain>": '<domain purpose="mx">'}
     directory = support.load(
         write(), write(hosting | ANOTHER, "b.xml"), write(hosting | {"example.": "third."}, "c.xml")
     )
     assert directory.find(at("customer.example"), b"autoconfig.third.com")[0].id == "third.com"
     assert directory.find(at("customer.example"), b"autoconfig.another.test")[0].id == "another.example"
-    # Asked at a host that hosts nobody, the first that hosts others answers.
+    # The host's provider hosts no domains, so the first that does is used.
     assert directory.find(at("customer.example"), b"autoconfig.example.com")[0].id == "another.example"
     assert directory.home("customer.example", b"autoconfig.third.com") == "third.com"
     assert directory.own("customer.example") is None
 
 
-def test_a_folder_is_read_as_the_definitions_in_it(two: list[Path]) -> None:
+def test_all_definitions_in_a_folder_are_read(two: list[Path]) -> None:
     (two[0].parent / "README.txt").write_text("not a definition")
     assert [one.id for one in load(read([two[0].parent]))] == ["another.example", "example.com"]
 
@@ -95,7 +95,7 @@ def test_a_domain_in_two_definitions_is_an_error_that_names_both_places(write: W
     assert errors(first, second) == [f"{second}:5: domain example.net is already in {first}:5; remove one"]
 
 
-def test_the_errors_in_all_files_are_reported_at_once(write: Write) -> None:
+def test_errors_in_all_files_are_reported_at_once(write: Write) -> None:
     first, second = write({">143<": ">0<"}), write({">143<": ">0<"} | ANOTHER, "b.xml")
     assert [mistake.partition(":")[0] for mistake in errors(first, second)] == [str(first), str(second)]
 
@@ -105,7 +105,7 @@ DAV = "</emailProvider><calendar type='caldav'><url>https://dav.example/</url><a
 
 @pytest.fixture
 def many(write: Write, tmp_path: Path) -> Sequence[Definition]:
-    """300 definitions: that of number 200 has a calendar, that of number 250 a thousand and two domains."""
+    """300 definitions. Number 200 has a calendar, and number 250 has 1,002 domains."""
     for number in range(300):
         names = {"example.com": f"com-{number}.example", "example.net": f"net-{number}.example"}
         domains = "".join(f"<domain>shop-{one}.example</domain>" for one in range(1000)) if number == 250 else ""
@@ -114,7 +114,7 @@ def many(write: Write, tmp_path: Path) -> Sequence[Definition]:
     return load(read([tmp_path]))
 
 
-def test_the_first_and_large_definitions_and_one_of_each_structure_are_prepared_at_start_up(
+def test_the_first_the_large_and_one_definition_of_each_structure_are_prepared_at_start_up(
     many: Sequence[Definition],
 ) -> None:
     made: list[str] = []
@@ -122,7 +122,7 @@ def test_the_first_and_large_definitions_and_one_of_each_structure_are_prepared_
     assert made == [f"com-{number}.example" for number in (*range(100), 200, 250)]
 
 
-def test_other_definitions_are_prepared_once_on_their_first_request(many: Sequence[Definition]) -> None:
+def test_other_definitions_are_prepared_on_their_first_request(many: Sequence[Definition]) -> None:
     made: list[str] = []
 
     def make(one: Definition) -> str:
@@ -138,7 +138,7 @@ def test_other_definitions_are_prepared_once_on_their_first_request(many: Sequen
     assert made == ["com-299.example", "com-298.example"]
 
 
-def test_values_made_on_demand_are_cached_up_to_a_limit(
+def test_values_prepared_on_demand_are_cached_up_to_a_limit(
     many: Sequence[Definition], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(directory_module, "_KEPT", 10)

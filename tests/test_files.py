@@ -1,4 +1,4 @@
-"""Reading an operator's files: regular ones only, and never for ever."""
+"""Reading an operator's files: only regular files, and never blocking."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ import pytest
 
 from autoconfig.files import FileError, expand, read_file
 from autoconfig.signing import SigningError, SigningFiles
-from tests.support import PATIENCE, Served, Write, becomes, run, serving
+from tests.support import TIMEOUT, Served, Write, eventually, run, serving
 
 
 def make_fifo(path: Path) -> None:
@@ -60,7 +60,7 @@ def test_only_regular_files_are_read(tmp_path: Path, make: Make, kind: str) -> N
         read_file(tmp_path / "b.xml", 100)
 
 
-def test_an_impossible_file_name_is_an_error(tmp_path: Path) -> None:
+def test_an_impossible_filename_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="cannot be read"):
         read_file(tmp_path / "a\0b", 100)
     assert expand(tmp_path / "a\0b", ".xml") == [tmp_path / "a\0b"]
@@ -77,7 +77,7 @@ def test_a_certificate_or_key_must_be_a_regular_file(
 
 @KINDS
 @pytest.mark.parametrize("command", ["validate", "serve"])
-def test_a_folder_with_something_other_than_files_is_rejected_at_once(
+def test_a_folder_with_anything_but_regular_files_is_rejected_at_once(
     write: Write, tmp_path: Path, command: str, make: Make, kind: str
 ) -> None:
     write()
@@ -94,9 +94,9 @@ def test_a_fifo_in_the_folder_blocks_neither_reload_nor_shutdown(write: Write, t
     with serving("--definition", tmp_path, "--workers", workers) as served:
         os.mkfifo(tmp_path / "b.xml")
         served.process.send_signal(signal.SIGHUP)
-        assert becomes(served, "stays in use: " + f"{tmp_path}/b.xml: is a FIFO", Served.printed)
+        assert eventually(served, "stays in use: " + f"{tmp_path}/b.xml: is a FIFO", Served.printed)
         served.process.send_signal(signal.SIGTERM)
-        assert served.process.wait(timeout=PATIENCE) == 0
+        assert served.process.wait(timeout=TIMEOUT) == 0
 
 
 def test_a_definition_of_100_megabytes_is_rejected(tmp_path: Path) -> None:

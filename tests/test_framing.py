@@ -1,6 +1,6 @@
-"""Framing, by generated requests: whole, in pieces, pipelined, in every form that HTTP/1.1 has.
+"""Framing, with generated requests: whole, split, pipelined, in every form of HTTP/1.1.
 
-The same application behind uvicorn's h11 connection is the independent reader of requests; tests/http1.py reads replies.
+The same application behind uvicorn's own h11 connection reads the requests independently; tests/http1.py reads responses.
 """
 
 import re
@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 
 from autoconfig.framing import ChunkedBody
-from tests.http1 import Reply, connect, everything, exchange, replies, request
-from tests.support import PATIENCE, Served, wait_for
+from tests.http1 import Response, connect, exchange, read_to_end, request, split_responses
+from tests.support import TIMEOUT, Served, wait_for
 
 FORM = "Content-Type: application/x-www-form-urlencoded"
-DECOY = request("/email.mobileconfig?emailaddress=decoy@btinternet.com")
-"""A request that is only ever a part of a body."""
+SMUGGLED = request("/email.mobileconfig?emailaddress=smuggled@btinternet.com")
+"""A request that is always part of a body."""
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +38,12 @@ def plain() -> Iterator[int]:
             yield int(wait_for(lambda: re.search(rb"http://127\.0\.0\.1:(\d+)", Path(output.name).read_bytes()))[1])
         finally:
             process.terminate()
-            process.wait(timeout=PATIENCE)
+            process.wait(timeout=TIMEOUT)
 
 
 @dataclass(frozen=True)
-class Sent:
-    """A request as bytes; whether the connection ends after it, and its method."""
+class Message:
+    """The bytes of a request, its method, and whether the connection is closed after it."""
 
     content: bytes
     method: str = "GET"
@@ -72,8 +72,8 @@ def outlook(name: str) -> bytes:
 
 
 @st.composite
-def requests(draw: st.DrawFn, name: str, *, final: bool = False) -> Sent:
-    """A request about the address of somebody of that name; `final` ones may end the connection."""
+def requests(draw: st.DrawFn, name: str, *, final: bool = False) -> Message:
+    """A request for the settings of a user; a `final` one may close the connection."""
     path = f"/email.mobileconfig?emailaddress={name}@btinternet.com"
     headers = draw(
         st.lists(
@@ -83,77 +83,79 @@ def requests(draw: st.DrawFn, name: str, *, final: bool = False) -> Sent:
     )  # fmt: skip
     kind = draw(
         st.sampled_from(
-            ["get", "head", "absolute", "form", "outlook", "decoy", *(["close", "old", "chunked"] if final else [])]
+            ["get", "head", "absolute", "form", "outlook", "smuggled", *(["close", "old", "chunked"] if final else [])]
         )
     )
     match kind:
         case "head":
-            return Sent(request(path, "HEAD", headers), "HEAD")
+            return Message(request(path, "HEAD", headers), "HEAD")
         case "absolute":
-            return Sent(request(f"http://x{path}", headers=headers))
+            return Message(request(f"http://x{path}", headers=headers))
         case "form":
             body = f"emailaddress={quote(name)}%40btinternet.com".encode()
-            return Sent(request("/email.mobileconfig", "POST", [FORM, *headers], body), "POST")
+            return Message(request("/email.mobileconfig", "POST", [FORM, *headers], body), "POST")
         case "outlook":
-            return Sent(request("/autodiscover/autodiscover.xml", "POST", headers, outlook(name)), "POST")
-        case "decoy":
-            return Sent(request(path, "POST", [FORM, *headers], DECOY), "POST")
+            return Message(request("/autodiscover/autodiscover.xml", "POST", headers, outlook(name)), "POST")
+        case "smuggled":
+            return Message(request(path, "POST", [FORM, *headers], SMUGGLED), "POST")
         case "close":
-            return Sent(request(path, headers=["Connection: close"]), last=True)
+            return Message(request(path, headers=["Connection: close"]), last=True)
         case "old":
-            return Sent(request(path).replace(b"HTTP/1.1", b"HTTP/1.0"), last=True)
+            return Message(request(path).replace(b"HTTP/1.1", b"HTTP/1.0"), last=True)
         case "chunked":
             content, type_ = draw(
-                st.sampled_from([(f"emailaddress={name}%40btinternet.com".encode(), FORM), (DECOY, FORM)])
+                st.sampled_from([(f"emailaddress={name}%40btinternet.com".encode(), FORM), (SMUGGLED, FORM)])
             )
             head = request("/email.mobileconfig", "POST", [type_, "Transfer-Encoding: chunked", *headers])
-            return Sent(head + draw(chunked(content)), "POST", last=True)
+            return Message(head + draw(chunked(content)), "POST", last=True)
         case _:
-            return Sent(request(path, headers=headers))
+            return Message(request(path, headers=headers))
 
 
 @st.composite
-def conversations(draw: st.DrawFn) -> tuple[list[Sent], list[bytes]]:
-    """Requests on one connection, and the pieces in which their bytes are sent."""
+def conversations(draw: st.DrawFn) -> tuple[list[Message], list[bytes]]:
+    """Requests on one connection, and the pieces in which they are sent."""
     number = draw(st.integers(0, 4))
-    sent = [draw(requests(f"user{index}")) for index in range(number)]
-    sent.append(draw(requests(f"user{number}", final=True)))
-    content = b"".join(one.content for one in sent)
+    messages = [draw(requests(f"user{index}")) for index in range(number)]
+    messages.append(draw(requests(f"user{number}", final=True)))
+    content = b"".join(one.content for one in messages)
     cuts = sorted(draw(st.lists(st.integers(0, len(content)), max_size=6)))
-    return sent, [content[start:end] for start, end in zip([0, *cuts], [*cuts, len(content)], strict=True)]
+    return messages, [content[start:end] for start, end in zip([0, *cuts], [*cuts, len(content)], strict=True)]
 
 
-def comparable(reply: Reply) -> tuple[int, dict[str, str], bytes]:
-    """Return a reply without what differs from connection to connection and from moment to moment."""
-    headers = {name: value for name, value in reply.headers.items() if name not in ("date", "connection", "server")}
-    return reply.status, headers, re.sub(rb'Time="[^"]*"', b"", reply.body)
+def comparable(response: Response) -> tuple[int, dict[str, str], bytes]:
+    """Return a response without headers of the connection and without times."""
+    headers = {name: value for name, value in response.headers.items() if name not in ("date", "connection", "server")}
+    return response.status, headers, re.sub(rb'Time="[^"]*"', b"", response.body)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(conversations())
-def test_each_request_gets_the_response_that_another_server_sends_to_it_alone(
-    server: Served, plain: int, conversation: tuple[list[Sent], list[bytes]]
+def test_each_request_gets_the_response_that_another_server_gives_it_alone(
+    server: Served, plain: int, conversation: tuple[list[Message], list[bytes]]
 ) -> None:
-    sent, pieces = conversation
+    messages, pieces = conversation
     with connect(server.port) as connection:
         for piece in pieces:
             connection.sendall(piece)
-        if not sent[-1].last:
+        if not messages[-1].last:
             connection.sendall(request(headers=["Connection: close"]))
-        found = replies(everything(connection), [one.method for one in sent])
-    assert len(found) == len(sent) + (not sent[-1].last)
-    for number, (one, reply) in enumerate(zip(sent, found, strict=False)):
-        assert b"decoy" not in reply.body
-        assert re.findall(rb"user\d", reply.body)[:1] in ([], [b"user%d" % number])
-        # uvicorn's connection knows no target in absolute form, and does not ignore upgrades.
-        content = one.content.replace(b" HTTP/1.0\r\n", b" HTTP/1.1\r\n").replace(b"GET http://x/", b"GET /", 1)
+        found = split_responses(read_to_end(connection), [one.method for one in messages])
+    assert len(found) == len(messages) + (not messages[-1].last)
+    for number, (message, response) in enumerate(zip(messages, found, strict=False)):
+        assert b"smuggled" not in response.body
+        assert re.findall(rb"user\d", response.body)[:1] in ([], [b"user%d" % number])
+        # uvicorn's connection does not support absolute targets, and does not ignore upgrades.
+        content = message.content.replace(b" HTTP/1.0\r\n", b" HTTP/1.1\r\n").replace(b"GET http://x/", b"GET /", 1)
         content = re.sub(rb"\r\n(?:Connection|Upgrade): [^\r]*", b"", content, count=2)
-        (alone,), _ = exchange(plain, content.replace(b"\r\n", b"\r\nConnection: close\r\n", 1), methods=[one.method])
-        assert comparable(reply) == comparable(alone)
+        (alone,), _ = exchange(
+            plain, content.replace(b"\r\n", b"\r\nConnection: close\r\n", 1), methods=[message.method]
+        )
+        assert comparable(response) == comparable(alone)
 
 
 class Oracle:
-    """httptools' reading of a chunked body."""
+    """Reads a chunked body with httptools."""
 
     def __init__(self) -> None:
         self.body, self.complete = b"", False
@@ -173,7 +175,7 @@ class Oracle:
 
 
 @given(st.binary(max_size=60).flatmap(chunked), st.lists(st.integers(0, 200), max_size=4), st.binary(max_size=9))
-def test_chunks_are_read_to_their_end_however_they_are_split(body: bytes, cuts: list[int], after: bytes) -> None:
+def test_chunks_are_read_to_the_end_however_they_are_split(body: bytes, cuts: list[int], after: bytes) -> None:
     oracle, ours = Oracle(), ChunkedBody(16384)
     oracle.read(body)
     sent = body + after
@@ -208,7 +210,7 @@ def test_chunks_are_read_to_their_end_however_they_are_split(body: bytes, cuts: 
         max_size=14,
     ).map(b"".join)
 )
-def test_only_chunks_that_httptools_accepts_are_accepted_and_with_the_same_body(body: bytes) -> None:
+def test_a_chunked_body_is_read_as_httptools_reads_it_or_rejected(body: bytes) -> None:
     try:
         found = ChunkedBody(16384).feed(body)
     except HTTPException:
@@ -229,7 +231,7 @@ PIECES = [
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(st.sampled_from(PIECES) | st.binary(max_size=20), max_size=8).map(b"".join), max_size=4))
-def test_bytes_that_are_not_requests_get_an_error_or_nothing_and_the_server_keeps_running(
+def test_malformed_http_gets_an_error_or_nothing_and_the_server_keeps_running(
     server: Served, parts: list[bytes]
 ) -> None:
     with connect(server.port) as connection:
@@ -239,6 +241,6 @@ def test_bytes_that_are_not_requests_get_an_error_or_nothing_and_the_server_keep
             except ConnectionError:
                 break
         connection.shutdown(1)
-        found = replies(everything(connection))
-    assert all(reply.status < 500 or reply.status in (501, 505) for reply in found)
+        found = split_responses(read_to_end(connection))
+    assert all(response.status < 500 or response.status in (501, 505) for response in found)
     assert server.http.get("/healthz").text == "ok\n"

@@ -85,20 +85,20 @@ def test_a_body_in_many_parts_arrives_whole() -> None:
 
 
 @pytest.mark.parametrize("length", [b"65537", b"9" * 5000], ids=["65,537 bytes", "a number of 5,000 digits"])
-def test_a_body_that_is_announced_too_large_is_refused_unread(length: bytes) -> None:
+def test_a_body_announced_as_too_large_is_refused_unread(length: bytes) -> None:
     messages: list[Message] = [{"type": "http.request", "body": b"x"}]
     assert ask(method="POST", headers=[HOST, (b"content-length", length)], messages=messages)[0]["status"] == 413
     assert len(messages) == 1
 
 
-def test_a_body_that_grows_too_large_is_refused_as_soon_as_it_is() -> None:
+def test_a_body_is_refused_as_soon_as_it_is_too_large() -> None:
     piece = {"type": "http.request", "body": b"0" * (MAX_BODY // 2 + 1), "more_body": True}
     messages: list[Message] = [piece, piece, piece]
     assert ask(method="POST", headers=CHUNKED, messages=messages)[0]["status"] == 413
     assert len(messages) == 1
 
 
-def test_a_client_that_has_gone_gets_no_response() -> None:
+def test_a_client_that_has_disconnected_gets_no_response() -> None:
     assert ask(method="POST", headers=CHUNKED, messages=[{"type": "http.disconnect"}]) == []
 
 
@@ -127,7 +127,7 @@ def test_an_ambiguous_request_is_refused(headers: list[tuple[bytes, bytes]], sta
     assert ask(headers=headers)[0]["status"] == status
 
 
-def test_a_path_with_a_parameter_is_found_in_any_letter_case() -> None:
+def test_a_path_with_a_parameter_is_found_in_any_case() -> None:
     assert ask("/nAmE/Fred")[1]["body"] == b"Fred"
 
 
@@ -136,21 +136,21 @@ def test_an_unknown_path_gets_404() -> None:
 
 
 @pytest.mark.parametrize("path", ["/fixed", "/name/x"])
-def test_an_unsupported_method_gets_405_with_the_supported_ones(path: str) -> None:
+def test_an_unsupported_method_gets_405_with_the_supported_methods(path: str) -> None:
     start, _ = ask(path, "POST")
     assert start["status"] == 405
     assert (b"allow", b"GET, HEAD") in start["headers"]
 
 
 @pytest.mark.parametrize("path", ["/fixed", "/later"])
-def test_a_client_that_has_a_response_gets_304(path: str) -> None:
+def test_a_request_with_the_current_etag_gets_304(path: str) -> None:
     etag = dict(ask(path)[0]["headers"])[b"etag"]
     start, end = ask(path, headers=[HOST, (b"if-none-match", b'"x", W/' + etag)])
     assert (start["status"], end["body"]) == (304, b"")
     assert b"content-length" not in dict(start["headers"])
 
 
-def test_below_a_mount_point_only_the_rest_of_the_path_counts() -> None:
+def test_the_root_path_is_removed_from_the_path() -> None:
     assert ask("/mail/fixed", root_path="/mail")[1]["body"] == b"fixed"
 
 
@@ -173,7 +173,7 @@ def test_each_response_is_reported_with_its_route(path: str, method: str, record
     assert (found.method, found.route, found.status, found.outcome) == record
 
 
-def test_a_request_that_is_refused_unread_is_reported() -> None:
+def test_a_refused_request_is_reported() -> None:
     records: list[RequestRecord] = []
     ask(headers=[], records=records)
     assert [(record.route, record.status, record.outcome) for record in records] == [("connection", 400, "refused")]

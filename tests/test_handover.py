@@ -1,4 +1,4 @@
-"""What a parent and its workers send to each other arrives, and sending never waits."""
+"""Messages between a parent and its workers: they arrive, and sending never blocks."""
 
 import os
 import socket
@@ -20,29 +20,27 @@ def is_open(descriptor: int) -> bool:
     return Path(f"/proc/self/fd/{descriptor}").exists()
 
 
-def test_settings_arrive_as_they_were_and_their_descriptor_is_closed(write: Write) -> None:
+def test_settings_arrive_unchanged_and_their_descriptor_is_closed(write: Write) -> None:
     descriptor = handover.store(settings(write))
     assert handover.retrieve(descriptor).definitions[0].domains == ("example.com", "example.net")
     assert not is_open(descriptor)
 
 
-def test_systems_without_anonymous_memory_use_a_file_without_a_name(
-    write: Write, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_systems_without_memfd_use_an_unlinked_file(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "memfd_create")
     descriptor = handover.store(settings(write))
     assert "deleted" in str(Path(f"/proc/self/fd/{descriptor}").readlink())
     assert handover.retrieve(descriptor).definitions[0].display_name == "Example Mail"
 
 
-def test_what_cannot_be_read_is_closed_too() -> None:
+def test_a_descriptor_without_settings_is_closed_too() -> None:
     descriptor = os.memfd_create("nothing")
     with pytest.raises(ValueError, match="empty"):
         handover.retrieve(descriptor)
     assert not is_open(descriptor)
 
 
-def test_messages_arrive_one_by_one_and_the_end_of_the_other_side_is_an_empty_one(write: Write) -> None:
+def test_messages_arrive_one_by_one_and_an_empty_one_means_closed(write: Write) -> None:
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
@@ -58,7 +56,7 @@ def test_messages_arrive_one_by_one_and_the_end_of_the_other_side_is_an_empty_on
         assert handover.receive(ours) == (b"", None)
 
 
-def test_a_message_that_would_have_to_wait_is_not_sent() -> None:
+def test_a_message_that_would_block_is_not_sent() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.setblocking(False)

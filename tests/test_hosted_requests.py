@@ -1,4 +1,4 @@
-"""What clients of hosted domains get, and others do not, over every protocol."""
+"""Requests of customers and of strangers, over every protocol."""
 
 import asyncio
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ from autoconfig.sources import Options, Settings, Sources
 from tests.name_server import NameServer, failure, mx, name_server, silence
 from tests.support import Write
 
-# The definition of the hoster is not the first: an unknown host would get the other one's settings.
+# The hosting provider's definition is not the first: an unknown host would get the other one's settings.
 PLAIN = {"example.com": "plain.example", "example.net": "plain.test", "Example Mail": "Plain Mail"}
 HOSTING = {"<domain>example.net": '<domain purpose="mx">example.net', "imap.example.com": "imap.%EMAILDOMAIN%"}
 PREFIXES = ("autoconfig.", "autodiscover.", "ua-auto-config.")
 
 
-class Asked:
-    """Asks an application in this process."""
+class Client:
+    """Sends requests to an application in this process."""
 
     def __init__(self, settings: Settings, resolver: Resolver | None = None) -> None:
         self._app = application(settings, resolver=resolver)
@@ -38,15 +38,15 @@ class Asked:
         scheme: str = "https",
         **more: str,
     ) -> httpx.Response:
-        async def ask() -> httpx.Response:
+        async def send() -> httpx.Response:
             transport = httpx.ASGITransport(self._app)
             async with httpx.AsyncClient(transport=transport, base_url=f"{scheme}://{host}") as client:
                 return await client.request(method, url, content=content, headers=more)
 
-        return asyncio.run(ask())
+        return asyncio.run(send())
 
     def outcomes(self, address: str) -> dict[str, int]:
-        """Return the status of everything that can be asked about an address, Autodiscover's errors by their code."""
+        """Request everything about an address; return the status of each response, or Autodiscover's error code."""
         encoded = quote(address)
         parsed = MailAddress.parse(address)
         form = {"content_type": "application/x-www-form-urlencoded"}
@@ -70,9 +70,9 @@ class Asked:
             "code": self("POST", "/setup/thunderbird-android/", content=body, **form).status_code,
         }
         for name, post in posts.items():
-            answer = self("POST", "/autodiscover/autodiscover.xml", content=post)
-            code = answer.text.partition("<ErrorCode>")[2].partition("<")[0]
-            found[name] = int(code) if code else answer.status_code
+            response = self("POST", "/autodiscover/autodiscover.xml", content=post)
+            code = response.text.partition("<ErrorCode>")[2].partition("<")[0]
+            found[name] = int(code) if code else response.status_code
         return found
 
 
@@ -97,26 +97,26 @@ def definitions(write: Write) -> tuple[Path, ...]:
 
 
 @pytest.fixture
-def listed(definitions: tuple[Path, ...], tmp_path: Path) -> Asked:
+def listed(definitions: tuple[Path, ...], tmp_path: Path) -> Client:
     file = tmp_path / "customers.txt"
     file.write_text("customer.example\nsecret.example\n")
-    return Asked(Sources(definitions, hosted_domains=(ListSource(file),)).read().load())
+    return Client(Sources(definitions, hosted_domains=(ListSource(file),)).read().load())
 
 
 @pytest.fixture
 def server() -> Iterator[NameServer]:
-    replies = {
+    responders = {
         "customer.example": mx("10 mx1.example.net."),
         "gmail.com": mx("10 mx.elsewhere.example."),
         "broken.example": failure,
     }
-    with name_server(replies) as server:
+    with name_server(responders) as server:
         yield server
 
 
 @pytest.fixture
-def by_mx(definitions: tuple[Path, ...], server: NameServer) -> Asked:
-    return Asked(Sources(definitions).read().load(), Resolver(server.address))
+def by_mx(definitions: tuple[Path, ...], server: NameServer) -> Client:
+    return Client(Sources(definitions).read().load(), Resolver(server.address))
 
 
 @pytest.mark.parametrize("mode", ["listed", "by_mx"])
@@ -127,39 +127,37 @@ def test_a_hosted_domain_is_served_over_every_protocol(mode: str, address: str, 
 
 @pytest.mark.parametrize("mode", ["listed", "by_mx"])
 def test_any_other_domain_is_foreign_over_every_protocol(mode: str, request: pytest.FixtureRequest) -> None:
-    asked = request.getfixturevalue(mode)
-    assert asked.outcomes("fred@gmail.com") == REFUSED
-    assert asked.outcomes("fred@nowhere.example") == REFUSED
+    client = request.getfixturevalue(mode)
+    assert client.outcomes("fred@gmail.com") == REFUSED
+    assert client.outcomes("fred@nowhere.example") == REFUSED
 
 
-def test_when_the_dns_does_not_answer_customers_get_their_settings(by_mx: Asked) -> None:
+def test_customers_get_their_settings_if_the_dns_fails(by_mx: Client) -> None:
     assert by_mx.outcomes("fred@broken.example") == SERVED
 
 
-def test_own_domains_are_never_asked_about(by_mx: Asked, server: NameServer) -> None:
+def test_own_domains_are_never_looked_up(by_mx: Client, server: NameServer) -> None:
     assert by_mx.outcomes("fred@example.com") == SERVED
     assert by_mx.outcomes("fred@plain.example") == SERVED
     assert by_mx("GET", "/mail/config-v1.1.xml", "autoconfig.example.com").status_code == 200
     assert by_mx("GET", "/mail/config-v1.1.xml", "setup.elsewhere.example").status_code == 200
     assert by_mx("GET", "/tls/ask?domain=www.elsewhere.example").status_code == 404
-    assert not server.asked
+    assert not server.queries
 
 
-def test_a_database_has_the_domains_of_a_list(listed: Asked) -> None:
+def test_the_database_endpoint_has_listed_domains(listed: Client) -> None:
     assert listed("GET", "/v1.1/customer.example").status_code == 200
     assert listed("GET", "/v1.1/gmail.com").status_code == 404
 
 
 @pytest.mark.parametrize("mode", ["listed", "by_mx"])
 @pytest.mark.parametrize("prefix", PREFIXES)
-def test_a_host_of_a_customer_says_whose_settings_are_meant(
-    mode: str, prefix: str, request: pytest.FixtureRequest
-) -> None:
+def test_a_customers_host_selects_the_customers_domain(mode: str, prefix: str, request: pytest.FixtureRequest) -> None:
     text = request.getfixturevalue(mode)("GET", "/mail/config-v1.1.xml", f"{prefix}customer.example").text
     assert "<hostname>imap.customer.example</hostname>" in text
 
 
-def test_a_customers_domain_itself_says_so_where_there_is_a_list(listed: Asked) -> None:
+def test_a_listed_domain_as_host_selects_itself(listed: Client) -> None:
     assert (
         "imap.customer.example"
         in listed("GET", "/.well-known/autoconfig/mail/config-v1.1.xml", "customer.example").text
@@ -168,38 +166,36 @@ def test_a_customers_domain_itself_says_so_where_there_is_a_list(listed: Asked) 
     assert "imap.customer.example" in listed("GET", "/email.mobileconfig", "autoconfig.customer.example").text
 
 
-def test_pacc_of_a_customers_host_has_the_customers_domain(write: Write, tmp_path: Path) -> None:
+def test_pacc_at_a_customers_host_contains_the_customers_domain(write: Write, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("customer.example")
     definition = write(HOSTING | {">143<": ">993<", "STARTTLS": "SSL"})
-    asked = Asked(Sources((definition,), hosted_domains=(ListSource(tmp_path / "list.txt"),)).read().load())
-    answer = asked("GET", "/.well-known/user-agent-configuration.json", "ua-auto-config.customer.example")
-    assert answer.json()["protocols"]["imap"]["host"] == "imap.customer.example"
+    client = Client(Sources((definition,), hosted_domains=(ListSource(tmp_path / "list.txt"),)).read().load())
+    response = client("GET", "/.well-known/user-agent-configuration.json", "ua-auto-config.customer.example")
+    assert response.json()["protocols"]["imap"]["host"] == "imap.customer.example"
 
 
 @pytest.mark.parametrize("mode", ["listed", "by_mx"])
-def test_plain_http_at_a_customers_autodiscover_host_leads_to_the_providers_own(
+def test_http_at_a_customers_autodiscover_host_redirects_to_the_providers(
     mode: str, request: pytest.FixtureRequest
 ) -> None:
-    asked = request.getfixturevalue(mode)
+    client = request.getfixturevalue(mode)
     for method, host in (("GET", "autodiscover.customer.example"), ("POST", "AutoDiscover.Customer.Example:80")):
-        answer = asked(method, "/Autodiscover/Autodiscover.xml", host, b"" if method == "POST" else None, "http")
-        assert answer.status_code == 302
-        assert answer.headers["location"] == "https://autodiscover.example.com/autodiscover/autodiscover.xml"
-    own = asked("GET", "/autodiscover/autodiscover.xml", "autodiscover.example.net", scheme="http")
+        response = client(method, "/Autodiscover/Autodiscover.xml", host, b"" if method == "POST" else None, "http")
+        assert response.status_code == 302
+        assert response.headers["location"] == "https://autodiscover.example.com/autodiscover/autodiscover.xml"
+    own = client("GET", "/autodiscover/autodiscover.xml", "autodiscover.example.net", scheme="http")
     assert own.headers["location"] == "https://autodiscover.example.net/autodiscover/autodiscover.xml"
-    assert asked("GET", "/autodiscover/autodiscover.xml", "autodiscover.gmail.com", scheme="http").status_code == 200
-    json = asked("GET", "/autodiscover/autodiscover.json?Email=f@customer.example&Protocol=AutodiscoverV1").json()
+    assert client("GET", "/autodiscover/autodiscover.xml", "autodiscover.gmail.com", scheme="http").status_code == 200
+    json = client("GET", "/autodiscover/autodiscover.json?Email=f@customer.example&Protocol=AutodiscoverV1").json()
     assert json["Url"] == "https://autodiscover.example.com/autodiscover/autodiscover.xml"
 
 
 @pytest.mark.parametrize("mode", ["listed", "by_mx"])
-def test_certificates_are_for_the_names_that_clients_ask_at_own_and_hosted_domains(
-    mode: str, request: pytest.FixtureRequest
-) -> None:
-    asked = request.getfixturevalue(mode)
+def test_certificates_are_approved_only_for_hosts_that_clients_use(mode: str, request: pytest.FixtureRequest) -> None:
+    client = request.getfixturevalue(mode)
 
     def status(name: str) -> int:
-        return int(asked("GET", f"/tls/ask?domain={name}").status_code)
+        return int(client("GET", f"/tls/ask?domain={name}").status_code)
 
     assert {status(f"{prefix}{one}") for prefix in PREFIXES for one in ("customer.example", "example.com")} == {200}
     assert status("example.com") == 200
@@ -215,10 +211,10 @@ def test_certificates_are_for_the_names_that_clients_ask_at_own_and_hosted_domai
     assert status("AUTOCONFIG.Customer.Example.") == 200
 
 
-def test_when_the_dns_does_not_answer_nothing_is_said_of_a_certificate(by_mx: Asked) -> None:
-    answer = by_mx("GET", "/tls/ask?domain=autoconfig.broken.example")
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
-    assert "broken" not in answer.text
+def test_no_certificate_is_approved_or_rejected_if_the_dns_fails(by_mx: Client) -> None:
+    response = by_mx("GET", "/tls/ask?domain=autoconfig.broken.example")
+    assert (response.status_code, response.headers["retry-after"]) == (503, "10")
+    assert "broken" not in response.text
 
 
 @pytest.mark.parametrize(
@@ -226,14 +222,14 @@ def test_when_the_dns_does_not_answer_nothing_is_said_of_a_certificate(by_mx: As
     [
         ("https", "autoconfig.customer.example", "https://autoconfig.customer.example"),
         ("https", "AutoDiscover.Customer.example:443", "https://autodiscover.customer.example"),
-        ("http", "autoconfig.customer.example", "https://autoconfig.example.com"),  # it may have no certificate
-        ("https", "customer.example", "https://autoconfig.example.com"),  # the customer's web site
+        ("http", "autoconfig.customer.example", "https://autoconfig.example.com"),  # the host may have no certificate
+        ("https", "customer.example", "https://autoconfig.example.com"),  # the customer's website
         ("https", "autoconfig.secret.example", "https://autoconfig.example.com"),  # another customer's
         ("https", "autoconfig.example.net", "https://autoconfig.example.net"),
     ],
 )
-def test_links_for_a_customer_lead_to_the_customers_host_or_the_providers(
-    listed: Asked, scheme: str, host: str, url: str
+def test_links_for_a_customer_lead_to_the_customers_or_the_providers_host(
+    listed: Client, scheme: str, host: str, url: str
 ) -> None:
     body = b"emailaddress=fred%40customer.example"
     form = "application/x-www-form-urlencoded"
@@ -242,23 +238,23 @@ def test_links_for_a_customer_lead_to_the_customers_host_or_the_providers(
     assert "secret" not in page
 
 
-def test_no_customer_is_in_a_response_to_another(listed: Asked) -> None:
+def test_no_response_to_a_customer_contains_another(listed: Client) -> None:
     for path in ("/", "/settings/", "/mail/config-v1.1.xml", "/email.mobileconfig", "/autodiscover/autodiscover.xml"):
         for host in ("127.0.0.1", "autoconfig.example.com", "autoconfig.customer.example"):
             assert "secret.example" not in listed("GET", path, host).text
     body = b"emailaddress=fred%40secrets.example"
     text = listed("POST", "/", "autoconfig.example.com", body, content_type="application/x-www-form-urlencoded").text
-    assert "secret.example" not in text  # not as a correction either
+    assert "secret.example" not in text  # nor as a correction
 
 
-def test_of_several_hosters_without_a_list_the_mx_record_says_which(write: Write, server: NameServer) -> None:
+def test_the_mx_record_selects_one_of_several_providers_without_lists(write: Write, server: NameServer) -> None:
     other = write({"<domain>example.net": '<domain purpose="mx">example.net'} | PLAIN, "other.xml")
-    asked = Asked(Sources((other, write(HOSTING))).read().load(), Resolver(server.address))
-    answer = asked("GET", "/mail/config-v1.1.xml?emailaddress=f@customer.example", "autoconfig.plain.test")
-    assert "Example Mail" in answer.text
+    client = Client(Sources((other, write(HOSTING))).read().load(), Resolver(server.address))
+    response = client("GET", "/mail/config-v1.1.xml?emailaddress=f@customer.example", "autoconfig.plain.test")
+    assert "Example Mail" in response.text
 
 
-def test_requests_go_on_while_the_dns_is_asked(definitions: tuple[Path, ...]) -> None:
+def test_other_requests_are_served_during_a_dns_lookup(definitions: tuple[Path, ...]) -> None:
     with name_server({"slow.example": silence}) as server:
         app = application(Sources(definitions).read().load(), resolver=Resolver(server.address))
 
@@ -280,14 +276,14 @@ def test_requests_go_on_while_the_dns_is_asked(definitions: tuple[Path, ...]) ->
         assert asyncio.run(ask())[-1] == "/tls/ask?domain=autoconfig.slow.example"
 
 
-def test_the_resolver_is_that_of_the_option(definitions: tuple[Path, ...]) -> None:
+def test_the_option_sets_the_resolver(definitions: tuple[Path, ...]) -> None:
     settings = Sources(definitions, options=Options(resolver="127.0.0.9:5353")).read().load()
     resolver = settings.resolver()
     assert resolver is not None
     assert resolver.servers == [("127.0.0.9", 5353)]
 
 
-def test_where_every_hoster_has_a_list_no_resolver_is_asked(definitions: tuple[Path, ...], tmp_path: Path) -> None:
+def test_no_resolver_is_needed_if_every_provider_has_a_list(definitions: tuple[Path, ...], tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("customer.example")
     sources = Sources(definitions, hosted_domains=(ListSource(tmp_path / "list.txt"),))
     assert sources.read().load().resolver() is None

@@ -1,4 +1,4 @@
-"""Limits and defaults are those that the documentation states."""
+"""Limits and defaults are as documented."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -19,7 +19,7 @@ KIB, MIB = 1024, 1024 * 1024
 
 
 def defaults(command: click.Command) -> dict[str, Any]:
-    """Return what the options of a command are when nobody sets them."""
+    """Return the defaults of a command's options."""
     context = click.Context(command)
     given = {str(one.name): (one, one.get_default(context)) for one in command.params if not one.multiple}
     return {
@@ -29,7 +29,7 @@ def defaults(command: click.Command) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", [Limits, Options])
-def test_what_has_no_option_set_is_as_the_command_has_it(kind: type[Limits] | type[Options]) -> None:
+def test_defaults_of_the_code_are_those_of_the_command(kind: type[Limits] | type[Options]) -> None:
     of_options = defaults(serve)
     names = {field.name for field in fields(kind)} & of_options.keys()
     assert len(names) > 2
@@ -45,12 +45,12 @@ def test_what_has_no_option_set_is_as_the_command_has_it(kind: type[Limits] | ty
         ("keep_alive", 5), ("drain_time", 0), ("grace_time", 20),
     ],
 )  # fmt: skip
-def test_an_option_that_is_not_set_has_the_default_that_deployments_rely_on(option: str, default: object) -> None:
+def test_an_option_has_the_default_that_deployments_rely_on(option: str, default: object) -> None:
     assert defaults(serve)[option] == default
 
 
 @pytest.mark.parametrize(("option", "default"), [("timeout", 10), ("max_time", 600)])
-def test_a_check_has_the_same_time_as_ever(option: str, default: object) -> None:
+def test_the_default_time_limits_of_check_are_unchanged(option: str, default: object) -> None:
     assert defaults(check)[option] == default
 
 
@@ -70,6 +70,6 @@ def test_a_check_has_the_same_time_as_ever(option: str, default: object) -> None
         (workers.HUNG, 8, "a hung one within ten"),
     ],
 )
-def test_a_limit_is_the_one_that_docs_security_md_states(limit: float, value: float, stated: str) -> None:
+def test_a_limit_is_as_docs_security_md_states(limit: float, value: float, stated: str) -> None:
     assert limit == value
     assert stated in SECURITY

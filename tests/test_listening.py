@@ -1,4 +1,4 @@
-"""Sockets to listen on, and what systemd is told."""
+"""Listening sockets, and the notification of systemd."""
 
 import socket
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from autoconfig.listening import Listener, notify_ready
 
 
-def test_connections_that_wait_are_known() -> None:
+def test_pending_connections_are_detected() -> None:
     listener = Listener.open("127.0.0.1", 0)
     with listener.socket as listening:
         assert not listener.has_waiting()
@@ -17,7 +17,7 @@ def test_connections_that_wait_are_known() -> None:
 
 
 @pytest.mark.parametrize("abstract", [False, True])
-def test_systemd_is_told_that_the_server_is_ready(
+def test_systemd_is_notified_when_the_server_is_ready(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, abstract: bool
 ) -> None:
     address = f"@{tmp_path}" if abstract else str(tmp_path / "notify")
@@ -29,14 +29,12 @@ def test_systemd_is_told_that_the_server_is_ready(
 
 
 @pytest.mark.parametrize("address", ["", "vsock:2:1", "/nonexistent/notify"])
-def test_an_address_at_which_nothing_listens_keeps_no_server_from_starting(
-    monkeypatch: pytest.MonkeyPatch, address: str
-) -> None:
+def test_an_unreachable_notify_socket_is_ignored(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", address)
     notify_ready()
 
 
-def test_after_the_end_no_new_connection_is_opened_and_those_that_wait_can_be_accepted() -> None:
+def test_a_closed_listener_refuses_new_connections_and_keeps_pending_ones() -> None:
     listener = Listener.open("127.0.0.1", 0)
     with listener.socket as listening, socket.create_connection(listening.getsockname()):
         listener.refuse_new()

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from autoconfig.logs import MAX_QUEUE, JSONFormatter, LineWriter, TextFormatter
-from tests.support import COMMAND, PATIENCE, wait_until
+from tests.support import COMMAND, TIMEOUT, wait_until
 
 LINES = 20_000
 """More than a pipe and the queue hold."""
@@ -132,7 +132,7 @@ def test_a_stalled_log_reader_does_not_block_the_server(workers: str, format_: s
                 text += process.stdout.readline().decode()
             (metrics_port,) = re.findall(r":(\d+)/metrics", text)
             # From here on, nothing reads.
-            with httpx.Client(base_url=f"http://127.0.0.1:{found[1]}", timeout=PATIENCE) as http:
+            with httpx.Client(base_url=f"http://127.0.0.1:{found[1]}", timeout=TIMEOUT) as http:
                 flood(int(found[1]))
                 assert http.get("/healthz").status_code == 200
             process.send_signal(signal.SIGHUP)
@@ -141,7 +141,7 @@ def test_a_stalled_log_reader_does_not_block_the_server(workers: str, format_: s
             reader = threading.Thread(target=lambda: output.extend(process.stdout.read() if process.stdout else b""))
             reader.start()
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=PATIENCE) == 0
+            assert process.wait(timeout=TIMEOUT) == 0
             reader.join()
             assert re.search(rb"[1-9]\d* log lines were dropped: nothing read them", output)
         finally:
@@ -175,6 +175,6 @@ def test_a_stalled_log_reader_does_not_delay_shutdown() -> None:
                 text += process.stdout.readline().decode()
             flood(int(found[1]))
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=PATIENCE) == 0
+            assert process.wait(timeout=TIMEOUT) == 0
         finally:
             process.kill()

@@ -9,7 +9,7 @@ import time
 import httpx
 import pytest
 
-from tests.support import COMMAND, Served, Write, becomes, serving
+from tests.support import COMMAND, Served, Write, eventually, serving
 
 SECRET = "very.secret"
 OUTLOOK = (
@@ -100,10 +100,10 @@ def test_metrics_show_failed_and_successful_reloads(write: Write, workers: str, 
         assert abs(value(served, "bt_autoconfig_last_reload_timestamp_seconds") - time.time()) < 20
         write({">143<": ">99999<"})
         served.process.send_signal(signal.SIGHUP)
-        assert becomes(served, "last_reload_failed 1.0", metrics)
+        assert eventually(served, "last_reload_failed 1.0", metrics)
         write()
         served.process.send_signal(signal.SIGHUP)
-        assert becomes(served, "last_reload_failed 0.0", metrics)
+        assert eventually(served, "last_reload_failed 0.0", metrics)
 
 
 def test_a_metrics_port_in_use_is_reported(server: Served) -> None:
@@ -122,7 +122,7 @@ def test_a_metrics_port_in_use_is_reported(server: Served) -> None:
 def test_log_lines_contain_route_status_client_and_time_only() -> None:
     with serving("--access-log") as served:
         ask_all(served)
-        assert becomes(served, "405", Served.printed)
+        assert eventually(served, "405", Served.printed)
         lines = [line for line in served.printed().splitlines() if line.startswith("INFO: ")]
         assert re.fullmatch(r"INFO: GET autoconfig 200 Thunderbird [\d.]+ ms", lines[0])
         assert re.fullmatch(r"INFO: other pacc 405 KMail [\d.]+ ms", lines[-1])
@@ -136,7 +136,7 @@ def test_json_logs_are_an_object_a_line(write: Write) -> None:
         ask_all(served)
         write({">143<": ">99999<"})
         served.process.send_signal(signal.SIGHUP)
-        assert becomes(served, "99999", Served.printed)
+        assert eventually(served, "99999", Served.printed)
         objects = [json.loads(line) for line in served.printed().splitlines()]
     assert all({"time", "level", "message"} <= one.keys() for one in objects)
     requests = [one for one in objects if "route" in one]

@@ -13,7 +13,7 @@ from autoconfig.recognition import Recognition, Verdict
 from autoconfig.sources import Sources
 from tests.name_server import (
     NameServer,
-    Reply,
+    Responder,
     alias,
     enormous,
     failure,
@@ -22,9 +22,9 @@ from tests.name_server import (
     missing,
     mx,
     name_server,
-    nothing_there,
-    of_another_question,
     silence,
+    silent_address,
+    to_another_query,
     truncated,
 )
 from tests.support import Write
@@ -39,16 +39,16 @@ def owner(host: str) -> int | None:
 
 @pytest.fixture
 def server() -> Iterator[NameServer]:
-    replies: dict[str, Reply] = {
+    responders: dict[str, Responder] = {
         "customer.example": mx("10 mx.example.net."),
         "*.slow.example": silence,
         "broken.example": failure,
     }
-    with name_server(replies) as server:
+    with name_server(responders) as server:
         yield server
 
 
-def ask(address: str, *domains: str) -> list[Verdict]:
+def settle(address: str, *domains: str) -> list[Verdict]:
     async def run() -> list[Verdict]:
         recognition = Recognition(Resolver(address), owner)
         return await asyncio.gather(*map(recognition.settle, domains))
@@ -64,12 +64,12 @@ def with_recognition(server: NameServer, use: Callable[[Recognition], Awaitable[
 
 
 @pytest.mark.parametrize(
-    ("reply", "verdict"),
+    ("respond", "verdict"),
     [
         (mx("10 mx.example.net."), OURS),
         (mx("10 MX.Example.NET."), OURS),
         (mx("20 elsewhere.example.", "10 mx.example.net."), OURS),
-        (mx("10 elsewhere.example.", "20 mx.example.net."), FOREIGN),  # a backup: the mail goes elsewhere first
+        (mx("10 elsewhere.example.", "20 mx.example.net."), FOREIGN),  # the provider's is a backup
         (mx("10 elsewhere.example.", "10 mx.example.net."), OURS),
         (mx("0 ."), FOREIGN),  # RFC 7505: no mail
         (mx(), FOREIGN),
@@ -79,38 +79,40 @@ def with_recognition(server: NameServer, use: Callable[[Recognition], Awaitable[
         (silence, UNCERTAIN),
         (garbage, UNCERTAIN),
         (forged, UNCERTAIN),
-        (of_another_question, UNCERTAIN),
+        (to_another_query, UNCERTAIN),
         (enormous, UNCERTAIN),
     ],
 )
-def test_a_domain_is_a_customers_when_its_mail_goes_to_the_provider_first(reply: Reply, verdict: Verdict) -> None:
-    with name_server({"customer.example": reply}) as server:
-        assert ask(server.address, "customer.example") == [verdict]
+def test_a_domain_is_a_customers_if_its_preferred_mx_host_is_the_providers(
+    respond: Responder, verdict: Verdict
+) -> None:
+    with name_server({"customer.example": respond}) as server:
+        assert settle(server.address, "customer.example") == [verdict]
 
 
 @pytest.mark.parametrize(
-    ("reply", "verdict"), [(mx("10 mx.example.net."), OURS), (enormous, UNCERTAIN), (garbage, UNCERTAIN)]
+    ("respond", "verdict"), [(mx("10 mx.example.net."), OURS), (enormous, UNCERTAIN), (garbage, UNCERTAIN)]
 )
-def test_what_does_not_fit_into_a_datagram_comes_over_tcp_within_limits(reply: Reply, verdict: Verdict) -> None:
-    with name_server({"customer.example": truncated}, {"customer.example": reply}) as server:
-        assert ask(server.address, "customer.example") == [verdict]
+def test_responses_too_large_for_udp_come_over_tcp_within_limits(respond: Responder, verdict: Verdict) -> None:
+    with name_server({"customer.example": truncated}, {"customer.example": respond}) as server:
+        assert settle(server.address, "customer.example") == [verdict]
 
 
-def test_where_no_resolver_is_nothing_is_certain() -> None:
+def test_without_a_resolver_every_domain_is_uncertain() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    assert ask(address, "customer.example") == [UNCERTAIN]
+    assert settle(address, "customer.example") == [UNCERTAIN]
 
 
-def test_a_resolver_that_is_silent_has_three_seconds() -> None:
-    with nothing_there() as address:
+def test_a_silent_resolver_has_three_seconds() -> None:
+    with silent_address() as address:
         start = time.monotonic()
-        assert ask(address, *(f"customer{number}.example" for number in range(20))) == [UNCERTAIN] * 20
-        assert time.monotonic() - start < 10  # at once, not one after the other
+        assert settle(address, *(f"customer{number}.example" for number in range(20))) == [UNCERTAIN] * 20
+        assert time.monotonic() - start < 10  # concurrently, not one after the other
 
 
-def test_questions_that_wait_are_one_and_answers_are_remembered(server: NameServer) -> None:
+def test_concurrent_lookups_are_merged_and_results_cached(server: NameServer) -> None:
     async def use(recognition: Recognition) -> None:
         assert await asyncio.gather(*(recognition.settle("customer.example") for _ in range(50))) == [OURS] * 50
         assert recognition.remembered("customer.example") == OURS
@@ -118,13 +120,13 @@ def test_questions_that_wait_are_one_and_answers_are_remembered(server: NameServ
         assert recognition.remembered("foreign.example") == FOREIGN
 
     with_recognition(server, use)
-    assert server.asked == {"customer.example": 1, "foreign.example": 1}
+    assert server.queries == {"customer.example": 1, "foreign.example": 1}
 
 
-def test_customers_are_remembered_for_their_ttl_and_others_for_minutes(
+def test_customers_are_cached_for_their_ttl_and_others_for_minutes(
     server: NameServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.replies |= {
+    server.udp |= {
         "short.example": mx("10 mx.example.net.", ttl=0),
         "long.example": mx("10 mx.example.net.", ttl=10**6),
     }
@@ -153,7 +155,7 @@ def test_customers_are_remembered_for_their_ttl_and_others_for_minutes(
     with_recognition(server, use)
 
 
-def test_a_flood_of_names_of_a_slow_zone_keeps_no_customer_waiting(server: NameServer) -> None:
+def test_a_flood_of_names_in_a_slow_zone_does_not_delay_customers(server: NameServer) -> None:
     async def use(recognition: Recognition) -> None:
         flood = [asyncio.create_task(recognition.settle(f"x{number}.slow.example")) for number in range(2000)]
         await asyncio.sleep(0)
@@ -169,7 +171,7 @@ def test_few_requests_wait_for_the_same_slow_name(server: NameServer) -> None:
     async def use(recognition: Recognition) -> None:
         flood = [asyncio.create_task(recognition.settle("x.slow.example")) for _ in range(2000)]
         await asyncio.sleep(0)
-        assert await recognition.settle("customer.example") == UNCERTAIN  # it does not wait either
+        assert await recognition.settle("customer.example") == UNCERTAIN  # without waiting
         assert len([one for one in flood if not one.done()]) == module.MOST_WAITING
         assert set(await asyncio.gather(*flood)) == {UNCERTAIN}
         assert await recognition.settle("shop.slow.example") == UNCERTAIN
@@ -178,8 +180,8 @@ def test_few_requests_wait_for_the_same_slow_name(server: NameServer) -> None:
     with_recognition(server, use)
 
 
-def test_an_attackers_names_leave_most_of_a_shared_zone_to_others(server: NameServer) -> None:
-    server.replies |= {"*.attacker.co.example": silence, "shop.co.example": mx("10 mx.example.net.")}
+def test_an_attacker_gets_a_small_share_of_the_lookups_in_a_shared_zone(server: NameServer) -> None:
+    server.udp |= {"*.attacker.co.example": silence, "shop.co.example": mx("10 mx.example.net.")}
 
     async def use(recognition: Recognition) -> None:
         flood = [asyncio.create_task(recognition.settle(f"x{n}.attacker.co.example")) for n in range(500)]
@@ -191,12 +193,12 @@ def test_an_attackers_names_leave_most_of_a_shared_zone_to_others(server: NameSe
     with_recognition(server, use)
 
 
-def test_a_flood_of_names_displaces_no_customer_and_memory_is_bounded(
+def test_a_flood_of_names_evicts_no_customer_and_memory_is_bounded(
     server: NameServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_MOST_OTHERS", 50)
     monkeypatch.setattr(module, "_MOST_CUSTOMERS", 2)
-    server.replies |= {f"customer{n}.example": mx("10 mx.example.net.") for n in (1, 2, 3)}
+    server.udp |= {f"customer{n}.example": mx("10 mx.example.net.") for n in (1, 2, 3)}
 
     async def use(recognition: Recognition) -> None:
         for n in (1, 2, 1, 3):
@@ -210,7 +212,7 @@ def test_a_flood_of_names_displaces_no_customer_and_memory_is_bounded(
     with_recognition(server, use)
 
 
-def test_lookups_leave_nothing_behind(server: NameServer) -> None:
+def test_finished_lookups_leave_no_state(server: NameServer) -> None:
     async def use(recognition: Recognition) -> None:
         await asyncio.gather(*(recognition.settle(f"a{n}.b.c.example") for n in range(300)))
         assert (recognition._running, recognition._shares) == ({}, {})
@@ -218,7 +220,7 @@ def test_lookups_leave_nothing_behind(server: NameServer) -> None:
     with_recognition(server, use)
 
 
-def test_a_machine_without_a_resolver_is_a_warning_and_nothing_is_certain(
+def test_a_machine_without_a_resolver_gets_a_warning_and_every_domain_is_uncertain(
     monkeypatch: pytest.MonkeyPatch, write: Write
 ) -> None:
     def none(*_: object) -> None:

@@ -14,7 +14,7 @@ from autoconfig.metrics import State
 from autoconfig.reloading import Reloader
 from autoconfig.sources import Contents, Settings, Sources
 from tests.signatories import SigningAuthority
-from tests.support import COMMAND, PATIENCE, WITHOUT_OVERRIDE, Served, Write, becomes, serving, wait_until
+from tests.support import COMMAND, TIMEOUT, WITHOUT_OVERRIDE, Served, Write, eventually, serving, wait_until
 
 PATH = "/mail/config-v1.1.xml"
 CHANGED = {"imap.example.com": "changed.example.com"}
@@ -35,10 +35,10 @@ def test_sighup_reloads_a_changed_definition(write: Write, workers: str) -> None
         assert "imap.example.com" in settings(served)
         write(CHANGED)
         served.process.send_signal(signal.SIGHUP)
-        assert becomes(served, "reloaded", Served.printed)
-        assert becomes(served, "changed.example.com", settings)
+        assert eventually(served, "reloaded", Served.printed)
+        assert eventually(served, "changed.example.com", settings)
         if workers == "2":  # they are replaced one by one
-            assert becomes(
+            assert eventually(
                 served, "changed", lambda one: min(settings(one) for _ in range(10)).replace("imap.", "old.")
             )
 
@@ -49,12 +49,12 @@ def test_a_broken_definition_is_reported_and_the_previous_one_stays(write: Write
         file = write({">143<": ">99999<", ">plain<": ">none<"})
         served.process.send_signal(signal.SIGHUP)
         told = "ERROR: not reloaded, the previous configuration stays in use: "
-        assert becomes(served, f"{told}{file}:17: socketType none is not SSL, STARTTLS or plain", Served.printed)
+        assert eventually(served, f"{told}{file}:17: socketType none is not SSL, STARTTLS or plain", Served.printed)
         assert f"{told}{file}:9: port 99999 is out of range; use 1-65535" in served.printed()
         assert all("imap.example.com" in settings(served) for _ in range(10))
         write(CHANGED)
         served.process.send_signal(signal.SIGHUP)
-        assert becomes(served, "changed.example.com", settings)
+        assert eventually(served, "changed.example.com", settings)
 
 
 HOSTING = {"<domain>example.net": '<domain purpose="mx">example.net'}
@@ -76,7 +76,7 @@ def test_sighup_reloads_a_changed_list(write: Write, tmp_path: Path, workers: st
         assert not serves(served, "new.example")
         customers.write_text("old.example\nnew.example\n")
         served.process.send_signal(signal.SIGHUP)
-        assert becomes(served, "reloaded", Served.printed)
+        assert eventually(served, "reloaded", Served.printed)
         assert wait_until(lambda: serves(served, "new.example"))
         assert "bt_autoconfig_hosted_domains 2.0" in metrics(served)
         assert serves(served, "old.example")
@@ -98,7 +98,7 @@ def test_a_broken_list_is_reported_and_the_previous_one_stays(write: Write, tmp_
             customers.write_text(broken)
             served.process.send_signal(signal.SIGHUP)
             told = f"ERROR: not reloaded, the previous configuration stays in use: {customers}:{error}"
-            assert becomes(served, told, Served.printed)
+            assert eventually(served, told, Served.printed)
             assert serves(served, "old.example")
             assert not serves(served, "new.example")
 
@@ -122,7 +122,7 @@ def test_no_request_fails_while_definitions_are_reloaded(write: Write, workers: 
             number += 1
             write({"Example Mail": f"Number {number}."})
             served.process.send_signal(signal.SIGHUP)
-            assert becomes(served, f"Number {number}.", settings)
+            assert eventually(served, f"Number {number}.", settings)
         done.set()
         for thread in asking:
             thread.join()
@@ -140,14 +140,14 @@ def test_an_unreadable_folder_is_reported_and_the_previous_configuration_stays(w
             error = (
                 f"ERROR: not reloaded, the previous configuration stays in use: {folder}: cannot be read: Permission"
             )
-            assert becomes(served, error, Served.printed)
+            assert eventually(served, error, Served.printed)
             assert "imap.example.com" in settings(served)
             assert "bt_autoconfig_last_reload_failed 1.0" in metrics(served)
         finally:
             folder.chmod(0o700)
         write(CHANGED)
         served.process.send_signal(signal.SIGHUP)
-        assert becomes(served, "WARNING: reloaded", Served.printed)
+        assert eventually(served, "WARNING: reloaded", Served.printed)
         assert "changed.example.com" in settings(served)
         assert "bt_autoconfig_last_reload_failed 0.0" in metrics(served)
 
@@ -162,9 +162,9 @@ def test_pending_reloads_are_merged_and_sigterm_stops_the_server_during_one(tmp_
             served.process.send_signal(signal.SIGHUP)
             # A signal that comes while another of its kind waits is dropped by the kernel.
             assert wait_until(lambda: not hangup_is_pending(served.process.pid))
-        assert httpx.get(f"{served.url}/readyz", timeout=PATIENCE).status_code == 200
+        assert httpx.get(f"{served.url}/readyz", timeout=TIMEOUT).status_code == 200
         served.process.send_signal(signal.SIGTERM)
-        assert served.process.wait(timeout=PATIENCE) == 0
+        assert served.process.wait(timeout=TIMEOUT) == 0
         assert served.printed().count("reloaded") <= 1
 
 
@@ -224,7 +224,7 @@ def test_an_unexpected_error_is_reported_and_the_next_reload_works(
     assert state.failed
     reloader.sources = Sources((write(),))
     requests.put(None)
-    assert applied.get(timeout=PATIENCE).definitions[0].domains[0] == "example.com"
+    assert applied.get(timeout=TIMEOUT).definitions[0].domains[0] == "example.com"
     assert wait_until(lambda: not state.failed)
 
 
@@ -245,7 +245,7 @@ def test_an_error_is_reported_with_its_lines_and_the_certificates_that_end_soon_
     ]
     write()
     requests.put(None)
-    applied.get(timeout=PATIENCE)
+    applied.get(timeout=TIMEOUT)
     assert wait_until(lambda: f"{one.certificate}: the signing certificate" in caplog.text)
     assert not state.failed
 
@@ -256,4 +256,4 @@ def test_fifty_pending_reloads_are_a_single_one(write: Write) -> None:
     for _ in range(50):
         requests.put(None)
     Reloader(requests, Sources((write(),)), lambda _: pending.put(requests.qsize()), State()).start()
-    assert pending.get(timeout=PATIENCE) == 0
+    assert pending.get(timeout=TIMEOUT) == 0

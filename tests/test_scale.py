@@ -13,7 +13,7 @@ import pytest
 from autoconfig.address import MailAddress
 from autoconfig.protocols.autodiscover import request_for
 from autoconfig.site.setup_page import PATHS
-from tests.support import Served, Write, answering, serving, wait_until
+from tests.support import Served, Write, client_for, serving, wait_until
 
 
 class Asked(NamedTuple):
@@ -65,9 +65,9 @@ def with_domains(write: Write, number: int) -> Path:
 def test_only_the_autoconfig_file_grows_with_the_number_of_domains(write: Write) -> None:
     mistyped = ("fred@exmaple.com", "fred@gmail.com", "fred@", "fred", "fred@exam ple.com")
     asked = [one for one in everything("example.com", *mistyped) if not one.path.startswith((AUTOCONFIG, "/v1.1/"))]
-    with answering(with_domains(write, 0)) as http:
+    with client_for(with_domains(write, 0)) as http:
         small = [one.send(http, "example.com") for one in asked]
-    with answering(with_domains(write, 20_000)) as http:
+    with client_for(with_domains(write, 20_000)) as http:
         large = [one.send(http, "example.com") for one in asked]
     assert {one.status_code for one in small} == {200, 400, 404}
     assert [one.content for one in large] == [one.content for one in small]
@@ -75,7 +75,7 @@ def test_only_the_autoconfig_file_grows_with_the_number_of_domains(write: Write)
 
 
 def test_a_hundred_thousand_domains_of_a_definition_are_all_served(write: Write) -> None:
-    with answering(with_domains(write, 100_000)) as http:
+    with client_for(with_domains(write, 100_000)) as http:
         body = Asked(AUTOCONFIG).send(http, "shop-99999.example").text
         assert body.count("<domain>") == 100_002
         for one in everything("shop-99999.example"):
@@ -108,7 +108,7 @@ def test_each_of_many_providers_gets_its_own_settings_also_during_reloads(defini
     chosen = [0, 99, 100, NUMBER - 1, *random.sample(range(101, NUMBER - 1), 6)]
     expected: dict[tuple[int, Asked], tuple[bytes, str | None]] = {}
     for number in chosen:
-        with answering(definitions / f"{number:03}.xml") as http:
+        with client_for(definitions / f"{number:03}.xml") as http:
             for one in everything(f"com-{number}.example"):
                 response = one.send(http, f"com-{number}.example")
                 assert response.status_code == 200

@@ -19,7 +19,7 @@ from autoconfig.protocols.mobileconfig import Mobileconfig
 from autoconfig.requests import Request
 from autoconfig.signing import MAX_PENDING, Signer, SigningFiles
 from tests.signatories import Signatory, SigningAuthority
-from tests.support import Served, answering, becomes, load, run, run_for_bytes, serving
+from tests.support import Served, client_for, eventually, load, run, run_for_bytes, serving
 
 if TYPE_CHECKING:
     from autoconfig.responses import Response
@@ -50,7 +50,7 @@ def verify(profile: bytes, root: Path, folder: Path) -> subprocess.CompletedProc
 
 @pytest.mark.parametrize("kind", ["rsa", "ec"])
 def test_openssl_accepts_a_signed_profile(signing_authority: SigningAuthority, tmp_path: Path, kind: str) -> None:
-    with answering(EMBEDDED, *signing_authority.signatory(kind=kind).options()) as http:
+    with client_for(EMBEDDED, *signing_authority.signatory(kind=kind).options()) as http:
         answer = http.get(PATH)
     verified = verify(answer.content, signing_authority.root, tmp_path)
     assert verified.returncode == 0, verified.stderr
@@ -59,7 +59,7 @@ def test_openssl_accepts_a_signed_profile(signing_authority: SigningAuthority, t
 
 
 def test_every_profile_is_signed(signing: tuple[str, ...], signing_authority: SigningAuthority, tmp_path: Path) -> None:
-    with answering(EMBEDDED, *signing) as http:
+    with client_for(EMBEDDED, *signing) as http:
         answers = [http.get("/email.mobileconfig"), http.get("/email.mobileconfig?protocol=pop3"),
                    http.post("/email.mobileconfig", data={"emailaddress": "a@talk21.com"})]  # fmt: skip
     assert [verify(answer.content, signing_authority.root, tmp_path).returncode for answer in answers] == [0, 0, 0]
@@ -186,7 +186,7 @@ def test_sighup_applies_a_renewed_certificate(
         for old, new in ((one.certificate, renewed.certificate), (one.key, renewed.key)):
             old.write_bytes(new.read_bytes())
         served.process.send_signal(signal.SIGHUP)
-        assert becomes(served, "Renewed", lambda one: fresh(one).decode("latin-1"))
+        assert eventually(served, "Renewed", lambda one: fresh(one).decode("latin-1"))
         assert verify(fresh(served), signing_authority.root, tmp_path).returncode == 0
 
 
@@ -198,7 +198,7 @@ def test_after_a_broken_renewal_the_old_certificate_stays_in_use(
         one.certificate.write_text("x")
         served.process.send_signal(signal.SIGHUP)
         told = f"ERROR: not reloaded, the previous configuration stays in use: {one.certificate}: has no certificate in PEM format"
-        assert becomes(served, told, Served.printed)
+        assert eventually(served, told, Served.printed)
         assert verify(fresh(served), signing_authority.root, tmp_path).returncode == 0
 
 
@@ -212,7 +212,7 @@ def test_render_signs_profiles(
 
 def test_a_profile_without_an_address_is_signed_once(signing_authority: SigningAuthority) -> None:
     # No two signatures of an EC key are the same.
-    with answering(EMBEDDED, *signing_authority.signatory(kind="ec").options()) as http:
+    with client_for(EMBEDDED, *signing_authority.signatory(kind="ec").options()) as http:
         first, second = (http.get("/email.mobileconfig") for _ in range(2))
         assert first.content == second.content
         again = http.get("/email.mobileconfig", headers={"If-None-Match": first.headers["etag"]})

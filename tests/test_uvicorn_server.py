@@ -1,4 +1,4 @@
-"""What uvicorn_server.py takes for granted of uvicorn: when a new version fails here, that module has to follow."""
+"""Assumptions of uvicorn_server.py about uvicorn. If a new version fails here, that module must change."""
 
 import inspect
 import socket
@@ -15,39 +15,39 @@ from autoconfig.uvicorn_server import LimitedConfig, Server
 from tests.http1 import request
 
 
-def test_uvicorn_takes_a_function_that_makes_connections_and_calls_it_with_its_state() -> None:
+def test_uvicorn_calls_a_factory_of_connections_with_its_state() -> None:
     config = LimitedConfig(lambda: None, Limits())
     config.load()
     assert config.http_protocol_class == config.http, "uvicorn no longer calls Config.http to make a connection"
     source = inspect.getsource(uvicorn.Server.startup)
-    assert "config.http_protocol_class(" in source, "uvicorn makes connections in another place than Server.startup"
+    assert "config.http_protocol_class(" in source, "uvicorn no longer makes connections in Server.startup"
     assert "server_state=self.server_state" in source, "uvicorn no longer passes server_state to its connections"
 
 
 def test_uvicorn_shuts_down_the_connections_in_its_state_and_waits_for_them() -> None:
-    assert ServerState().connections == set(), "uvicorn keeps its connections elsewhere than in a set"
+    assert ServerState().connections == set(), "uvicorn no longer keeps its connections in a set"
     source = inspect.getsource(uvicorn.Server.shutdown)
     assert "connection.shutdown()" in source, "uvicorn no longer tells connections to shut down"
     assert "server_state.connections" in inspect.getsource(uvicorn.Server._wait_tasks_to_complete)
 
 
-def test_uvicorn_keeps_the_application_as_it_is() -> None:
+def test_uvicorn_does_not_wrap_the_application() -> None:
     class Handler:
         pass
 
     handler = Handler()
     config = LimitedConfig(lambda: handler, Limits(), factory=True)
     config.load()
-    assert config.loaded_app is handler, "uvicorn wraps the application: our connections need it as it is"
+    assert config.loaded_app is handler, "uvicorn wraps the application, but our connections need it unwrapped"
 
 
 @pytest.mark.parametrize("method", ["handle_exit", "startup", "on_tick", "shutdown"])
-def test_uvicorn_has_the_methods_that_our_server_overrides_with_the_same_parameters(method: str) -> None:
+def test_methods_that_the_server_overrides_have_the_same_parameters_in_uvicorn(method: str) -> None:
     theirs, ours = (inspect.signature(getattr(one, method)).parameters for one in (uvicorn.Server, Server))
     assert list(ours) == list(theirs), f"uvicorn.Server.{method} has other parameters now"
 
 
-def test_uvicorn_ends_when_a_tick_says_so_and_closes_its_servers() -> None:
+def test_uvicorn_stops_after_a_tick_that_returns_true_and_closes_its_servers() -> None:
     assert "should_exit = await self.on_tick(" in inspect.getsource(uvicorn.Server.main_loop)
     assert "if self.should_exit" in inspect.getsource(uvicorn.Server.on_tick)
     assert "self.servers" in inspect.getsource(uvicorn.Server.shutdown)
@@ -55,7 +55,7 @@ def test_uvicorn_ends_when_a_tick_says_so_and_closes_its_servers() -> None:
 
 
 class Crowd:
-    """An application that notes how many connections are open at each request, and ends when all have had a response."""
+    """An application that counts open connections at each request, and stops the server after the last request."""
 
     draining = False
 
@@ -77,7 +77,7 @@ class Crowd:
         pass
 
 
-def test_connections_that_wait_are_accepted_before_many_requests_have_had_their_responses() -> None:
+def test_pending_connections_are_accepted_before_earlier_requests_are_all_served() -> None:
     size = 50
     listener, served = Listener.open("127.0.0.1", 0), Crowd(size)
     clients = [socket.create_connection(listener.socket.getsockname()) for _ in range(size)]

@@ -11,13 +11,13 @@ import httpx
 import pytest
 
 from autoconfig import workers as workers_module
-from tests.support import PATIENCE, Served, Write, becomes, serving, wait_until
+from tests.support import TIMEOUT, Served, Write, eventually, serving, wait_until
 
 PATH = "/mail/config-v1.1.xml"
 
 
 def settings(served: Served) -> str:
-    return httpx.get(f"{served.url}{PATH}", headers={"Connection": "close"}, timeout=PATIENCE).text
+    return httpx.get(f"{served.url}{PATH}", headers={"Connection": "close"}, timeout=TIMEOUT).text
 
 
 HUNG = 4.0
@@ -91,7 +91,7 @@ def test_workers_do_not_count_as_hung_after_all_processes_were_stopped(four: Ser
         os.kill(pid, signal.SIGSTOP)
     with serving("--workers", "2", program=PROGRAM) as other:  # it tells when they have been stopped for long enough
         os.kill(other.workers()[0], signal.SIGSTOP)
-        assert becomes(other, "a worker hangs", Served.printed)
+        assert eventually(other, "a worker hangs", Served.printed)
     for pid in (four.process.pid, *before):
         os.kill(pid, signal.SIGCONT)
     assert "clientConfig" in settings(four)
@@ -125,7 +125,7 @@ def test_workers_get_the_validated_settings_and_read_no_file(write: Write) -> No
     with serving("--definition", file, "--workers", "2") as served:
         write({"imap.example.com": "changed.example.com"})
         served.process.send_signal(signal.SIGHUP)
-        assert becomes(served, "reloaded", Served.printed)
+        assert eventually(served, "reloaded", Served.printed)
         file.unlink()
         before = served.workers()
         for pid in before:
@@ -138,7 +138,7 @@ def test_every_worker_serves_the_new_settings_once_the_reload_is_reported(write:
     with serving("--definition", write(), "--workers", "3") as served:
         write({"imap.example.com": "changed.example.com"})
         served.process.send_signal(signal.SIGHUP)
-        assert becomes(served, "reloaded", Served.printed)
+        assert eventually(served, "reloaded", Served.printed)
         assert all("changed.example.com" in settings(served) for _ in range(30))
 
 
@@ -148,7 +148,7 @@ def test_a_reload_completes_although_a_worker_hangs(write: Write) -> None:
         os.kill(stopped, signal.SIGSTOP)
         write({"imap.example.com": "changed.example.com"})
         served.process.send_signal(signal.SIGHUP)
-        assert becomes(served, "reloaded", Served.printed, seconds=30)
+        assert eventually(served, "reloaded", Served.printed, seconds=30)
         assert stopped not in served.workers()
         assert all("changed.example.com" in settings(served) for _ in range(10))
 
@@ -164,14 +164,14 @@ def test_workers_exit_with_their_parent() -> None:
 def test_a_stopped_worker_does_not_delay_shutdown(four: Served) -> None:
     os.kill(four.workers()[0], signal.SIGSTOP)
     four.process.send_signal(signal.SIGTERM)
-    assert four.process.wait(timeout=PATIENCE) == 0
+    assert four.process.wait(timeout=TIMEOUT) == 0
 
 
 def test_sighup_to_all_processes_ends_none(four: Served) -> None:
     before = four.workers()
     for pid in (four.process.pid, *before):
         os.kill(pid, signal.SIGHUP)
-    assert becomes(four, "reloaded", Served.printed)
+    assert eventually(four, "reloaded", Served.printed)
     assert four.workers() == before
 
 
@@ -183,5 +183,5 @@ def test_sigterm_sent_to_all_processes_ends_the_server_after_the_drain_time() ->
         for pid in (*served.workers(), served.process.pid):
             os.kill(pid, signal.SIGTERM)
         assert httpx.get(f"{served.url}/healthz").status_code == 200
-        assert served.process.wait(timeout=PATIENCE) == 0
+        assert served.process.wait(timeout=TIMEOUT) == 0
         assert time.monotonic() - began > 3.9

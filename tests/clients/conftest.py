@@ -18,7 +18,7 @@ from tests.clients.mail import MailServers
 from tests.clients.network import Network, network
 from tests.clients.record import Recorder
 from tests.clients.tls import Authority, Front
-from tests.support import COMMAND, LeftOut
+from tests.support import COMMAND, Unavailable
 
 PROGRAMS = {
     "caddy": "caddy",
@@ -81,14 +81,14 @@ def missing() -> str:
     return f"not installed: {' '.join(packages)}; `make test-clients` installs them (Debian)" if packages else ""
 
 
-_LEFT_OUT = LeftOut("tests/clients", missing(), "REQUIRE_CLIENTS")
-collect_ignore_glob = _LEFT_OUT.files
-pytest_terminal_summary = _LEFT_OUT.tell
+_UNAVAILABLE = Unavailable("tests/clients", missing(), "REQUIRE_CLIENTS")
+collect_ignore_glob = _UNAVAILABLE.files
+pytest_terminal_summary = _UNAVAILABLE.report
 
 
 @pytest.fixture(scope="package", autouse=True)
 def _complete() -> None:
-    _LEFT_OUT.fail_if_required()
+    _UNAVAILABLE.fail_if_required()
 
 
 @pytest.fixture

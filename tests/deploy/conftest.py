@@ -10,7 +10,7 @@ import yaml
 from tests.deploy.images import BASE, IMAGE, images, save
 from tests.deploy.machine import Machine, machine
 from tests.deploy.proxies import DEPLOY
-from tests.support import LeftOut
+from tests.support import Unavailable
 
 
 def missing(**packages: str) -> str:
@@ -36,24 +36,24 @@ CONTAINERS = missing(
 PROXIES = missing(caddy="caddy", curl="curl", ip="iproute2", jq="jq", knotd="knot", nginx="nginx-light")
 KUBECTL = "" if shutil.which("kubectl") and shutil.which("jq") else "kubectl 1.27 or newer, or jq, is not installed"
 
-_LEFT_OUT = (
-    LeftOut("the container image", CONTAINERS or "it takes minutes; `make test-deploy` builds it", "REQUIRE_DEPLOY", "test_container.py"),
-    LeftOut("the whole path with Docker", CONTAINERS or "it takes minutes; `make test-deploy` runs it", "REQUIRE_DEPLOY", "test_path.py"),
-    LeftOut("systemd", CONTAINERS or "it takes minutes; `make test-deploy` runs it", "REQUIRE_DEPLOY", "test_systemd.py"),
-    LeftOut("the Debian package", CONTAINERS or "it takes minutes; `make test-deploy` builds it", "REQUIRE_DEPLOY", "test_debian_package.py"),
-    LeftOut("the reverse proxies", PROXIES, "REQUIRE_DEPLOY", "test_proxies.py"),
-    LeftOut("attacks through the reverse proxies", PROXIES, "REQUIRE_DEPLOY", "test_attacks.py"),
-    LeftOut("the export's configurations", PROXIES, "REQUIRE_DEPLOY", "test_export.py"),
-    LeftOut("docs/deploy.md", PROXIES, "REQUIRE_DEPLOY", "test_document.py"),
-    LeftOut("deploy/kubernetes", KUBECTL, "REQUIRE_DEPLOY", "test_kubernetes.py"),
+_UNAVAILABLE = (
+    Unavailable("the container image", CONTAINERS or "it takes minutes; `make test-deploy` builds it", "REQUIRE_DEPLOY", "test_container.py"),
+    Unavailable("the whole path with Docker", CONTAINERS or "it takes minutes; `make test-deploy` runs it", "REQUIRE_DEPLOY", "test_path.py"),
+    Unavailable("systemd", CONTAINERS or "it takes minutes; `make test-deploy` runs it", "REQUIRE_DEPLOY", "test_systemd.py"),
+    Unavailable("the Debian package", CONTAINERS or "it takes minutes; `make test-deploy` builds it", "REQUIRE_DEPLOY", "test_debian_package.py"),
+    Unavailable("the reverse proxies", PROXIES, "REQUIRE_DEPLOY", "test_proxies.py"),
+    Unavailable("attacks through the reverse proxies", PROXIES, "REQUIRE_DEPLOY", "test_attacks.py"),
+    Unavailable("the export's configurations", PROXIES, "REQUIRE_DEPLOY", "test_export.py"),
+    Unavailable("docs/deploy.md", PROXIES, "REQUIRE_DEPLOY", "test_document.py"),
+    Unavailable("deploy/kubernetes", KUBECTL, "REQUIRE_DEPLOY", "test_kubernetes.py"),
 )  # fmt: skip
-collect_ignore_glob = [file for left_out in _LEFT_OUT for file in left_out.files]
+collect_ignore_glob = [file for left_out in _UNAVAILABLE for file in left_out.files]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Report the tests that are left out."""
-    for left_out in _LEFT_OUT:
-        left_out.tell(terminalreporter)
+    for left_out in _UNAVAILABLE:
+        left_out.report(terminalreporter)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

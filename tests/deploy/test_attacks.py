@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.attacks import ATTACKS, Target, besiege
+from tests.attacks import ATTACKS, Target, run_attacks
 from tests.clients.network import ADDRESS, network
 from tests.clients.tls import Authority
 from tests.deploy.proxies import HOST, certificates, start_caddy, start_nginx
@@ -38,7 +38,7 @@ def main() -> None:
     tls = ssl.create_default_context()
     tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE  # other tests check the proxy's certificate
     targets = [Target(8000), Target(443, HOST, tls, None, ADDRESS)]
-    results, attacks = asyncio.run(besiege(f"https://{ADDRESS}", HOST, CLIENTS, targets, tls))
+    results, attacks = asyncio.run(run_attacks(f"https://{ADDRESS}", HOST, CLIENTS, targets, tls))
     good = results.good.total()
     print(json.dumps({"failures": results.failures, "foreign": results.foreign, "good": good, "attacks": attacks}))  # noqa: T201
 

@@ -2,12 +2,12 @@
 
 import os
 
-from tests.support import LeftOut
+from tests.support import Unavailable
 
-_LEFT_OUT = LeftOut(
+_UNAVAILABLE = Unavailable(
     "packages",
     "" if os.environ.get("REQUIRE_PACKAGING") else "they take a minute; `make test-packaging` builds them",
     "REQUIRE_PACKAGING",
 )
-collect_ignore_glob = _LEFT_OUT.files
-pytest_terminal_summary = _LEFT_OUT.tell
+collect_ignore_glob = _UNAVAILABLE.files
+pytest_terminal_summary = _UNAVAILABLE.report

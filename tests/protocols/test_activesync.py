@@ -5,7 +5,7 @@ from lxml import etree
 from autoconfig.address import MailAddress
 from autoconfig.directory import NotServedError
 from autoconfig.protocols.activesync import ActiveSync
-from tests.support import Write, answering, load
+from tests.support import Write, client_for, load
 
 PATH = "/autodiscover/autodiscover.xml"
 JSON_PATH = "/autodiscover/autodiscover.json"
@@ -39,7 +39,7 @@ def error_code(answer: httpx.Response) -> str:
 
 
 def test_a_phone_gets_the_url_of_activesync_in_its_own_schema(write: Write) -> None:
-    with answering(write({"</emailProvider>": EXCHANGE})) as http:
+    with client_for(write({"</emailProvider>": EXCHANGE})) as http:
         answer = http.post(PATH, content=request(MOBILESYNC))
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/xml; charset=utf-8")
     assert answer.headers["cache-control"] == "no-store"
@@ -53,7 +53,7 @@ def test_a_phone_gets_the_url_of_activesync_in_its_own_schema(write: Write) -> N
 
 
 def test_the_accepted_schema_decides_not_the_namespace_of_the_request(write: Write) -> None:
-    with answering(write({"</emailProvider>": EXCHANGE})) as http:
+    with client_for(write({"</emailProvider>": EXCHANGE})) as http:
         for body, settings in (
             (request(MOBILESYNC, namespace="outlook"), b"MobileSync"),
             (request(OUTLOOK), b"<Type>IMAP</Type>"),
@@ -93,7 +93,7 @@ def test_render_reports_a_provider_without_activesync(write: Write) -> None:
 
 @pytest.mark.parametrize(("name", "url"), [("ActiveSync", SYNC_URL), ("EWS", EWS_URL)])
 def test_outlook_gets_the_url_in_json_if_the_provider_has_it(write: Write, name: str, url: str) -> None:
-    with answering(write({"</emailProvider>": EXCHANGE})) as http:
+    with client_for(write({"</emailProvider>": EXCHANGE})) as http:
         for spelling in (name, name.lower(), name.upper()):
             answer = http.get(JSON_PATH, params={"Email": str(FRED), "Protocol": spelling})
             assert answer.json() == {"Protocol": name, "Url": url}
@@ -102,7 +102,7 @@ def test_outlook_gets_the_url_in_json_if_the_provider_has_it(write: Write, name:
 def test_placeholders_in_a_url_are_filled_if_their_values_are_known(write: Write) -> None:
     url = "https://sync.%EMAILDOMAIN%/?u=%EMAILLOCALPART%"
     file = write({"</emailProvider>": EXCHANGE.replace(SYNC_URL, url)})
-    with answering(file) as http:
+    with client_for(file) as http:
         answer = http.get(JSON_PATH, params={"Email": "b&c@example.net", "Protocol": "ActiveSync"})
         assert answer.json()["Url"] == "https://sync.example.net/?u=b%26c"
         assert http.get(JSON_PATH, params={"Protocol": "ActiveSync"}).status_code == 400

@@ -11,7 +11,7 @@ from autoconfig.definition import EMBEDDED
 from autoconfig.directory import NotServedError
 from autoconfig.protocols.autoconfig import Autoconfig
 from autoconfig.requests import Request
-from tests.support import Write, answering, load
+from tests.support import Write, client_for, load
 
 EXAMPLE = Autoconfig(load(Path(__file__).parents[1] / "example.xml"))
 ASKED = Request("GET", "http", b"", b"", b"", b"", 0)
@@ -70,7 +70,7 @@ def test_every_spelling_of_a_providers_address_finds_the_settings(http: httpx.Cl
 
 
 def test_an_internationalised_domain_is_found_as_u_label_and_as_a_label(write: Write) -> None:
-    with answering(write({"<domain>example.net": "<domain>bücher.example"})) as http:
+    with client_for(write({"<domain>example.net": "<domain>bücher.example"})) as http:
         for domain in ("b%C3%BCcher.example", "B%C3%9CCHER.EXAMPLE", "xn--bcher-kva.example", "XN--BCHER-KVA.example"):
             assert http.get(f"{PATH}?emailaddress=fred@{domain}").status_code == 200
 
@@ -88,7 +88,7 @@ def test_the_database_has_no_settings_for_other_domains(http: httpx.Client, doma
 
 def test_a_domain_in_a_hostname_is_filled_for_each_request(write: Write) -> None:
     changed = {">imap.example.com<": ">imap.%EMAILDOMAIN%<"}
-    with answering(write(changed)) as http:
+    with client_for(write(changed)) as http:
         for host, query, domain in [
             ("x", "?emailaddress=fred@example.net", "example.net"),
             ("autoconfig.example.net", "", "example.net"),
@@ -133,7 +133,7 @@ def test_a_domain_that_is_not_served_gets_404_and_one_line_of_text(http: httpx.C
 
 
 def test_a_hosted_domain_gets_the_settings_of_its_host(write: Write) -> None:
-    with answering(write({"<domain>example.net": '<domain purpose="mx">example.net'})) as http:
+    with client_for(write({"<domain>example.net": '<domain purpose="mx">example.net'})) as http:
         assert http.get(PATH, params={"emailaddress": "fred@customer.example"}).status_code == 200
 
 

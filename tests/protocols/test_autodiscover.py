@@ -14,7 +14,7 @@ from autoconfig.protocols.autodiscover import Autodiscover, AutodiscoverError, r
 from autoconfig.protocols.description import Schema
 from autoconfig.requests import Request
 from autoconfig.responses import Response
-from tests.support import SERVICES, Served, Write, answering, load
+from tests.support import SERVICES, Served, Write, client_for, load
 
 PATH = "/autodiscover/autodiscover.xml"
 REQUEST_SCHEMA = "http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006"
@@ -148,7 +148,7 @@ def test_a_server_that_accepts_no_password_is_left_out(write: Write) -> None:
 
 
 def test_a_provider_without_passwords_gets_an_error(write: Write) -> None:
-    with answering(write({"password-cleartext": "OAuth2", "password-encrypted": "OAuth2"})) as http:
+    with client_for(write({"password-cleartext": "OAuth2", "password-encrypted": "OAuth2"})) as http:
         assert error(http.post(PATH, content=request("fred@example.com"))) == "500"
         assert error(http.get(PATH)) == "500"
 

@@ -1,7 +1,7 @@
 import httpx
 import pytest
 
-from tests.support import Write, answering
+from tests.support import Write, client_for
 
 PATH = "/autodiscover/autodiscover.json"
 FOUND = {
@@ -33,7 +33,7 @@ def test_without_an_address_the_host_identifies_the_provider(http: httpx.Client)
 
 
 def test_a_hosted_domain_gets_the_url_of_its_provider(write: Write) -> None:
-    with answering(write({"<domain>example.com": '<domain purpose="mx">example.com'})) as http:
+    with client_for(write({"<domain>example.com": '<domain purpose="mx">example.com'})) as http:
         answer = http.get(PATH, params={"Email": "fred@customer.example", "Protocol": "AutodiscoverV1"})
     assert answer.json()["Url"] == "https://autodiscover.example.com/autodiscover/autodiscover.xml"
 

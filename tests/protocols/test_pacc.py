@@ -10,7 +10,7 @@ import pytest
 from autoconfig.definition import EMBEDDED
 from autoconfig.directory import NotServedError
 from autoconfig.protocols.pacc import Pacc
-from tests.support import Write, answering, load
+from tests.support import Write, client_for, load
 from tests.test_advice import IMPLICIT
 
 PATH = "/.well-known/user-agent-configuration.json"
@@ -86,5 +86,5 @@ def test_the_domain_in_a_hostname_is_filled_for_each_domain(write: Write) -> Non
 def test_a_provider_that_pacc_cannot_express_gets_404(write: Write) -> None:
     with pytest.raises(NotServedError, match="PACC cannot express this provider"):
         Pacc(load(write())).render()
-    with answering(write()) as http:
+    with client_for(write()) as http:
         assert http.get(PATH).status_code == 404

@@ -20,7 +20,7 @@ from autoconfig.site.languages import catalogues
 from autoconfig.site.setup_page import PATHS, SetupPage
 from autoconfig.site.steps import APPS
 from autoconfig.sources import Sources
-from tests.support import SERVICES, Served, Write, answering, run
+from tests.support import SERVICES, Served, Write, client_for, run
 
 ASKED = Request("GET", "https", b"", b"", b"", b"application/x-www-form-urlencoded", 0)
 OTHER = {"example.com": "other.example", "example.net": "net.other.example", "Example Mail": "Other Mail"}
@@ -323,7 +323,7 @@ def test_apps_that_cannot_use_a_provider_are_not_offered(write: Write) -> None:
     assert "Thunderbird" in offered
     assert "iPhone" not in offered
     assert "Outlook" not in offered
-    with answering(write({"password-cleartext": "OAuth2"})) as client:
+    with client_for(write({"password-cleartext": "OAuth2"})) as client:
         assert client.get("/setup/outlook-new/").status_code == 404
 
 
@@ -374,7 +374,7 @@ def test_the_page_says_in_one_sentence_what_the_device_will_show(
     unsigned = document_fromstring(server.http.get(f"/setup/{app}/").content)
     assert text(unsigned).count("Not Signed") == 1
     assert unsigned.xpath("//details[@id='manual']/@open")
-    with answering(EMBEDDED, *signing) as client:
+    with client_for(EMBEDDED, *signing) as client:
         signed = document_fromstring(client.get(f"/setup/{app}/").content)
     assert "Not Signed" not in text(signed)
     assert "Verified" in text(signed)

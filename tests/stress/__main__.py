@@ -23,7 +23,7 @@ from pathlib import Path
 import httpx
 
 from autoconfig.definition import EMBEDDED
-from tests.attacks import ATTACKS, Results, Target, ask, attack_until, pour, smuggle
+from tests.attacks import ATTACKS, Results, Target, attack_until, send_malformed, send_requests, smuggle
 from tests.support import Served, serving
 
 PROJECT = Path(__file__).parents[2]
@@ -48,7 +48,7 @@ class Day:
             for number in itertools.count():
                 if self.over.is_set():
                     return
-                await ask(client, HOST, f"user{person}{number:06}@btinternet.com", self.results)
+                await send_requests(client, HOST, f"user{person}{number:06}@btinternet.com", self.results)
 
     async def change(self) -> None:
         """Change the definition and reload, good and broken in turn."""
@@ -110,7 +110,7 @@ async def run(served: Served, definition: Path, root: Path, seconds: float, relo
         day.end_workers(),
         *(day.well_behaved(tls, number) for number in range(8)),
         *(day.attack(Target(served.port), how) for how in ATTACKS for _ in range(2)),
-        *(day.attack(Target(HTTPS_PORT, HOST, tls, None), how) for how in (smuggle, pour)),
+        *(day.attack(Target(HTTPS_PORT, HOST, tls, None), how) for how in (smuggle, send_malformed)),
     )
     took = time.monotonic() - began
     after = await settled(served)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.support import LeftOut, Served
+from tests.support import Served, Unavailable
 from tests.web import browser as browser_module
 from tests.web.browser import HOST, ORIGIN
 
@@ -15,14 +15,14 @@ FRED = "fred.bloggs@btinternet.com"
 Open = Callable[..., Page]
 
 
-_LEFT_OUT = LeftOut("tests/web", browser_module.missing(), "REQUIRE_WEB")
-collect_ignore_glob = _LEFT_OUT.files
-pytest_terminal_summary = _LEFT_OUT.tell
+_UNAVAILABLE = Unavailable("tests/web", browser_module.missing(), "REQUIRE_WEB")
+collect_ignore_glob = _UNAVAILABLE.files
+pytest_terminal_summary = _UNAVAILABLE.report
 
 
 @pytest.fixture(scope="package", autouse=True)
 def _complete() -> None:
-    _LEFT_OUT.fail_if_required()
+    _UNAVAILABLE.fail_if_required()
 
 
 @pytest.fixture(scope="package")
