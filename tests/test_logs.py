@@ -1,4 +1,4 @@
-"""Log lines: a reader that stalls or goes away never holds up the server."""
+"""Log lines: a reader that stalls or exits never blocks the server."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ from autoconfig.logs import MAX_QUEUE, JSONFormatter, LineWriter, TextFormatter
 from tests.support import COMMAND, TIMEOUT, wait_until
 
 LINES = 20_000
-"""More than a pipe and the queue hold."""
+"""More lines than a pipe and the queue can hold."""
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 def read_all(descriptor: int) -> bytes:
-    """Read what is there, and what comes within a second."""
+    """Read everything that is available now or within a second."""
     os.set_blocking(descriptor, False)
     received = bytearray()
 
@@ -67,8 +67,8 @@ def test_unread_lines_are_dropped_counted_and_reported_later() -> None:
             writer.write("x" * 99)
         assert LINES - MAX_QUEUE // 100 - 2000 < writer.dropped == len(counted) < LINES
         received = read_all(reading).decode().splitlines()
-        told = [line for line in received if line != "x" * 99]
-        assert told == [f"{writer.dropped} log lines were dropped: nothing read them"]
+        reports = [line for line in received if line != "x" * 99]
+        assert reports == [f"{writer.dropped} log lines were dropped: nothing read them"]
         assert len(received) - 1 + writer.dropped == LINES
 
 
@@ -82,7 +82,7 @@ def test_the_writer_waits_for_a_non_blocking_pipe() -> None:
         assert not writer.dropped
 
 
-def test_without_a_reader_only_lines_are_lost() -> None:
+def test_lines_are_dropped_if_the_reader_is_gone() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -93,7 +93,7 @@ def test_without_a_reader_only_lines_are_lost() -> None:
         os.close(writing)
 
 
-def test_a_line_may_be_written_while_another_thread_does() -> None:
+def test_threads_can_write_lines_concurrently() -> None:
     with pipe() as (reading, writing):
         writer = LineWriter(writing)
 
@@ -110,7 +110,7 @@ def test_a_line_may_be_written_while_another_thread_does() -> None:
 
 
 @pytest.mark.parametrize("formatter", [TextFormatter(), JSONFormatter()])
-def test_no_control_character_of_a_message_reaches_a_terminal(formatter: logging.Formatter) -> None:
+def test_control_characters_in_a_message_reach_no_terminal(formatter: logging.Formatter) -> None:
     record = logging.LogRecord("x", logging.ERROR, "x", 1, "a\x1b]0;b\x07\x9bc\nd\u202ee", None, None)
     line = formatter.format(record)
     assert line.isprintable()
@@ -131,7 +131,7 @@ def test_a_stalled_log_reader_does_not_block_the_server(workers: str, format_: s
             while not (found := re.search(r"http://127\.0\.0\.1:(\d+)[ \"](?!.*metrics)", text)):
                 text += process.stdout.readline().decode()
             (metrics_port,) = re.findall(r":(\d+)/metrics", text)
-            # From here on, nothing reads.
+            # From here on, nothing reads the log.
             with httpx.Client(base_url=f"http://127.0.0.1:{found[1]}", timeout=TIMEOUT) as http:
                 flood(int(found[1]))
                 assert http.get("/healthz").status_code == 200
@@ -149,7 +149,7 @@ def test_a_stalled_log_reader_does_not_block_the_server(workers: str, format_: s
 
 
 def flood(port: int) -> None:
-    """Send more requests than a pipe and the queue hold lines for, to one worker."""
+    """Send one worker more requests than a pipe and the queue can hold log lines."""
     request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         for _ in range(400):

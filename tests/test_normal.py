@@ -1,4 +1,4 @@
-"""What clients take of a definition that is not written by the book reaches all of them, and a warning says so."""
+"""Definitions that deviate from the format: what some clients accept is corrected for all, with a warning."""
 
 from pathlib import Path
 
@@ -35,19 +35,19 @@ SERVICE = """<calendar type="caldav"><url>https://dav.example.com/</url>{}<usern
         '<authentication system="http">Basic</authentication><authentication>http-basic</authentication>',
     ],
 )
-def test_every_spelling_of_a_password_for_a_service_with_a_url_becomes_basic(write: Write, method: str) -> None:
+def test_every_spelling_of_password_authentication_becomes_basic_for_services(write: Write, method: str) -> None:
     provider = read(write({"</clientConfig>": SERVICE.format(method)}))
     assert provider.services[0].authentication == ("Basic",)
     assert provider.warnings == ()
 
 
 @pytest.mark.parametrize(("text", "method"), [("plain", "password-cleartext"), ("secure", "password-encrypted")])
-def test_thunderbirds_first_names_for_passwords_are_known(write: Write, text: str, method: str) -> None:
+def test_thunderbirds_old_names_of_password_methods_are_accepted(write: Write, text: str, method: str) -> None:
     provider = read(write({">password-encrypted<": f">{text}<"}))
     assert (provider.servers[1].authentication, provider.warnings) == ((method,), ())
 
 
-def test_a_sasl_scheme_stays_and_the_general_method_is_added_for_other_clients(write: Write) -> None:
+def test_the_general_method_is_added_to_a_sasl_mechanism(write: Write) -> None:
     scheme = '<authentication system="sasl">SCRAM-SHA-256-PLUS</authentication>'
     file = write({"<authentication>password-encrypted</authentication>": scheme})
     assert read(file).servers[1].authentication == ("password-encrypted",)
@@ -60,7 +60,7 @@ def test_a_sasl_scheme_stays_and_the_general_method_is_added_for_other_clients(w
     assert served.index(scheme) < served.index("<authentication>password-encrypted</authentication>")
 
 
-def test_a_sasl_scheme_with_its_general_method_needs_no_warning(write: Write) -> None:
+def test_a_sasl_mechanism_with_its_general_method_gets_no_warning(write: Write) -> None:
     scheme = (
         '<authentication system="sasl">CRAM-MD5</authentication><authentication>password-encrypted</authentication>'
     )
@@ -101,7 +101,7 @@ def test_other_names_of_elements_and_types_are_read_with_a_warning(write: Write)
     ]
 
 
-def test_the_names_of_the_format_are_served(write: Write) -> None:
+def test_responses_use_the_names_of_the_format(write: Write) -> None:
     file = write({"</clientConfig>": ADDRESS_BOOK.format("addressBook"), 'type="pop3"': 'type="POP3"'})
     root = etree.fromstring(Autoconfig(load(file)).render())
     assert root.findtext("addressbook/url") == "https://dav.example.com/"
@@ -134,7 +134,7 @@ def test_spellings_that_clients_accept_are_accepted_with_a_warning(
     assert found.startswith(warning)
 
 
-def test_an_outgoing_server_without_a_username_has_the_incoming_servers_in_every_format(write: Write) -> None:
+def test_an_outgoing_server_without_a_username_uses_the_incoming_servers(write: Write) -> None:
     file = write({"\n      <username>%EMAILADDRESS%</username>\n    </outgoingServer>": "</outgoingServer>"})
     assert read(file).servers[2].username == "%EMAILLOCALPART%"
 
@@ -145,7 +145,7 @@ def test_a_domain_with_and_without_a_purpose_is_one_domain(write: Write) -> None
 
 
 def test_if_every_domain_has_a_purpose_thunderbird_gets_one_without(write: Write) -> None:
-    """It skips domains with attributes, and files without a domain (readFromXML.sys.mjs and JXON.sys.mjs, 153)."""
+    """Thunderbird 153 skips domains with attributes, and files without a domain (readFromXML.sys.mjs, JXON.sys.mjs)."""
     file = write({"<domain>": '<domain purpose="mx">'})
     served = Autoconfig(load(file)).render()
     assert [domain.get("purpose") for domain in etree.fromstring(served).iter("domain")] == [None, "mx", "mx"]
@@ -161,7 +161,7 @@ def test_text_in_a_definition_cannot_control_a_terminal(write: Write) -> None:
 
 
 def test_the_scheme_of_a_url_may_be_in_capitals(write: Write) -> None:
-    """Thunderbird takes only lower case (InputSanitizer.sys.mjs)."""
+    """Thunderbird accepts only lower case (InputSanitizer.sys.mjs)."""
     help_ = '<documentation url="HTTPS://www.example.com/Help"/></emailProvider>'
     file = write(
         {"</emailProvider>": help_, "</clientConfig>": ADDRESS_BOOK.format("addressbook").replace("https", "HTTPS")}
@@ -171,7 +171,7 @@ def test_the_scheme_of_a_url_may_be_in_capitals(write: Write) -> None:
     assert served.xpath("string(//documentation/@url)") == "https://www.example.com/Help"
 
 
-def test_the_domain_is_filled_in_every_hostname_and_url_of_autoconfig(write: Write) -> None:
+def test_autoconfig_contains_the_domain_in_every_hostname_and_url(write: Write) -> None:
     files = '<fileShare type="webdav"><url>https://files.%EMAILDOMAIN%/</url></fileShare></clientConfig>'
     served = etree.fromstring(Autoconfig(load(write({"</clientConfig>": files}))).render())
     assert served.findtext("fileShare/url") == "https://files.example.com/"

@@ -1,4 +1,4 @@
-"""What the operator sees: figures and log lines. Nothing in them is a request's own text."""
+"""Metrics and log lines, which contain no text of a request."""
 
 import json
 import re
@@ -45,14 +45,14 @@ REQUESTS = [  # method, path, User-Agent, route, client, outcome
 ]
 
 
-def ask_all(served: Served) -> list[tuple[int, bytes]]:
+def send_all(served: Served) -> list[tuple[int, bytes]]:
     """Send all requests; return status and body of each response."""
-    answers = []
+    responses = []
     for method, path, agent, *_ in REQUESTS:
         content = OUTLOOK if method == "POST" else None
-        answer = served.http.request(method, path, headers={"User-Agent": agent}, content=content)
-        answers.append((answer.status_code, re.sub(rb'Time="[^"]*"', b"", answer.content)))
-    return answers
+        response = served.http.request(method, path, headers={"User-Agent": agent}, content=content)
+        responses.append((response.status_code, re.sub(rb'Time="[^"]*"', b"", response.content)))
+    return responses
 
 
 def metrics(served: Served) -> str:
@@ -72,7 +72,7 @@ def test_requests_are_counted_by_route_client_and_outcome_across_workers(workers
     with serving("--metrics-port", "0", "--workers", workers) as served:
         for _ in range(10):
             with httpx.Client(base_url=served.url) as served.http:
-                ask_all(served)
+                send_all(served)
         text = metrics(served)
         for *_, route, client, outcome in REQUESTS:
             assert f'bt_autoconfig_requests_total{{client="{client}",outcome="{outcome}",route="{route}"}} 10.0' in text
@@ -81,9 +81,9 @@ def test_requests_are_counted_by_route_client_and_outcome_across_workers(workers
         assert "talk21" not in text
 
 
-def test_clients_get_the_same_responses_with_metrics_and_logs_as_without(server: Served) -> None:
+def test_metrics_and_logs_do_not_change_responses(server: Served) -> None:
     with serving("--metrics-port", "0", "--access-log") as served:
-        assert ask_all(served) == ask_all(server)
+        assert send_all(served) == send_all(server)
 
 
 def test_metrics_have_a_separate_listener(http: httpx.Client) -> None:
@@ -119,9 +119,9 @@ def test_a_metrics_port_in_use_is_reported(server: Served) -> None:
     assert done.stderr.endswith("choose others with --metrics-host and --metrics-port\n")
 
 
-def test_log_lines_contain_route_status_client_and_time_only() -> None:
+def test_log_lines_contain_only_method_route_status_client_and_time() -> None:
     with serving("--access-log") as served:
-        ask_all(served)
+        send_all(served)
         assert eventually(served, "405", Served.printed)
         lines = [line for line in served.printed().splitlines() if line.startswith("INFO: ")]
         assert re.fullmatch(r"INFO: GET autoconfig 200 Thunderbird [\d.]+ ms", lines[0])
@@ -131,9 +131,9 @@ def test_log_lines_contain_route_status_client_and_time_only() -> None:
         assert "127.0.0.1" not in "".join(lines)
 
 
-def test_json_logs_are_an_object_a_line(write: Write) -> None:
+def test_json_logs_have_one_object_per_line(write: Write) -> None:
     with serving("--log-format", "json", "--access-log", "--definition", write()) as served:
-        ask_all(served)
+        send_all(served)
         write({">143<": ">99999<"})
         served.process.send_signal(signal.SIGHUP)
         assert eventually(served, "99999", Served.printed)
@@ -146,6 +146,6 @@ def test_json_logs_are_an_object_a_line(write: Write) -> None:
     assert SECRET not in json.dumps(objects)
 
 
-def test_without_the_option_no_request_is_logged(server: Served) -> None:
+def test_no_request_is_logged_by_default(server: Served) -> None:
     server.http.get("/healthz")
     assert "healthz" not in server.printed()

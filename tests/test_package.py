@@ -18,7 +18,7 @@ PROJECT = Path(__file__).parent.parent
 
 
 def bt_values() -> set[str]:
-    """Return every value in the BT definition: none of them may be anywhere else."""
+    """Return every value in the BT definition. No other file may contain one."""
     bt = load(EMBEDDED).first
     texts = {text.strip() for text in bt.root.itertext() if text.strip()}
     urls = {str(url) for element in bt.root.iter(etree.Element) if (url := element.get("url"))}
@@ -40,7 +40,7 @@ def test_only_the_definition_contains_bt_settings() -> None:
         if file.suffix in {".py", ".xsl", ".rng", ".css", ".js"}
     ]
     assert len(sources) > 20
-    default_ports = {("validation.py", port) for port in ("993", "995", "465")}  # the standard's, not BT's (RFC 8314)
+    default_ports = {("validation.py", port) for port in ("993", "995", "465")}  # from RFC 8314, not BT's
     found = {(file.name, value) for file in sources for value in bt_values() if value in file.read_text()}
     assert found - default_ports == set()
 

@@ -1,4 +1,4 @@
-"""Environment variables are part of the interface: their names follow from the options, and the reference has them all."""
+"""Environment variables: they are named after the options, and the reference lists them all."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def test_the_variable_of_an_option_is_named_after_the_option(command: str, optio
     assert option.envvar in (f"BT_AUTOCONFIG_{name}", f"BT_AUTOCONFIG_{command.upper()}_{name}")
 
 
-def test_a_variable_means_the_same_in_every_command() -> None:
+def test_a_variable_has_one_meaning_in_all_commands() -> None:
     meanings: dict[str, object] = {}
     for command, option in OPTIONS:
         meaning = (option.type.to_info_dict(), option.multiple, option.is_flag)
@@ -54,14 +54,14 @@ def test_an_empty_variable_counts_as_unset(empty: str) -> None:
     assert "BT Mail" in validated(empty, "validate")[1]
 
 
-def test_an_option_wins_over_its_variable(write: Write) -> None:
+def test_an_option_overrides_its_variable(write: Write) -> None:
     assert "imap.example.com" in "".join(validated("/nothing", "render", "autoconfig", "--definition", str(write())))
 
 
 @pytest.mark.parametrize(
-    "accident", ["BT_AUTOCONFIG_FORMAT_", "BT_AUTOCONFIG_AS_JSON", "BT_AUTOCONFIG_COMING", "BT_AUTOCONFIG_DEFINITIONS"]
+    "name", ["BT_AUTOCONFIG_FORMAT_", "BT_AUTOCONFIG_AS_JSON", "BT_AUTOCONFIG_COMING", "BT_AUTOCONFIG_DEFINITIONS"]
 )
-def test_parameter_names_in_the_code_are_not_variables(accident: str) -> None:
-    done = run("dns", "--host", "a.example", **{accident: "json"})
+def test_parameter_names_in_the_code_are_not_variables(name: str) -> None:
+    done = run("dns", "--host", "a.example", **{name: "json"})
     assert done.stdout.startswith("; btinternet.com")
-    assert accident not in {option.envvar for _, option in OPTIONS}
+    assert name not in {option.envvar for _, option in OPTIONS}

@@ -34,16 +34,16 @@ def test_the_largest_form_is_read_within_milliseconds(body: bytes) -> None:
     assert min(seconds) < 0.02
 
 
-def test_a_field_that_is_longer_than_any_valid_one_is_refused() -> None:
+def test_a_field_that_is_too_long_is_refused() -> None:
     with pytest.raises(HTTPException, match="emailaddress is too long"):
         form(b"emailaddress=" + b"%41" * 3000).text("emailaddress")
 
 
-def test_a_field_is_found_in_any_letter_case_and_only_as_a_whole_name() -> None:
+def test_a_field_is_found_in_any_case_and_only_by_its_whole_name() -> None:
     assert form(b"xemailaddress=a&EmailAddress=b&emailaddressx=c").text("emailaddress") == "b"
 
 
-def test_empty_fields_are_missing_ones() -> None:
+def test_an_empty_field_counts_as_missing() -> None:
     assert form(b"emailaddress=&emailaddress&emailaddress=a").text("emailaddress") == "a"
 
 
@@ -52,20 +52,20 @@ def test_a_repeated_field_is_refused() -> None:
         form(b"emailaddress=a&EMAILADDRESS=b").text("emailaddress")
 
 
-def test_a_forwarded_scheme_counts_only_behind_a_proxy() -> None:
+def test_a_forwarded_scheme_is_used_only_behind_a_proxy() -> None:
     headers = [*HEADERS, (b"x-forwarded-proto", b"https")]
     assert read_head("GET", "http", "/", b"", headers).scheme == "http"
     assert read_head("GET", "http", "/", b"", headers, behind_proxy=True).scheme == "https"
 
 
 @pytest.mark.parametrize("scheme", [b"", b"HTTPS", b"javascript", b"https,http"])
-def test_a_forwarded_scheme_is_http_or_https(scheme: bytes) -> None:
+def test_a_forwarded_scheme_other_than_http_or_https_is_ignored(scheme: bytes) -> None:
     headers = [*HEADERS, (b"x-forwarded-proto", scheme)]
     assert read_head("GET", "http", "/", b"", headers, behind_proxy=True).scheme == "http"
 
 
 @pytest.mark.parametrize("at", [b"@", b"%40"])
-def test_the_address_of_a_plain_query_is_read_at_once(at: bytes) -> None:
+def test_the_fast_path_reads_the_address_of_a_plain_query(at: bytes) -> None:
     assert plain_address(query(b"emailaddress=a.b+c" + at + b"example.com")) == MailAddress("a.b+c", "example.com")
 
 
@@ -80,11 +80,11 @@ def test_the_address_of_a_plain_query_is_read_at_once(at: bytes) -> None:
         b"emailaddress=a@B",
     ],
 )
-def test_any_other_query_is_left_to_the_parser(text: bytes) -> None:
+def test_the_fast_path_leaves_other_queries_to_the_parser(text: bytes) -> None:
     assert plain_address(query(text)) is None
 
 
-def test_the_query_of_a_post_does_not_count() -> None:
+def test_the_fast_path_ignores_the_query_of_a_post() -> None:
     assert plain_address(query(b"emailaddress=a@example.com")._replace(method="POST")) is None
 
 
@@ -97,7 +97,7 @@ def head(*headers: tuple[bytes, bytes], version: str = "1.1", host: bytes | None
     ("length", "bytes_"),
     [(b"0", 0), (b"7", 7), (b" \t7 ", 7), (b"65536", 65536), (b"0" * 30 + b"65536", 65536), (b"0" * 5000, 0)],
 )
-def test_a_body_has_as_many_bytes_as_are_announced_and_at_most_64_kib(length: bytes, bytes_: int) -> None:
+def test_a_body_may_have_up_to_64_kib(length: bytes, bytes_: int) -> None:
     assert head((b"content-length", length)).body_length == bytes_
 
 
@@ -107,7 +107,7 @@ def test_a_body_of_more_than_64_kib_is_refused(length: bytes) -> None:
         head((b"content-length", length))
 
 
-def test_a_request_without_length_and_coding_has_no_body_and_one_in_chunks_an_unknown_one() -> None:
+def test_the_length_of_a_body_is_zero_by_default_and_unknown_if_chunked() -> None:
     assert head().body_length == 0
     assert head((b"transfer-encoding", b" Chunked ")).body_length is None
 
@@ -136,7 +136,7 @@ def test_an_ambiguous_request_head_is_refused_and_the_connection_closed(
     assert refused.value.headers == {"Connection": "close"}
 
 
-def test_clients_of_http_1_0_may_leave_out_the_host() -> None:
+def test_http_1_0_clients_may_leave_out_the_host() -> None:
     assert head(host=None, version="1.0").host == b""
 
 
@@ -152,8 +152,8 @@ def test_missing_headers_are_empty() -> None:
 
 
 def test_headers_are_kept() -> None:
-    said = ((b"user-agent", b"a"), (b"if-none-match", b"b"), (b"content-type", b"c"), (b"accept-language", b"d"))
-    request = head(*said)
+    headers = ((b"user-agent", b"a"), (b"if-none-match", b"b"), (b"content-type", b"c"), (b"accept-language", b"d"))
+    request = head(*headers)
     kept = request.user_agent, request.if_none_match, request.content_type, request.accept_language
     assert kept == (b"a", b"b", b"c", b"d")
     assert request.with_body(b"body") == request._replace(body=b"body")
@@ -175,7 +175,7 @@ def test_an_invalid_line_is_refused(fields: bytes, error: str) -> None:
     assert str(refused.value) == error
 
 
-def test_a_field_may_have_8_kib_and_a_line_as_many_characters_as_it_may_have() -> None:
+def test_a_field_may_have_8_kib_and_a_line_its_maximum_number_of_characters() -> None:
     assert form(b"name=" + b"%41" * 2730 + b"AA").text("name") == "A" * 2732  # 8,192 bytes
     assert form(b"name=%C3%A4%C3%B6%C3%BC").line("name", 3) == "äöü"
     assert form(b"other=x").line("name", 3) is None
@@ -187,7 +187,7 @@ def test_an_invalid_address_is_refused_with_the_name_of_its_field() -> None:
     assert form(b"other=x").address() is None
 
 
-def test_a_plus_is_a_space_in_a_form_and_itself_in_the_address_of_a_query() -> None:
+def test_a_plus_is_a_space_in_a_form_but_stays_in_an_address_in_a_query() -> None:
     assert form(b"name=a+b").text("name") == "a b"
     assert form(b"emailaddress=a%2Bb%40example.com").address() == MailAddress("a+b", "example.com")
     assert Fields(b"emailaddress=a+b@example.com").address() == MailAddress("a+b", "example.com")
@@ -199,7 +199,7 @@ def test_a_form_is_read_with_any_parameters_of_its_content_type(content_type: by
     assert Fields.of(request).text("name") == "x"
 
 
-def test_a_body_that_is_not_a_form_is_refused_and_a_get_has_the_fields_of_its_query() -> None:
+def test_fields_come_from_a_form_or_a_query() -> None:
     with pytest.raises(HTTPException, match=r"^415: the body is not application/x-www-form-urlencoded$"):
         Fields.of(head((b"content-type", b"text/plain")))
     assert Fields.of(query(b"name=x")).text("name") == "x"

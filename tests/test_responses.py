@@ -16,7 +16,7 @@ XML = [
 
 
 @pytest.mark.parametrize(("method", "path", "body"), XML)
-def test_no_browser_runs_anything_in_an_xml_response(http: httpx.Client, method: str, path: str, body: bytes) -> None:
+def test_browsers_run_nothing_in_an_xml_response(http: httpx.Client, method: str, path: str, body: bytes) -> None:
     response = http.request(method, path, content=body)
     assert response.headers["content-type"] == "text/xml; charset=utf-8"
     assert response.headers["content-security-policy"] == "default-src 'none'; sandbox"
@@ -43,9 +43,7 @@ def test_a_response_is_the_same_as_asgi_messages_and_as_http() -> None:
 @pytest.mark.parametrize(
     ("status", "refusal", "refused"), [(200, False, False), (200, True, True), (399, True, True), (400, False, True)]
 )
-def test_a_response_refuses_by_its_status_or_because_its_kind_says_so(
-    status: int, refusal: bool, refused: bool
-) -> None:
+def test_a_response_is_a_refusal_by_its_status_or_its_kind(status: int, refusal: bool, refused: bool) -> None:
     kind = ResponseKind("text/plain", {}, refusal=refusal)
     kind.status = status
     assert Response(kind, b"").refused is refused
@@ -54,27 +52,27 @@ def test_a_response_refuses_by_its_status_or_because_its_kind_says_so(
 @pytest.mark.parametrize(
     ("headers", "closes"), [({"Connection": "close"}, True), ({"Connection": "x"}, False), ({}, False)]
 )
-def test_a_kind_of_response_knows_whether_it_ends_the_connection(headers: dict[str, str], closes: bool) -> None:
+def test_connection_close_is_recognised(headers: dict[str, str], closes: bool) -> None:
     assert ResponseKind("text/plain", headers).closes is closes
 
 
-def test_a_client_that_has_a_static_response_gets_304() -> None:
+def test_a_matching_etag_gets_304() -> None:
     response = StaticResponse(b"body", "application/x", {"Cache-Control": "max-age=1"})
     etag = dict(response.kind.headers)[b"etag"]
     assert etag == b'"230d8358dc8e8890b4c58deeb62912ee"'  # of the SHA-256 digest of the body
     for known in (etag, b"*", b'W/"x", W/' + etag):
-        twin = response.for_client_with(known)
-        assert (twin.status, twin.body) == (304, b"")
-        assert twin.messages()[0]["headers"] == [(b"etag", etag), (b"cache-control", b"max-age=1")]
-        assert twin.header_lines() == b"etag: %b\r\ncache-control: max-age=1\r\n" % etag
-        assert twin.after_date() == twin.header_lines() + b"\r\n"
+        short = response.for_client_with(known)
+        assert (short.status, short.body) == (304, b"")
+        assert short.messages()[0]["headers"] == [(b"etag", etag), (b"cache-control", b"max-age=1")]
+        assert short.header_lines() == b"etag: %b\r\ncache-control: max-age=1\r\n" % etag
+        assert short.after_date() == short.header_lines() + b"\r\n"
     for other in (b"", b'"x"', b"**", etag[:-1]):
         assert response.for_client_with(other) is response
     assert response.after_date() == response.header_lines() + b"\r\nbody"
     assert Response(response.kind, b"").for_client_with(b"*").status == 200
 
 
-def test_an_error_is_a_line_of_text_that_any_page_may_read_and_no_cache_keeps() -> None:
+def test_an_error_is_plain_text_for_any_origin_and_not_cached() -> None:
     response = plain_text(503, "busy", {"Retry-After": "1"})
     assert (response.status, response.body) == (503, b"busy\n")
     headers = dict(response.kind.headers)

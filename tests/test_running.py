@@ -37,7 +37,7 @@ def test_sighup_reloads_a_changed_definition(write: Write, workers: str) -> None
         served.process.send_signal(signal.SIGHUP)
         assert eventually(served, "reloaded", Served.printed)
         assert eventually(served, "changed.example.com", settings)
-        if workers == "2":  # they are replaced one by one
+        if workers == "2":  # one worker may still have the previous settings
             assert eventually(
                 served, "changed", lambda one: min(settings(one) for _ in range(10)).replace("imap.", "old.")
             )
@@ -48,9 +48,9 @@ def test_a_broken_definition_is_reported_and_the_previous_one_stays(write: Write
     with serving("--definition", write(), "--workers", workers) as served:
         file = write({">143<": ">99999<", ">plain<": ">none<"})
         served.process.send_signal(signal.SIGHUP)
-        told = "ERROR: not reloaded, the previous configuration stays in use: "
-        assert eventually(served, f"{told}{file}:17: socketType none is not SSL, STARTTLS or plain", Served.printed)
-        assert f"{told}{file}:9: port 99999 is out of range; use 1-65535" in served.printed()
+        error = "ERROR: not reloaded, the previous configuration stays in use: "
+        assert eventually(served, f"{error}{file}:17: socketType none is not SSL, STARTTLS or plain", Served.printed)
+        assert f"{error}{file}:9: port 99999 is out of range; use 1-65535" in served.printed()
         assert all("imap.example.com" in settings(served) for _ in range(10))
         write(CHANGED)
         served.process.send_signal(signal.SIGHUP)
@@ -61,7 +61,7 @@ HOSTING = {"<domain>example.net": '<domain purpose="mx">example.net'}
 
 
 def serves(served: Served, domain: str) -> bool:
-    # In several requests: each may be another worker's.
+    # Several requests, because each may reach a different worker.
     url = f"{served.url}{PATH}?emailaddress=fred@{domain}"
     return {httpx.get(url).status_code for _ in range(10)} == {200}
 
@@ -97,34 +97,34 @@ def test_a_broken_list_is_reported_and_the_previous_one_stays(write: Write, tmp_
         ):
             customers.write_text(broken)
             served.process.send_signal(signal.SIGHUP)
-            told = f"ERROR: not reloaded, the previous configuration stays in use: {customers}:{error}"
-            assert eventually(served, told, Served.printed)
+            line = f"ERROR: not reloaded, the previous configuration stays in use: {customers}:{error}"
+            assert eventually(served, line, Served.printed)
             assert serves(served, "old.example")
             assert not serves(served, "new.example")
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_no_request_fails_while_definitions_are_reloaded(write: Write, workers: str) -> None:
+def test_no_request_fails_during_reloads(write: Write, workers: str) -> None:
     statuses: list[int] = []
     done = threading.Event()
 
-    def ask(url: str) -> None:
+    def send_requests(url: str) -> None:
         with httpx.Client(headers={"Connection": "close"}) as client:
             while not done.is_set():
                 statuses.append(client.get(url).status_code)
 
     with serving("--definition", write(), "--workers", workers) as served:
-        asking = [threading.Thread(target=ask, args=(f"{served.url}{PATH}",)) for _ in range(2)]
-        for thread in asking:
+        clients = [threading.Thread(target=send_requests, args=(f"{served.url}{PATH}",)) for _ in range(2)]
+        for thread in clients:
             thread.start()
         number = 0
-        while number < 3 or len(statuses) < 50:  # a reload may take no longer than some requests
+        while number < 3 or len(statuses) < 50:  # three reloads may be over after a few requests
             number += 1
             write({"Example Mail": f"Number {number}."})
             served.process.send_signal(signal.SIGHUP)
             assert eventually(served, f"Number {number}.", settings)
         done.set()
-        for thread in asking:
+        for thread in clients:
             thread.join()
     assert set(statuses) == {200}
 
@@ -160,7 +160,7 @@ def test_pending_reloads_are_merged_and_sigterm_stops_the_server_during_one(tmp_
     with serving("--definition", tmp_path, "--workers", workers, seconds=90) as served:
         for _ in range(50):
             served.process.send_signal(signal.SIGHUP)
-            # A signal that comes while another of its kind waits is dropped by the kernel.
+            # The kernel drops a signal if one of the same kind is pending.
             assert wait_until(lambda: not hangup_is_pending(served.process.pid))
         assert httpx.get(f"{served.url}/readyz", timeout=TIMEOUT).status_code == 200
         served.process.send_signal(signal.SIGTERM)
@@ -175,9 +175,9 @@ def test_sighup_during_start_is_remembered(write: Write) -> None:
         with subprocess.Popen(command, stdout=output, stderr=output) as process:
             try:
                 assert wait_until(lambda: catches_hangups(process.pid))
-                began = {name for name in modules(process.pid) if "lxml" in name}
+                imported = {name for name in libraries(process.pid) if "lxml" in name}
                 process.send_signal(signal.SIGHUP)
-                assert not began, "it has imported what takes long before it catches the signal"
+                assert not imported, "slow imports come before the signal handler"
                 assert wait_until(lambda: b"reloaded" in os.pread(output.fileno(), 100_000, 0))
             finally:
                 process.terminate()
@@ -193,19 +193,19 @@ def hangup_is_pending(pid: int) -> bool:
 
 
 def has_hangup(pid: int, signals: str) -> bool:
-    """Tell whether SIGHUP is one of a process's signals of a kind (proc(5))."""
+    """Tell whether SIGHUP is in a set of a process's signals (proc(5))."""
     status = Path(f"/proc/{pid}/status").read_text()
     found = next(line.split()[1] for line in status.splitlines() if line.startswith(f"{signals}:"))
     return bool(int(found, 16) & 1 << signal.SIGHUP - 1)
 
 
-def modules(pid: int) -> set[str]:
+def libraries(pid: int) -> set[str]:
     """Return the libraries that a process has loaded."""
     return {line.split()[-1] for line in Path(f"/proc/{pid}/maps").read_text().splitlines()}
 
 
 class Unreadable(Sources):
-    """Sources whose files cannot be read in a way that no one has thought of."""
+    """Sources that fail with an unexpected error."""
 
     def read(self) -> Contents:
         raise RuntimeError("the disk is on fire")
@@ -228,7 +228,7 @@ def test_an_unexpected_error_is_reported_and_the_next_reload_works(
     assert wait_until(lambda: not state.failed)
 
 
-def test_an_error_is_reported_with_its_lines_and_the_certificates_that_end_soon_with_the_reload(
+def test_errors_of_a_reload_and_certificates_that_expire_soon_are_reported(
     signing_authority: SigningAuthority, write: Write, caplog: pytest.LogCaptureFixture
 ) -> None:
     one = signing_authority.signatory(days=5)
@@ -250,7 +250,7 @@ def test_an_error_is_reported_with_its_lines_and_the_certificates_that_end_soon_
     assert not state.failed
 
 
-def test_fifty_pending_reloads_are_a_single_one(write: Write) -> None:
+def test_fifty_pending_reloads_are_merged_into_one(write: Write) -> None:
     requests: SimpleQueue[None] = SimpleQueue()
     pending: SimpleQueue[int] = SimpleQueue()
     for _ in range(50):

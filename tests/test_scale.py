@@ -1,4 +1,4 @@
-"""Thousands of definitions and domains: what does not grow with them, and that each gets its own settings."""
+"""Thousands of definitions and domains: each gets its own settings, and responses do not grow."""
 
 import random
 import signal
@@ -16,13 +16,13 @@ from autoconfig.site.setup_page import PATHS
 from tests.support import Served, Write, client_for, serving, wait_until
 
 
-class Asked(NamedTuple):
-    """A request about a domain, to one of its hosts."""
+class ClientRequest(NamedTuple):
+    """A client's request to a host of a domain."""
 
     path: str
     prefix: str = "autoconfig."
     typed: str | None = None
-    """What the form of the setup page has as address."""
+    """The address typed into the form of the setup page."""
     xml: bytes | None = None
 
     def send(self, http: httpx.Client, domain: str) -> httpx.Response:
@@ -35,52 +35,54 @@ class Asked(NamedTuple):
 
 AUTOCONFIG = "/mail/config-v1.1.xml"
 TLS = {">143<": ">993<", ">110<": ">995<", ">587<": ">465<", ">STARTTLS<": ">SSL<", ">plain<": ">SSL<"}
-"""What makes the example one that every format can express."""
+"""Changes to the example, so that every format can express it."""
 
 
-def everything(domain: str, *mistyped: str) -> Iterator[Asked]:
+def all_requests(domain: str, *mistyped: str) -> Iterator[ClientRequest]:
     """Yield a request of every kind for an address on a domain."""
     address = f"fred@{domain}"
     for path in (AUTOCONFIG, f"{AUTOCONFIG}?emailaddress={address}", f"/v1.1/{domain}"):
-        yield Asked(path)
+        yield ClientRequest(path)
     for query in ("", f"emailaddress={address}", f"emailaddress={address}&name=Fred&protocol=pop3", "protocol=pop3"):
-        yield Asked(f"/email.mobileconfig?{query}")
-    yield Asked("/.well-known/user-agent-configuration.json", "ua-auto-config.")
-    yield Asked("/autodiscover/autodiscover.xml", "")
-    yield Asked("/autodiscover/autodiscover.xml", "", xml=request_for(MailAddress("fred", domain)))
-    yield Asked(f"/autodiscover/autodiscover.json?Email={address}&Protocol=AutodiscoverV1", "")
-    yield Asked(f"/tls/ask?domain=autoconfig.{domain}")
+        yield ClientRequest(f"/email.mobileconfig?{query}")
+    yield ClientRequest("/.well-known/user-agent-configuration.json", "ua-auto-config.")
+    yield ClientRequest("/autodiscover/autodiscover.xml", "")
+    yield ClientRequest("/autodiscover/autodiscover.xml", "", xml=request_for(MailAddress("fred", domain)))
+    yield ClientRequest(f"/autodiscover/autodiscover.json?Email={address}&Protocol=AutodiscoverV1", "")
+    yield ClientRequest(f"/tls/ask?domain=autoconfig.{domain}")
     for path in PATHS[:4]:
-        yield Asked(path)
+        yield ClientRequest(path)
         for typed in (address, *mistyped):
-            yield Asked(path, typed=typed)
+            yield ClientRequest(path, typed=typed)
 
 
 def with_domains(write: Write, number: int) -> Path:
-    """Write a definition that has some domains more."""
+    """Write a definition with additional domains."""
     domains = "".join(f"<domain>shop-{one}.example</domain>" for one in range(number))
     return write(TLS | {"<displayName>": f"{domains}<displayName>"}, f"{number}.xml")
 
 
 def test_only_the_autoconfig_file_grows_with_the_number_of_domains(write: Write) -> None:
     mistyped = ("fred@exmaple.com", "fred@gmail.com", "fred@", "fred", "fred@exam ple.com")
-    asked = [one for one in everything("example.com", *mistyped) if not one.path.startswith((AUTOCONFIG, "/v1.1/"))]
+    requests = [
+        one for one in all_requests("example.com", *mistyped) if not one.path.startswith((AUTOCONFIG, "/v1.1/"))
+    ]
     with client_for(with_domains(write, 0)) as http:
-        small = [one.send(http, "example.com") for one in asked]
+        small = [one.send(http, "example.com") for one in requests]
     with client_for(with_domains(write, 20_000)) as http:
-        large = [one.send(http, "example.com") for one in asked]
+        large = [one.send(http, "example.com") for one in requests]
     assert {one.status_code for one in small} == {200, 400, 404}
     assert [one.content for one in large] == [one.content for one in small]
     assert [one.headers for one in large] == [one.headers for one in small]
 
 
-def test_a_hundred_thousand_domains_of_a_definition_are_all_served(write: Write) -> None:
+def test_a_definition_may_have_a_hundred_thousand_domains(write: Write) -> None:
     with client_for(with_domains(write, 100_000)) as http:
-        body = Asked(AUTOCONFIG).send(http, "shop-99999.example").text
+        body = ClientRequest(AUTOCONFIG).send(http, "shop-99999.example").text
         assert body.count("<domain>") == 100_002
-        for one in everything("shop-99999.example"):
+        for one in all_requests("shop-99999.example"):
             assert one.send(http, "shop-99999.example").status_code == 200
-        corrected = Asked("/en/setup/", typed="fred@shpo-99999.example").send(http, "example.com")
+        corrected = ClientRequest("/en/setup/", typed="fred@shpo-99999.example").send(http, "example.com")
         assert "fred@shop-99999.example" in corrected.text
         assert corrected.text.count("shop-") == corrected.text.count("shop-99999.example")
 
@@ -90,7 +92,7 @@ NUMBER = 300
 
 @pytest.fixture
 def definitions(write: Write, tmp_path: Path) -> Path:
-    """A folder of definitions, each with a server and a name of its own."""
+    """A folder of definitions, each with a different server and name."""
     folder = tmp_path / "definitions"
     folder.mkdir()
     for number in range(NUMBER):
@@ -104,32 +106,33 @@ def definitions(write: Write, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_each_of_many_providers_gets_its_own_settings_also_during_reloads(definitions: Path, workers: str) -> None:
+def test_clients_get_their_providers_settings_even_during_reloads(definitions: Path, workers: str) -> None:
     chosen = [0, 99, 100, NUMBER - 1, *random.sample(range(101, NUMBER - 1), 6)]
-    expected: dict[tuple[int, Asked], tuple[bytes, str | None]] = {}
+    expected: dict[tuple[int, ClientRequest], tuple[bytes, str | None]] = {}
     for number in chosen:
         with client_for(definitions / f"{number:03}.xml") as http:
-            for one in everything(f"com-{number}.example"):
+            for one in all_requests(f"com-{number}.example"):
                 response = one.send(http, f"com-{number}.example")
                 assert response.status_code == 200
                 expected[number, one] = (response.content, response.headers.get("ETag"))
     with serving("--definition", definitions, "--workers", workers) as served, ThreadPoolExecutor(4) as clients:
 
-        def ask(wanted: tuple[int, Asked]) -> tuple[bytes, str | None]:
-            response = wanted[1].send(served.http, f"com-{wanted[0]}.example")
+        def send(wanted: tuple[int, ClientRequest]) -> tuple[bytes, str | None]:
+            number, request = wanted
+            response = request.send(served.http, f"com-{number}.example")
             return response.content, response.headers.get("ETag")
 
         for reloads in range(1, 4):
             wanted = random.sample(list(expected), len(expected))
-            answers = clients.map(ask, wanted)
+            found = clients.map(send, wanted)
             served.process.send_signal(signal.SIGHUP)
-            assert dict(zip(wanted, answers, strict=True)) == expected
+            assert dict(zip(wanted, found, strict=True)) == expected
             assert wait_until(lambda number=reloads: served.printed().count("reloaded") == number)  # type: ignore[misc]
 
 
 def test_a_reload_finds_an_error_in_a_definition_that_was_never_requested(definitions: Path) -> None:
-    def asked(served: Served) -> bytes:
-        return Asked("/email.mobileconfig").send(served.http, "com-250.example").content
+    def profile(served: Served) -> bytes:
+        return ClientRequest("/email.mobileconfig").send(served.http, "com-250.example").content
 
     with serving("--definition", definitions) as served:
         last = definitions / f"{NUMBER - 1}.xml"
@@ -137,10 +140,10 @@ def test_a_reload_finds_an_error_in_a_definition_that_was_never_requested(defini
         last.write_text(text.replace(">993<", ">99999<"))
         served.process.send_signal(signal.SIGHUP)
         assert wait_until(lambda: f"{last}:9: port 99999 is out of range; use 1-65535" in served.printed())
-        before = asked(served)
+        before = profile(served)
         changed = definitions / "250.xml"
         changed.write_text(changed.read_text().replace("imap.com-250", "imap2.com-250"))
         last.write_text(text)
         served.process.send_signal(signal.SIGHUP)
-        assert wait_until(lambda: "imap2.com-250" in asked(served).decode())
+        assert wait_until(lambda: "imap2.com-250" in profile(served).decode())
         assert b"imap.com-250" in before

@@ -1,4 +1,4 @@
-"""What holds for every protocol: bad input, limits, privacy."""
+"""Properties of every protocol: invalid input, limits, privacy."""
 
 import asyncio
 import socket
@@ -33,10 +33,10 @@ SECRET = "very.secret"
 def test_an_invalid_address_gets_400_with_the_reason_and_is_not_quoted(
     http: httpx.Client, path: str, query: str, text: str
 ) -> None:
-    answer = http.get(f"{path}?{query}")
-    assert (answer.status_code, answer.text) == (400, f"{text}\n")
-    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-    assert answer.headers["cache-control"] == "no-store"
+    response = http.get(f"{path}?{query}")
+    assert (response.status_code, response.text) == (400, f"{text}\n")
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+    assert response.headers["cache-control"] == "no-store"
 
 
 def test_an_unknown_path_gets_404(http: httpx.Client) -> None:
@@ -63,17 +63,17 @@ def test_an_unknown_path_gets_404(http: httpx.Client) -> None:
         ("POST", "/healthz", {"GET", "HEAD"}),
     ],
 )
-def test_a_wrong_method_gets_405_and_the_right_ones(
+def test_a_wrong_method_gets_405_and_the_list_of_supported_methods(
     http: httpx.Client, method: str, path: str, allowed: set[str]
 ) -> None:
-    answer = http.request(method, path)
-    assert answer.status_code == 405
-    assert set(answer.headers["allow"].split(", ")) == allowed
+    response = http.request(method, path)
+    assert response.status_code == 405
+    assert set(response.headers["allow"].split(", ")) == allowed
 
 
-def test_healthz_says_that_the_process_runs(http: httpx.Client) -> None:
-    answer = http.get("/healthz")
-    assert (answer.status_code, answer.text) == (200, "ok\n")
+def test_healthz_gets_200(http: httpx.Client) -> None:
+    response = http.get("/healthz")
+    assert (response.status_code, response.text) == (200, "ok\n")
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/nothing", "/mail/config-v1.1.xml", "/email.mobileconfig"])
@@ -86,54 +86,54 @@ def test_no_response_can_be_sniffed_or_names_the_server_software(http: httpx.Cli
 def test_a_forged_host_is_in_no_response(http: httpx.Client) -> None:
     forged = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"}
     for path in ("/", "/mail/", "/autodiscover/autodiscover.xml/", "/mail/config-v1.1.xml", "/email.mobileconfig"):
-        answer = http.get(path, headers=forged)
-        assert "evil" not in answer.text
-        assert "evil" not in str(answer.headers)
+        response = http.get(path, headers=forged)
+        assert "evil" not in response.text
+        assert "evil" not in str(response.headers)
 
 
 def converse(server: Served, request: bytes) -> bytes:
-    """Send bytes as they are and return all that comes back before the server closes the connection."""
+    """Send bytes; return everything that arrives before the server closes the connection."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
         connection.sendall(request)
-        answer = b""
+        response = b""
         while received := connection.recv(65536):
-            answer += received
-        return answer
+            response += received
+        return response
 
 
 @pytest.mark.parametrize("path", [b"/autodiscover/autodiscover.xml", b"/email.mobileconfig", b"/nothing", b"/healthz"])
 @pytest.mark.parametrize("method", [b"POST", b"GET"])
 def test_a_body_announced_as_too_large_is_not_read(server: Served, method: bytes, path: bytes) -> None:
     head = b"%b %b HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n\r\n" % (method, path)
-    answer = converse(server, head)
-    assert answer.startswith(b"HTTP/1.1 413 ")
-    assert b"\r\nconnection: close\r\n" in answer
-    assert answer.endswith(b"\r\n\r\nthe body is larger than 65536 bytes\n")
+    response = converse(server, head)
+    assert response.startswith(b"HTTP/1.1 413 ")
+    assert b"\r\nconnection: close\r\n" in response
+    assert response.endswith(b"\r\n\r\nthe body is larger than 65536 bytes\n")
 
 
-def test_a_body_that_just_keeps_coming_is_cut_off(server: Served) -> None:
+def test_a_chunked_body_that_is_too_large_gets_413(server: Served) -> None:
     head = b"POST /autodiscover/autodiscover.xml HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-    answer = converse(server, head + b"10001\r\n" + b"a" * 65537)
-    assert answer.startswith(b"HTTP/1.1 413 ")
-    assert b"\r\nconnection: close\r\n" in answer
+    response = converse(server, head + b"10001\r\n" + b"a" * 65537)
+    assert response.startswith(b"HTTP/1.1 413 ")
+    assert b"\r\nconnection: close\r\n" in response
 
 
 def test_a_body_of_64_kib_is_read(server: Served) -> None:
-    answer = server.http.post("/autodiscover/autodiscover.xml", content=b"a" * 65536)
-    assert (answer.status_code, b"<ErrorCode>600" in answer.content) == (200, True)
+    response = server.http.post("/autodiscover/autodiscover.xml", content=b"a" * 65536)
+    assert (response.status_code, b"<ErrorCode>600" in response.content) == (200, True)
 
 
-def test_a_body_that_is_announced_but_does_not_fit_its_route_does_no_harm(server: Served) -> None:
-    answer = server.http.request("GET", "/mail/config-v1.1.xml", content=b"a" * 1000)
-    assert answer.status_code == 200
+def test_the_body_of_a_get_request_is_ignored(server: Served) -> None:
+    response = server.http.request("GET", "/mail/config-v1.1.xml", content=b"a" * 1000)
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize(
     "request_line", [b"\x00\x01\x02", b"GET / HTTP/9.9", b"GET /\xff HTTP/1.1", b"get / http/1.1", b"GET  HTTP/1.1"]
 )
 def test_malformed_http_gets_400_or_nothing(server: Served, request_line: bytes) -> None:
-    answer = converse(server, request_line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
-    assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 404 "))
+    response = converse(server, request_line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert response.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 404 "))
 
 
 def test_a_failure_is_logged_by_kind_and_place_without_the_request(
@@ -145,19 +145,19 @@ def test_a_failure_is_logged_by_kind_and_place_without_the_request(
     monkeypatch.setattr("autoconfig.protocols.mobileconfig._Profiles.render", fail)
     transport = httpx.ASGITransport(server_module.application(Sources((EMBEDDED,)).read().load()))
 
-    async def ask() -> httpx.Response:
+    async def send() -> httpx.Response:
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
             return await client.get(f"/email.mobileconfig?emailaddress={SECRET}@talk21.com")
 
-    answer = asyncio.run(ask())
-    assert answer.status_code == 500
-    assert SECRET not in answer.text
+    response = asyncio.run(send())
+    assert response.status_code == 500
+    assert SECRET not in response.text
     assert "RuntimeError at " in caplog.text
     assert SECRET not in caplog.text
 
 
-def test_no_address_query_or_password_is_ever_logged(server: Served) -> None:
-    """Asks everything once more with something to look for, then looks through all that was printed in this session."""
+def test_no_address_query_or_password_is_logged(server: Served) -> None:
+    """Send every request with a recognisable text, and look for it in everything that the server has printed."""
     headers = {"Authorization": f"Basic {SECRET}", "Cookie": SECRET, "Referer": SECRET}
     for path in (*ADDRESS_PATHS, "/autodiscover/autodiscover.xml", f"/{SECRET}"):
         for address in (f"{SECRET}@talk21.com", f"{SECRET}@example.org", f"{SECRET}\n@talk21.com", SECRET):

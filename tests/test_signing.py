@@ -28,7 +28,7 @@ PATH = "/email.mobileconfig?emailaddress=fred@btinternet.com"
 
 
 def verify(profile: bytes, root: Path, folder: Path) -> subprocess.CompletedProcess[bytes]:
-    """Have OpenSSL verify a signed profile, as a device does; it prints what was signed."""
+    """Verify a signed profile with OpenSSL, as a device does. OpenSSL prints the signed content."""
     signed = folder / "signed.mobileconfig"
     signed.write_bytes(profile)
     command: list[str | Path] = [
@@ -51,18 +51,22 @@ def verify(profile: bytes, root: Path, folder: Path) -> subprocess.CompletedProc
 @pytest.mark.parametrize("kind", ["rsa", "ec"])
 def test_openssl_accepts_a_signed_profile(signing_authority: SigningAuthority, tmp_path: Path, kind: str) -> None:
     with client_for(EMBEDDED, *signing_authority.signatory(kind=kind).options()) as http:
-        answer = http.get(PATH)
-    verified = verify(answer.content, signing_authority.root, tmp_path)
+        response = http.get(PATH)
+    verified = verify(response.content, signing_authority.root, tmp_path)
     assert verified.returncode == 0, verified.stderr
     assert plistlib.loads(verified.stdout)["PayloadContent"][0]["EmailAddress"] == "fred@btinternet.com"
-    assert answer.headers["content-type"] == "application/x-apple-aspen-config"
+    assert response.headers["content-type"] == "application/x-apple-aspen-config"
 
 
 def test_every_profile_is_signed(signing: tuple[str, ...], signing_authority: SigningAuthority, tmp_path: Path) -> None:
     with client_for(EMBEDDED, *signing) as http:
-        answers = [http.get("/email.mobileconfig"), http.get("/email.mobileconfig?protocol=pop3"),
+        responses = [http.get("/email.mobileconfig"), http.get("/email.mobileconfig?protocol=pop3"),
                    http.post("/email.mobileconfig", data={"emailaddress": "a@talk21.com"})]  # fmt: skip
-    assert [verify(answer.content, signing_authority.root, tmp_path).returncode for answer in answers] == [0, 0, 0]
+    assert [verify(response.content, signing_authority.root, tmp_path).returncode for response in responses] == [
+        0,
+        0,
+        0,
+    ]
 
 
 @pytest.mark.parametrize("place", [0.3, 0.9])
@@ -75,7 +79,9 @@ def test_openssl_rejects_a_profile_with_a_changed_byte(
     assert verify(bytes(signed), signing_authority.root, tmp_path).returncode != 0
 
 
-def test_openssl_rejects_a_profile_of_another_authority(signing_authority: SigningAuthority, tmp_path: Path) -> None:
+def test_openssl_rejects_a_profile_signed_under_another_authority(
+    signing_authority: SigningAuthority, tmp_path: Path
+) -> None:
     stranger = SigningAuthority(tmp_path)
     assert verify(stranger.signatory().signer().sign(b"profile"), signing_authority.root, tmp_path).returncode != 0
 
@@ -98,12 +104,12 @@ def test_the_certificate_file_may_contain_the_chain(signing_authority: SigningAu
 
 
 def fresh(served: Served) -> bytes:
-    """Ask for a profile over a new connection: of two workers it may be the other."""
+    """Request a profile over a new connection, which may reach another worker."""
     return httpx.get(served.url + PATH).content
 
 
 def refusal(*options: str | Path) -> str:
-    """Return what the command says when it does not start, names shortened to what the tests chose of them."""
+    """Return the error of a server that does not start, without the parts of names that trustme adds."""
     done = run("serve", *options)
     assert done.returncode
     return re.sub(r",OU=[^,]*,O=trustme v[0-9.]+", "", done.stderr)
@@ -114,12 +120,12 @@ def pem(key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey, password: bytes = b"
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
 
 
-BREAK: dict[str, tuple[Callable[[Signatory, SigningAuthority], object], str]] = {
+FAULTS: dict[str, tuple[Callable[[Signatory, SigningAuthority], object], str]] = {
     "no certificate file": (lambda one, _: one.certificate.unlink(), "{0.certificate}: cannot be read: No such file or directory"),
     "no key file": (lambda one, _: one.key.unlink(), "{0.key}: cannot be read: No such file or directory"),
     "no chain file": (lambda one, _: one.chain.unlink(), "{0.chain}: cannot be read: No such file or directory"),
-    "no certificate in it": (lambda one, _: one.certificate.write_text("x"), "{0.certificate}: has no certificate in PEM format"),
-    "no key in it": (lambda one, _: one.key.write_text("x"), "{0.key}: has no private key in PEM format"),
+    "a certificate file without a certificate": (lambda one, _: one.certificate.write_text("x"), "{0.certificate}: has no certificate in PEM format"),
+    "a key file without a key": (lambda one, _: one.key.write_text("x"), "{0.key}: has no private key in PEM format"),
     "another key": (
         lambda one, ca: one.key.write_bytes(ca.signatory().key.read_bytes()),
         "{0.key}: is not the key of the certificate in {0.certificate}",
@@ -128,24 +134,24 @@ BREAK: dict[str, tuple[Callable[[Signatory, SigningAuthority], object], str]] = 
         lambda one, _: one.key.write_bytes(pem(rsa.generate_private_key(65537, 2048), b"secret")),
         "{0.key}: the key is encrypted; use one without a passphrase",
     ),
-    "a key that devices do not know": (
+    "a key that devices cannot verify": (
         lambda one, _: one.key.write_bytes(pem(ed25519.Ed25519PrivateKey.generate())),
         "{0.key}: the key is neither RSA nor EC; Apple devices verify only these",
     ),
-    "another's chain": (
+    "the wrong chain": (
         lambda one, _: one.chain.write_bytes(one.certificate.read_bytes()),
         "{0.chain}: CN=BT Mail did not issue the certificate of CN=BT Mail; list the chain from the signer to the root",
     ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("how", BREAK)
+@pytest.mark.parametrize("fault", FAULTS)
 def test_an_unusable_certificate_or_key_stops_the_start_with_the_reason(
-    signing_authority: SigningAuthority, how: str
+    signing_authority: SigningAuthority, fault: str
 ) -> None:
     one = signing_authority.signatory()
-    spoil, reason = BREAK[how]
-    spoil(one, signing_authority)
+    break_, reason = FAULTS[fault]
+    break_(one, signing_authority)
     assert refusal(*one.options()) == reason.format(one) + "\n"
 
 
@@ -197,8 +203,8 @@ def test_after_a_broken_renewal_the_old_certificate_stays_in_use(
     with serving(*one.options()) as served:
         one.certificate.write_text("x")
         served.process.send_signal(signal.SIGHUP)
-        told = f"ERROR: not reloaded, the previous configuration stays in use: {one.certificate}: has no certificate in PEM format"
-        assert eventually(served, told, Served.printed)
+        error = f"ERROR: not reloaded, the previous configuration stays in use: {one.certificate}: has no certificate in PEM format"
+        assert eventually(served, error, Served.printed)
         assert verify(fresh(served), signing_authority.root, tmp_path).returncode == 0
 
 
@@ -211,7 +217,7 @@ def test_render_signs_profiles(
 
 
 def test_a_profile_without_an_address_is_signed_once(signing_authority: SigningAuthority) -> None:
-    # No two signatures of an EC key are the same.
+    # Two signatures of an EC key always differ.
     with client_for(EMBEDDED, *signing_authority.signatory(kind="ec").options()) as http:
         first, second = (http.get("/email.mobileconfig") for _ in range(2))
         assert first.content == second.content
@@ -222,7 +228,7 @@ def test_a_profile_without_an_address_is_signed_once(signing_authority: SigningA
 
 
 class SlowSigner(Signer):
-    """Signs when it is told to."""
+    """Signs after `go` has been set."""
 
     def __init__(self, files: SigningFiles) -> None:
         super().__init__(files)
@@ -243,7 +249,7 @@ def test_signing_does_not_block_the_event_loop(signing_authority: SigningAuthori
         signer = slow_signer(signing_authority)
         signing = asyncio.create_task(signer.sign_aside(b"x"))
         await asyncio.sleep(0)
-        signer.go.set()  # would never be reached if the loop waited for the signature
+        signer.go.set()  # never reached if the event loop waits for the signature
         return await signing
 
     assert b"x" in asyncio.run(run())

@@ -1,4 +1,4 @@
-"""What people really get wrong in a definition, and what `validate` says of it: line, mistake and remedy."""
+"""Common mistakes in definitions, and what `validate` reports: line, mistake and remedy."""
 
 from pathlib import Path
 
@@ -81,7 +81,7 @@ WARNINGS = {
         {"</clientConfig>": CALENDAR.format("https://dav.example.com/%EMAILADRESS%/")},
         "29: url https://dav.example.com/%EMAILADRESS%/ has a placeholder that does not exist, and clients will not fill it in; did you mean %EMAILADDRESS%?",
     ),
-    "two servers at the same place": (
+    "two identical servers": (
         {"</emailProvider>": SERVER},
         "28: imap server imap.example.com:143 is already on line 7; remove one, or correct its port",
     ),
@@ -93,7 +93,7 @@ WARNINGS = {
         {"</emailProvider>": '<incomingServer type="ews"><url>https://x.example/</url></incomingServer></emailProvider>'},
         '28: ews server has no authentication, so clients may ignore it; add one, such as <authentication system="http">Basic</authentication>',
     ),
-    "webmail that is no link": (
+    "webmail that is not a link": (
         {"</clientConfig>": WEB_MAIL.format("javascript:alert(1)")},
         "29: loginPage url javascript:alert(1) is not a web address that starts with https:// or http://; it is left out; correct it",
     ),
@@ -101,7 +101,7 @@ WARNINGS = {
         {"</clientConfig>": "<webMail/></clientConfig>"},
         "29: webMail has no loginPage; it is left out; add one",
     ),
-    "help that is no link": (
+    "help that is not a link": (
         {"</emailProvider>": HELP.format("ftp://example.com/")},
         "28: documentation url ftp://example.com/ is not a web address that starts with https:// or http://; it is left out; correct it",
     ),
@@ -121,7 +121,7 @@ WARNINGS = {
         {">imap.example.com<": ">imap_1.example.com<"},
         "8: hostname imap_1.example.com has an underscore, which Thunderbird rejects; use letters, digits and hyphens",
     ),
-    "a hostname with a dot at its end": (
+    "a hostname that ends with a dot": (
         {">imap.example.com<": ">imap.example.com.<"},
         "8: hostname imap.example.com. ends with a dot, unlike the names in certificates; it is left out",
     ),
@@ -149,7 +149,7 @@ WARNINGS = {
         {"</clientConfig>": CALENDAR.replace("calendar", "addressbook").format("https://dav.example.com/")},
         '29: type="caldav": clients do not know this type of addressbook and ignore it; it belongs in calendar',
     ),
-    "a type that is like none": (
+    "a type unlike any known type": (
         {"</clientConfig>": '<calendar type="x"/></clientConfig>'},
         '29: type="x": clients do not know this type of calendar and ignore it; use caldav',
     ),
@@ -189,7 +189,7 @@ WARNINGS = {
         {"</clientConfig>": OAUTH2.replace("</oAuth2>", "<issuer>y</issuer></oAuth2></clientConfig>")},
         "29: issuer: there is another on line 29, which is used; remove one",
     ),
-    "a webmail page after one that is none": (
+    "a webmail page after an empty one": (
         {"</clientConfig>": "<webMail/>" + WEB_MAIL.format("https://mail.example.com/")},
         "29: webMail has no loginPage; it is left out; add one",
     ),
@@ -197,7 +197,7 @@ WARNINGS = {
         {"</clientConfig>": '<webMail><loginPage url="https://a.example/"/></webMail>' + WEB_MAIL.format("https://b.example/")},
         "29: webMail: there is another on line 29, which is used; remove one",
     ),
-    "a socketType of tomorrow beside one of today": (
+    "a future socketType besides a current one": (
         {"<socketType>plain": "<socketType>QUIC</socketType>\n<socketType>plain"},
         "17: socketType: there is another on line 18, which is used; remove one",
     ),
@@ -220,11 +220,11 @@ ERRORS = {
         {">%EMAILLOCALPART%<": ">%EMAILADRESS%<"},
         "12: username %EMAILADRESS% has a placeholder that does not exist; did you mean %EMAILADDRESS%?",
     ),
-    "a placeholder without its end": (
+    "an unterminated placeholder": (
         {">%EMAILLOCALPART%<": ">%EMAILADDRESS<"},
         "12: username %EMAILADDRESS has a placeholder that does not exist; did you mean %EMAILADDRESS%?",
     ),
-    "a placeholder that is none": (
+    "an unknown placeholder": (
         {">%EMAILLOCALPART%<": ">%USERNAME%<"},
         "12: username %USERNAME% has a placeholder that does not exist; use %EMAILADDRESS%, %EMAILLOCALPART%, %EMAILDOMAIN%",
     ),
@@ -232,15 +232,15 @@ ERRORS = {
         {">imap.example.com<": ">imap.%EMAILDOMIAN%<"},
         "8: hostname imap.%EMAILDOMIAN% has a placeholder that does not exist; did you mean %EMAILDOMAIN%?",
     ),
-    "a calendar that is no web address": (
+    "a calendar whose URL is not a web address": (
         {"</clientConfig>": CALENDAR.format("dav.example.com")},
         "29: url dav.example.com is not a web address that starts with https:// or http://",
     ),
-    "a calendar at a host that is none": (
+    "a calendar at an invalid host": (
         {"</clientConfig>": CALENDAR.format('https://h;x"/')},
         '29: url https://h;x"/ has no valid hostname',
     ),
-    "a calendar at a port that is none": (
+    "a calendar at an invalid port": (
         {"</clientConfig>": CALENDAR.format("https://dav.example.com:99999/")},
         "29: url https://dav.example.com:99999/ is not a URL",
     ),
@@ -260,7 +260,7 @@ ERRORS = {
         {"</clientConfig>": '<emailProvider id="x.example"><domain>x.example</domain></emailProvider></clientConfig>'},
         "2: clientConfig must have one emailProvider (use one file per provider), ",
     ),
-    "no way to log in": (
+    "no authentication": (
         {"<authentication>password-encrypted</authentication>": ""},
         "14: incomingServer must have one hostname, one port, one socketType, at least one authentication and at most one username; this one has no authentication",
     ),
@@ -292,13 +292,13 @@ def load(file: Path) -> definition.Definition:
 
 
 @pytest.mark.parametrize(("changes", "text"), WARNINGS.values(), ids=WARNINGS)
-def test_settings_that_clients_can_use_are_warnings(write: Write, changes: dict[str, str], text: str) -> None:
+def test_flawed_settings_that_clients_can_use_get_a_warning(write: Write, changes: dict[str, str], text: str) -> None:
     file = write(changes)
     assert load(file).warnings == (f"{file}:{text}",)
 
 
 @pytest.mark.parametrize(("changes", "text"), ERRORS.values(), ids=ERRORS)
-def test_settings_that_no_client_can_use_are_errors(write: Write, changes: dict[str, str], text: str) -> None:
+def test_settings_that_no_client_can_use_get_an_error(write: Write, changes: dict[str, str], text: str) -> None:
     file = write(changes)
     with pytest.raises(DefinitionError) as refused:
         load(file)
@@ -322,7 +322,7 @@ def test_a_provider_that_sends_mail_by_another_protocol_needs_no_smtp(write: Wri
 
 
 @pytest.mark.parametrize("username", ["%EMAILLOCALPART%%%EMAILDOMAIN%", "50%", "%EMAILDOMAIN%\\%EMAILLOCALPART%"])
-def test_a_lone_per_cent_sign_in_a_username_is_text(write: Write, username: str) -> None:
+def test_a_lone_percent_sign_in_a_username_is_text(write: Write, username: str) -> None:
     provider = load(write({">%EMAILLOCALPART%<": f">{username}<"}))
     assert (provider.servers[0].username, provider.warnings) == (username, ())
 
@@ -383,7 +383,7 @@ def test_every_section_that_is_served_is_in_the_summary(write: Write) -> None:
     ]
 
 
-def test_a_provider_with_an_empty_name_is_called_by_its_id(write: Write) -> None:
+def test_a_provider_without_a_name_is_shown_by_its_id(write: Write) -> None:
     file = write({"<displayName>Example Mail<": "<displayName><"})
     provider = load(file)
     assert provider.display_name == "example.com"

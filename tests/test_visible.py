@@ -1,4 +1,4 @@
-"""Foreign text where people see it: the one function for it, and every command's output and errors."""
+"""Foreign text is made visible in the output and errors of every command."""
 
 import os
 import re
@@ -16,13 +16,13 @@ from tests.operations.hosts import check, listening, resolver, web
 from tests.support import COMMAND, Write, run
 
 EVIL = "\x9b2J\x1b]52;c;QUFB\x07\u202etxt.exe\u200b\u2028\u061c\ufeff[bold red]x[/]"
-"""Clears the screen, writes the clipboard, turns text round, hides, breaks lines, and is markup to rich."""
-EVIL_XML = re.sub("[\x1b\x07\u2028]", "", EVIL)  # XML 1.0 has no C0 characters, and white space in values is collapsed
+"""Clears the screen, writes to the clipboard, reverses text, hides text, breaks lines, and is markup to rich."""
+EVIL_XML = re.sub("[\x1b\x07\u2028]", "", EVIL)  # XML 1.0 has no C0 characters, and whitespace in values is collapsed
 SHOWN_XML = r"\x9b2J]52;c;QUFB\u202etxt.exe\u200b\u061c\ufeff[bold red]x[/]"
 
 
 def is_visible(text: str) -> bool:
-    """Tell whether each character of a text is seen, lines apart."""
+    """Tell whether every character of a text, except line breaks, is visible."""
     return all(
         character == "\n" or (character.isprintable() and unicodedata.category(character)[0] != "C")
         for character in text
@@ -51,7 +51,7 @@ def test_a_long_text_is_truncated() -> None:
 
 
 @given(st.text(), st.none() | st.integers(1, 50))
-def test_any_text_becomes_one_visible_line_that_stays_unchanged(text: str, longest: int | None) -> None:
+def test_any_text_becomes_one_visible_line_and_escaping_is_idempotent(text: str, longest: int | None) -> None:
     shown = visible(text, longest)
     assert is_visible(shown)
     assert "\n" not in shown
@@ -74,21 +74,21 @@ def test_text_from_servers_and_the_dns_cannot_control_a_terminal(format_: str) -
     }
     head = b"HTTP/1.1 %d X\r\nContent-Length: 0\r\nContent-%s: \x9b2J[bold red]\xe2\x80\xae\r\nLocation: \x9b2J[bold]://\r\n\r\n"
     with resolver(dns) as address:
-        answers = [check("--resolver", address, "--domain", domain, "--timeout", 1, format_)]
+        results = [check("--resolver", address, "--domain", domain, "--timeout", 1, format_)]
         for status, name in ((200, b"Type"), (302, b"Type"), (200, b"Encoding")):
             with listening(web(head % (status, name))) as port:
                 url = f"http://127.0.0.1:{port}"
-                answers.append(check("--url", url, "--resolver", address, "--domain", domain, "--timeout", 1, format_))
-    printed = "".join(answer.stdout for answer in answers)
+                results.append(check("--url", url, "--resolver", address, "--domain", domain, "--timeout", 1, format_))
+    printed = "".join(result.stdout for result in results)
     assert is_visible(printed)
-    assert all(answer.stderr == "" for answer in answers)
-    texts = printed if format_ != "--json" else "".join(line["text"] for one in answers for line in one.lines)
+    assert all(result.stderr == "" for result in results)
+    texts = printed if format_ != "--json" else "".join(line["text"] for result in results for line in result.lines)
     for text in (r"\x9b2J[bold", r"\x80®", r"\027[2J[red].example", "[link=a]", r"\x9b2J[bold]://"):
         assert text in texts
 
 
 def test_a_terminal_gets_only_the_reports_own_escapes() -> None:
-    """A real terminal: rich writes its own escapes there, and no others."""
+    """rich writes its own escapes to a terminal, and no others."""
     script = (
         "import asyncio, sys; from rich.console import Console\n"
         "from autoconfig.operations.report import Report, Problem\n"
@@ -153,7 +153,7 @@ def test_errors_quote_environment_variables_visibly() -> None:
 @pytest.mark.parametrize(
     "name", ["\x1b]0;title\x07", "a\nb", "\u202egpj", "[bold]", b"\xff\x9b2J".decode(errors="surrogateescape")]
 )
-def test_file_names_are_shown_visibly(tmp_path: Path, name: str) -> None:
+def test_filenames_are_shown_visibly(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     folder.mkdir()
     (folder / f"{name}.xml").write_text("<clientConfig>")
@@ -171,7 +171,7 @@ def test_file_names_are_shown_visibly(tmp_path: Path, name: str) -> None:
     assert is_clean(refused)
 
 
-def test_a_terminal_that_cannot_show_a_character_shows_an_escape(write: Write) -> None:
+def test_characters_that_a_terminal_cannot_show_become_escapes(write: Write) -> None:
     file = write({">Example Mail<": ">例え<"})
     encoding = "latin-1"
     environment = os.environ | {"PYTHONIOENCODING": encoding}

@@ -1,4 +1,4 @@
-"""Worker processes: replaced when they die or hang, whatever the others do."""
+"""Worker processes: each is replaced when it dies or hangs, independently of the others."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ def settings(served: Served) -> str:
 
 
 HUNG = 4.0
-"""Seconds after which a worker hangs: fewer than in earnest, so that tests are soon over."""
+"""Seconds after which a worker counts as hung: fewer than in production, for fast tests."""
 PROGRAM = (
     sys.executable,
     "-c",
@@ -51,7 +51,7 @@ def _waits_for_events(pid: int) -> bool:
 def test_dead_workers_are_replaced_within_a_second_even_if_another_hangs(four: Served) -> None:
     stopped = four.workers()[0]
     os.kill(stopped, signal.SIGSTOP)
-    # Three times, for the machine may be busy once. In the end, the stopped one is replaced as well.
+    # Three times, because the machine may be busy. In the end, the stopped one is replaced too.
     assert min(seconds_to_replace(four, set(four.workers()) - {stopped}) for _ in range(3)) < 1
     assert "clientConfig" in settings(four)
 
@@ -85,11 +85,11 @@ def test_a_worker_that_hangs_during_start_is_replaced(four: Served) -> None:
 
 
 def test_workers_do_not_count_as_hung_after_all_processes_were_stopped(four: Served) -> None:
-    """As by `docker pause`, or when a virtual machine is stopped."""
+    """As with `docker pause`, or when a virtual machine is paused."""
     before = four.workers()
     for pid in (*before, four.process.pid):
         os.kill(pid, signal.SIGSTOP)
-    with serving("--workers", "2", program=PROGRAM) as other:  # it tells when they have been stopped for long enough
+    with serving("--workers", "2", program=PROGRAM) as other:  # shows when they have been stopped for long enough
         os.kill(other.workers()[0], signal.SIGSTOP)
         assert eventually(other, "a worker hangs", Served.printed)
     for pid in (four.process.pid, *before):
@@ -108,7 +108,7 @@ def test_a_worker_that_loads_many_definitions_does_not_count_as_hung(tmp_path: P
         assert "hangs" not in served.printed()
 
 
-def test_a_worker_that_dies_is_replaced_by_one_that_serves_what_was_valid_last(write: Write) -> None:
+def test_a_replaced_worker_serves_the_last_valid_definition(write: Write) -> None:
     with serving("--definition", write(), "--workers", "2") as served:
         write({">143<": ">99999<"})
         before = served.workers()
@@ -142,7 +142,7 @@ def test_every_worker_serves_the_new_settings_once_the_reload_is_reported(write:
         assert all("changed.example.com" in settings(served) for _ in range(30))
 
 
-def test_a_reload_completes_although_a_worker_hangs(write: Write) -> None:
+def test_a_reload_completes_even_if_a_worker_hangs(write: Write) -> None:
     with serving("--definition", write(), "--workers", "2") as served:
         stopped = served.workers()[0]
         os.kill(stopped, signal.SIGSTOP)
@@ -167,7 +167,7 @@ def test_a_stopped_worker_does_not_delay_shutdown(four: Served) -> None:
     assert four.process.wait(timeout=TIMEOUT) == 0
 
 
-def test_sighup_to_all_processes_ends_none(four: Served) -> None:
+def test_sighup_sent_to_all_processes_stops_none(four: Served) -> None:
     before = four.workers()
     for pid in (four.process.pid, *before):
         os.kill(pid, signal.SIGHUP)
@@ -175,7 +175,7 @@ def test_sighup_to_all_processes_ends_none(four: Served) -> None:
     assert four.workers() == before
 
 
-def test_sigterm_sent_to_all_processes_ends_the_server_after_the_drain_time() -> None:
+def test_sigterm_sent_to_all_processes_stops_the_server_after_the_drain_time() -> None:
     """As systemd does by default (KillMode=control-group)."""
     with serving("--workers", "2", "--drain-time", "4") as served:
         assert wait_until(lambda: len(ready(served)) == 2)
