@@ -33,17 +33,17 @@ def request(*responses: str, namespace: str = "mobilesync", address: str = str(F
     ).encode()
 
 
-def error_code(answer: httpx.Response) -> str:
-    assert answer.status_code == 200
-    return etree.fromstring(answer.content).findtext("a:Response/a:Error/a:ErrorCode", "", NAMES)
+def error_code(response: httpx.Response) -> str:
+    assert response.status_code == 200
+    return etree.fromstring(response.content).findtext("a:Response/a:Error/a:ErrorCode", "", NAMES)
 
 
-def test_a_phone_gets_the_url_of_activesync_in_its_own_schema(write: Write) -> None:
+def test_a_phone_gets_the_activesync_url_in_the_mobilesync_schema(write: Write) -> None:
     with client_for(write({"</emailProvider>": EXCHANGE})) as http:
-        answer = http.post(PATH, content=request(MOBILESYNC))
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/xml; charset=utf-8")
-    assert answer.headers["cache-control"] == "no-store"
-    found = etree.fromstring(answer.content).find("m:Response", NAMES)
+        response = http.post(PATH, content=request(MOBILESYNC))
+    assert (response.status_code, response.headers["content-type"]) == (200, "text/xml; charset=utf-8")
+    assert response.headers["cache-control"] == "no-store"
+    found = etree.fromstring(response.content).find("m:Response", NAMES)
     assert found is not None
     text = {path: found.findtext(f"m:{path.replace('/', '/m:')}", None, NAMES) for path in (
         "Culture", "User/DisplayName", "User/EMailAddress", "Action/Settings/Server/Type",
@@ -52,7 +52,7 @@ def test_a_phone_gets_the_url_of_activesync_in_its_own_schema(write: Write) -> N
     assert list(text.values()) == ["en:us", str(FRED), str(FRED), "MobileSync", SYNC_URL, SYNC_URL]
 
 
-def test_the_accepted_schema_decides_not_the_namespace_of_the_request(write: Write) -> None:
+def test_the_accepted_schema_selects_the_response_regardless_of_the_namespace(write: Write) -> None:
     with client_for(write({"</emailProvider>": EXCHANGE})) as http:
         for body, settings in (
             (request(MOBILESYNC, namespace="outlook"), b"MobileSync"),
@@ -62,7 +62,7 @@ def test_the_accepted_schema_decides_not_the_namespace_of_the_request(write: Wri
             assert settings in http.post(PATH, content=body).content
 
 
-def test_a_provider_without_activesync_says_that_the_schema_is_not_offered(http: httpx.Client) -> None:
+def test_a_provider_without_activesync_responds_that_the_schema_is_not_offered(http: httpx.Client) -> None:
     body = request(MOBILESYNC, address="fred@btinternet.com")
     assert error_code(http.post(PATH, content=body)) == "601"
 
@@ -77,11 +77,11 @@ def test_a_provider_without_activesync_says_that_the_schema_is_not_offered(http:
         (request(MOBILESYNC, namespace="telepathy"), "600"),
     ],
 )
-def test_other_requests_get_the_error_that_outlook_would_get(http: httpx.Client, body: bytes, code: str) -> None:
+def test_other_requests_get_the_same_errors_as_outlooks(http: httpx.Client, body: bytes, code: str) -> None:
     assert error_code(http.post(PATH, content=body)) == code
 
 
-def test_an_address_is_text_in_every_place(write: Write) -> None:
+def test_markup_in_an_address_is_escaped(write: Write) -> None:
     body = ActiveSync(load(write({"</emailProvider>": EXCHANGE}))).render(MailAddress("<a&b>", "example.com"))
     assert etree.fromstring(body).findtext("m:Response/m:User/m:EMailAddress", None, NAMES) == "<a&b>@example.com"
 
@@ -95,14 +95,14 @@ def test_render_reports_a_provider_without_activesync(write: Write) -> None:
 def test_outlook_gets_the_url_in_json_if_the_provider_has_it(write: Write, name: str, url: str) -> None:
     with client_for(write({"</emailProvider>": EXCHANGE})) as http:
         for spelling in (name, name.lower(), name.upper()):
-            answer = http.get(JSON_PATH, params={"Email": str(FRED), "Protocol": spelling})
-            assert answer.json() == {"Protocol": name, "Url": url}
+            response = http.get(JSON_PATH, params={"Email": str(FRED), "Protocol": spelling})
+            assert response.json() == {"Protocol": name, "Url": url}
 
 
 def test_placeholders_in_a_url_are_filled_if_their_values_are_known(write: Write) -> None:
     url = "https://sync.%EMAILDOMAIN%/?u=%EMAILLOCALPART%"
     file = write({"</emailProvider>": EXCHANGE.replace(SYNC_URL, url)})
     with client_for(file) as http:
-        answer = http.get(JSON_PATH, params={"Email": "b&c@example.net", "Protocol": "ActiveSync"})
-        assert answer.json()["Url"] == "https://sync.example.net/?u=b%26c"
+        response = http.get(JSON_PATH, params={"Email": "b&c@example.net", "Protocol": "ActiveSync"})
+        assert response.json()["Url"] == "https://sync.example.net/?u=b%26c"
         assert http.get(JSON_PATH, params={"Protocol": "ActiveSync"}).status_code == 400

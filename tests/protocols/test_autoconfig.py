@@ -14,7 +14,7 @@ from autoconfig.requests import Request
 from tests.support import Write, client_for, load
 
 EXAMPLE = Autoconfig(load(Path(__file__).parents[1] / "example.xml"))
-ASKED = Request("GET", "http", b"", b"", b"", b"", 0)
+REQUEST = Request("GET", "http", b"", b"", b"", b"", 0)
 PATHS = [
     "/mail/config-v1.1.xml",
     "/.well-known/autoconfig/mail/config-v1.1.xml",
@@ -27,10 +27,10 @@ PATH = PATHS[0]
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("query", ["", "?emailaddress=fred%40btinternet.com", "?emailaddress=", "?other=x"])
 def test_every_path_and_query_gets_the_same_document(http: httpx.Client, path: str, query: str) -> None:
-    answer = http.get(path + query)
-    assert answer.status_code == 200
-    assert answer.headers["content-type"] == "text/xml; charset=utf-8"
-    assert answer.content == Autoconfig(load(EMBEDDED)).render()
+    response = http.get(path + query)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/xml; charset=utf-8"
+    assert response.content == Autoconfig(load(EMBEDDED)).render()
 
 
 def test_the_served_file_is_an_equal_definition(http: httpx.Client, tmp_path: Path) -> None:
@@ -41,14 +41,14 @@ def test_the_served_file_is_an_equal_definition(http: httpx.Client, tmp_path: Pa
     assert served.servers == original.servers
 
 
-def test_comments_in_the_definition_are_not_served_but_unknown_elements_are(write: Write) -> None:
+def test_unknown_elements_are_served_but_comments_are_not(write: Write) -> None:
     remark = "<!-- remark --><?remark?><enable x='1'>y</enable></emailProvider>"
     served = Autoconfig(load(write({"</emailProvider>": remark}))).render()
     assert b"remark" not in served
     assert b'<enable x="1">y</enable>' in served
 
 
-def test_usernames_keep_their_placeholders_for_the_client_to_fill(write: Write) -> None:
+def test_placeholders_in_usernames_are_left_for_the_client(write: Write) -> None:
     assert b"<username>%EMAILLOCALPART%</username>" in Autoconfig(load(write())).render()
 
 
@@ -69,16 +69,16 @@ def test_every_spelling_of_a_providers_address_finds_the_settings(http: httpx.Cl
     assert http.get(f"{PATH}?emailaddress={address}").status_code == 200
 
 
-def test_an_internationalised_domain_is_found_as_u_label_and_as_a_label(write: Write) -> None:
+def test_an_internationalised_domain_is_found_as_u_labels_and_a_labels(write: Write) -> None:
     with client_for(write({"<domain>example.net": "<domain>bücher.example"})) as http:
         for domain in ("b%C3%BCcher.example", "B%C3%9CCHER.EXAMPLE", "xn--bcher-kva.example", "XN--BCHER-KVA.example"):
             assert http.get(f"{PATH}?emailaddress=fred@{domain}").status_code == 200
 
 
 @pytest.mark.parametrize("domain", ["talk21.com", "TALK21.com", "talk21.com."])
-def test_a_client_may_request_settings_as_from_a_database(http: httpx.Client, domain: str) -> None:
-    answer = http.get(f"/v1.1/{domain}")
-    assert (answer.status_code, answer.content) == (200, http.get(PATH).content)
+def test_the_database_endpoint_returns_the_settings_of_a_domain(http: httpx.Client, domain: str) -> None:
+    response = http.get(f"/v1.1/{domain}")
+    assert (response.status_code, response.content) == (200, http.get(PATH).content)
 
 
 @pytest.mark.parametrize("domain", ["example.org", "%3Cb%3E", "autoconfig.talk21.com", "%C3%BC"])
@@ -112,24 +112,24 @@ DOMAINS = st.sampled_from(
     DOMAINS,
     st.sampled_from(["", "&x=y", "&emailaddress=a@example.com"]),
 )
-def test_the_fast_path_for_a_plain_query_gives_the_result_of_the_general_path(
+def test_the_fast_path_for_a_plain_query_agrees_with_the_general_path(
     local: str, at: str, domain: str, more: str
 ) -> None:
     query = f"emailaddress={local}{at}{domain}{more}".encode()
 
     def outcome(query: bytes) -> object:
         try:
-            return EXAMPLE.respond(ASKED._replace(query=query))
+            return EXAMPLE.respond(REQUEST._replace(query=query))
         except (HTTPException, NotServedError) as error:
             return type(error), str(error)
 
-    # An empty field more makes a query one that is not plain.
+    # With an additional empty field, a query is no longer plain.
     assert outcome(query) == outcome(query + b"&")
 
 
-def test_a_domain_that_is_not_served_gets_404_and_one_line_of_text(http: httpx.Client) -> None:
-    answer = http.get(PATH, params={"emailaddress": "fred@example.org"})
-    assert (answer.status_code, answer.text) == (404, "the domain of this address is not served here\n")
+def test_a_domain_that_is_not_served_gets_404_with_the_reason(http: httpx.Client) -> None:
+    response = http.get(PATH, params={"emailaddress": "fred@example.org"})
+    assert (response.status_code, response.text) == (404, "the domain of this address is not served here\n")
 
 
 def test_a_hosted_domain_gets_the_settings_of_its_host(write: Write) -> None:
@@ -145,10 +145,10 @@ def test_head_has_the_headers_of_get(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("form", ["{}", "W/{}", '"x", {}', "*"])
-def test_a_client_that_has_the_document_gets_304(http: httpx.Client, form: str) -> None:
+def test_a_client_with_the_current_document_gets_304(http: httpx.Client, form: str) -> None:
     etag = http.get(PATH).headers["etag"]
-    answer = http.get(PATH, headers={"If-None-Match": form.format(etag)})
-    assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", etag)
+    response = http.get(PATH, headers={"If-None-Match": form.format(etag)})
+    assert (response.status_code, response.content, response.headers["etag"]) == (304, b"", etag)
 
 
 def test_a_client_with_an_outdated_document_gets_the_new_one(http: httpx.Client) -> None:
@@ -162,14 +162,14 @@ def test_shared_caches_do_not_store_a_url_with_an_address(http: httpx.Client) ->
 
 
 @pytest.mark.parametrize("query", ["", "?emailaddress=nonsense", "?emailaddress=fred@example.org"])
-def test_web_clients_of_any_origin_may_read_the_response(http: httpx.Client, query: str) -> None:
+def test_web_pages_of_any_origin_may_read_the_response(http: httpx.Client, query: str) -> None:
     assert http.get(PATH + query).headers["access-control-allow-origin"] == "*"
 
 
 def test_no_response_requests_a_password(http: httpx.Client) -> None:
-    answer = http.get(PATH, headers={"Authorization": "Basic nonsense"})
-    assert answer.status_code == 200
-    assert "www-authenticate" not in answer.headers
+    response = http.get(PATH, headers={"Authorization": "Basic nonsense"})
+    assert response.status_code == 200
+    assert "www-authenticate" not in response.headers
 
 
 UNREADABLE = [
@@ -183,10 +183,10 @@ UNREADABLE = [
 
 @pytest.mark.parametrize("address", UNREADABLE)
 def test_an_invalid_address_is_ignored_if_the_host_names_the_provider(http: httpx.Client, address: str) -> None:
-    """FairEmail does not encode the address, so one with & arrives in pieces."""
-    answer = http.get(f"{PATH}?emailaddress={address}", headers={"Host": "autoconfig.btinternet.com"})
-    assert (answer.status_code, answer.content) == (200, http.get(PATH).content)
-    assert answer.headers["cache-control"] == "private, max-age=3600"
+    """FairEmail does not encode the address, so an address with & is split."""
+    response = http.get(f"{PATH}?emailaddress={address}", headers={"Host": "autoconfig.btinternet.com"})
+    assert (response.status_code, response.content) == (200, http.get(PATH).content)
+    assert response.headers["cache-control"] == "private, max-age=3600"
     assert http.get(f"{PATH}?emailaddress={address}", headers={"Host": "example.org"}).status_code == 400
 
 

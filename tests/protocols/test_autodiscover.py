@@ -42,7 +42,7 @@ def request(address: str = "fred@btinternet.com", schema: str = RESPONSE_SCHEMA,
 
 
 def protocols(body: bytes) -> list[dict[str, str]]:
-    """Read an answer as Outlook does: the Protocol entries of an e-mail account's settings."""
+    """Read a response as Outlook does: the Protocol elements of an email account's settings."""
     account = etree.fromstring(body).find("o:Response/o:Account", NAMES)
     assert account is not None
     assert account.findtext("o:AccountType", None, NAMES) == "email"
@@ -53,10 +53,10 @@ def protocols(body: bytes) -> list[dict[str, str]]:
     ]
 
 
-def error(answer: httpx.Response) -> str:
-    """Read an answer's ErrorCode, making sure that it is what Outlook can read."""
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/xml; charset=utf-8")
-    found = etree.fromstring(answer.content).find("a:Response/a:Error", NAMES)
+def error(response: httpx.Response) -> str:
+    """Return the ErrorCode of a response, after checking that Outlook can read it."""
+    assert (response.status_code, response.headers["content-type"]) == (200, "text/xml; charset=utf-8")
+    found = etree.fromstring(response.content).find("a:Response/a:Error", NAMES)
     assert found is not None
     assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{7}", found.get("Time", ""))
     assert found.get("Id", "").isdigit()
@@ -65,9 +65,9 @@ def error(answer: httpx.Response) -> str:
     return found.findtext("a:ErrorCode", "", NAMES)
 
 
-def test_outlook_gets_imap_pop3_and_smtp_with_the_whole_address_to_log_in(http: httpx.Client) -> None:
-    answer = http.post(PATH, content=request(), headers={"Content-Type": "text/xml"})
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/xml; charset=utf-8")
+def test_outlook_gets_imap_pop3_and_smtp_with_the_address_as_login_name(http: httpx.Client) -> None:
+    response = http.post(PATH, content=request(), headers={"Content-Type": "text/xml"})
+    assert (response.status_code, response.headers["content-type"]) == (200, "text/xml; charset=utf-8")
     common = {
         "Server": "mail.btinternet.com",
         "DomainRequired": "off",
@@ -77,7 +77,7 @@ def test_outlook_gets_imap_pop3_and_smtp_with_the_whole_address_to_log_in(http: 
         "Encryption": "SSL",
         "AuthRequired": "on",
     }
-    assert protocols(answer.content) == [
+    assert protocols(response.content) == [
         {"Type": "IMAP", "Port": "993"} | common,
         {"Type": "POP3", "Port": "995"} | common,
         {"Type": "SMTP", "Port": "465", "UsePOPAuth": "on", "SMTPLast": "off"} | common,
@@ -85,7 +85,7 @@ def test_outlook_gets_imap_pop3_and_smtp_with_the_whole_address_to_log_in(http: 
 
 
 @pytest.mark.parametrize("path", ["/Autodiscover/Autodiscover.xml", "/AutoDiscover/AutoDiscover.xml", PATH.upper()])
-def test_the_letter_case_of_the_path_does_not_matter(http: httpx.Client, path: str) -> None:
+def test_the_case_of_the_path_does_not_matter(http: httpx.Client, path: str) -> None:
     assert len(protocols(http.post(path, content=request()).content)) == 3
 
 
@@ -95,7 +95,7 @@ def test_the_content_type_of_the_request_does_not_matter(http: httpx.Client, con
     assert len(protocols(http.post(PATH, content=request(), headers=headers).content)) == 3
 
 
-def test_microsofts_misprint_of_the_request_namespace_is_understood(http: httpx.Client) -> None:
+def test_microsofts_misprint_of_the_request_namespace_is_accepted(http: httpx.Client) -> None:
     body = request(xmlns=REQUEST_SCHEMA.replace("http:", "https:"))
     assert len(protocols(http.post(PATH, content=body).content)) == 3
 
@@ -181,7 +181,7 @@ def test_a_url_that_depends_on_the_address_is_included_only_if_there_is_one(writ
 
 
 def start_of_first(type_: str) -> str:
-    """Return where a type of server begins in the example, to put another one before it."""
+    """Return the start tag of the example's server of a type."""
     return f'<{"outgoing" if type_ == "smtp" else "incoming"}Server type="{type_}">'
 
 
@@ -258,9 +258,9 @@ def test_sending_with_another_username_does_not_use_the_mailboxs_login(write: Wr
     assert protocols(Autodiscover(load(write())).render())[2]["UsePOPAuth"] == "off"
 
 
-def test_get_gives_the_settings_without_login_name(http: httpx.Client) -> None:
-    answer = http.get(PATH)
-    entries = protocols(answer.content)
+def test_get_returns_the_settings_without_login_name(http: httpx.Client) -> None:
+    response = http.get(PATH)
+    entries = protocols(response.content)
     assert [entry["Type"] for entry in entries] == ["IMAP", "POP3", "SMTP"]
     assert not any("LoginName" in entry for entry in entries)
 
@@ -268,9 +268,9 @@ def test_get_gives_the_settings_without_login_name(http: httpx.Client) -> None:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("host", ["autodiscover.talk21.com", "AutoDiscover.Talk21.com:80"])
 def test_plain_http_to_an_autodiscover_host_is_redirected_to_https(http: httpx.Client, method: str, host: str) -> None:
-    answer = http.request(method, PATH, headers={"Host": host}, content=request() if method == "POST" else None)
-    assert answer.status_code == 302
-    assert answer.headers["location"] == "https://autodiscover.talk21.com/autodiscover/autodiscover.xml"
+    response = http.request(method, PATH, headers={"Host": host}, content=request() if method == "POST" else None)
+    assert response.status_code == 302
+    assert response.headers["location"] == "https://autodiscover.talk21.com/autodiscover/autodiscover.xml"
 
 
 def test_a_request_over_https_is_not_redirected(http: httpx.Client) -> None:
@@ -296,11 +296,11 @@ def test_a_schema_that_is_not_offered_gets_error_601(http: httpx.Client) -> None
 BOMB = b'<!DOCTYPE a [<!ENTITY b0 "bbbbbbbbbb">' + b"".join(
     b'<!ENTITY b%d "%s">' % (number, b"&b%d;" % (number - 1) * 10) for number in range(1, 10)
 )
-NO_REQUEST = {
+INVALID = {
     "nothing": b"",
-    "no XML": b"EMailAddress=fred@btinternet.com",
+    "not XML": b"EMailAddress=fred@btinternet.com",
     "binary": bytes(range(256)),
-    "cut off": request()[:-20],
+    "truncated": request()[:-20],
     "a doctype": b"<!DOCTYPE a>" + request(),
     "an external doctype": b'<!DOCTYPE a SYSTEM "http://127.0.0.1:1/"><a/>',
     "an entity": b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>',
@@ -320,25 +320,25 @@ NO_REQUEST = {
     "an address in another place": re.sub(rb"</?Request>", b"", request()),
     "no schema": request(schema=""),
     "no schema element": re.sub(rb"<Acceptable.*Schema>", b"", request()),
-    "an encoding that nobody knows": request().replace(b'"utf-8"', b'"utf-9"'),
-    "Latin-1 that says UTF-8": request("jürgen@talk21.com").decode().encode("latin-1"),
-    "UTF-8 that says ASCII": request("jürgen@talk21.com").replace(b'"utf-8"', b'"us-ascii"'),
-    "UTF-8 that says UTF-16": request().replace(b'"utf-8"', b'"utf-16"'),
-    "UTF-8 with its mark that says UTF-16": b"\xef\xbb\xbf" + request().replace(b'"utf-8"', b'"utf-16"'),
-    "UTF-16 that says UTF-8": request().decode().encode("utf-16"),
-    "UTF-16 without its mark that says UTF-8": request().decode().encode("utf-16-le"),
-    "15,000 elements in one another": b"<a>" * 15_000,
-    "attributes by the thousand": b"<a " + b" ".join(b'a%d=""' % number for number in range(6000)) + b"/>",
-    "a name as long as it gets": b"<" + b"a" * 65_000 + b"/>",
-    "another file included": b'<a xmlns:x="http://www.w3.org/2001/XInclude"><x:include href="/etc/passwd"/></a>',
+    "an unknown encoding": request().replace(b'"utf-8"', b'"utf-9"'),
+    "Latin-1 declared as UTF-8": request("jürgen@talk21.com").decode().encode("latin-1"),
+    "UTF-8 declared as ASCII": request("jürgen@talk21.com").replace(b'"utf-8"', b'"us-ascii"'),
+    "UTF-8 declared as UTF-16": request().replace(b'"utf-8"', b'"utf-16"'),
+    "UTF-8 with a BOM declared as UTF-16": b"\xef\xbb\xbf" + request().replace(b'"utf-8"', b'"utf-16"'),
+    "UTF-16 declared as UTF-8": request().decode().encode("utf-16"),
+    "UTF-16 without a BOM declared as UTF-8": request().decode().encode("utf-16-le"),
+    "15,000 nested elements": b"<a>" * 15_000,
+    "thousands of attributes": b"<a " + b" ".join(b'a%d=""' % number for number in range(6000)) + b"/>",
+    "a very long name": b"<" + b"a" * 65_000 + b"/>",
+    "an included file": b'<a xmlns:x="http://www.w3.org/2001/XInclude"><x:include href="/etc/passwd"/></a>',
 }
 
 
-@pytest.mark.parametrize("body", NO_REQUEST.values(), ids=NO_REQUEST)
-def test_an_invalid_request_gets_error_600_at_once(http: httpx.Client, body: bytes) -> None:
-    answer = http.post(PATH, content=body, timeout=20)  # it takes milliseconds; what is not stopped early takes minutes
-    assert error(answer) == "600"
-    assert b"root:" not in answer.content
+@pytest.mark.parametrize("body", INVALID.values(), ids=INVALID)
+def test_an_invalid_request_gets_error_600_quickly(http: httpx.Client, body: bytes) -> None:
+    response = http.post(PATH, content=body, timeout=20)  # milliseconds if stopped early, minutes otherwise
+    assert error(response) == "600"
+    assert b"root:" not in response.content
 
 
 @pytest.mark.parametrize(
@@ -378,7 +378,7 @@ SPACE = st.sampled_from(["", " ", "\n  ", "\r\n\t", "\x0b", "\N{NO-BREAK SPACE}"
 
 @st.composite
 def near_plain_requests(draw: st.DrawFn) -> bytes:
-    """Requests that are as clients write them, or nearly so."""
+    """Requests as clients write them, or similar ones."""
     declaration = draw(st.sampled_from(["", '<?xml version="1.0" encoding="utf-8"?>', '<?xml version="1.0" encoding="UTF-8" ?>',
                                         '<?xml version="1.0" encoding="utf-16"?>', '<?xml version="1.1"?>', " "]))  # fmt: skip
     local = draw(st.text("abcZ09._+-", max_size=66) | st.sampled_from(["a b", "&amp;", "a@b", "%40", "é"]))
@@ -413,9 +413,7 @@ def test_the_fast_path_gives_the_response_of_the_parser(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("space", ["", "\n  "])
-def test_requests_as_outlook_and_thunderbird_write_them_need_no_parser(
-    space: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_requests_of_outlook_and_thunderbird_need_no_parser(space: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(autodiscover, "read_request", None)
     body = re.sub(r"\n +|\n", space, request().decode()).encode()
     response = BT.respond(Request("POST", "https", b"", b"", b"", b"text/xml", len(body), body=body))

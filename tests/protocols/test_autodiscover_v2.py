@@ -22,20 +22,20 @@ FOUND = {
     ],
 )
 def test_outlook_gets_the_url_of_the_xml(http: httpx.Client, url: str) -> None:
-    answer = http.get(url)
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
-    assert answer.json() == FOUND
+    response = http.get(url)
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+    assert response.json() == FOUND
 
 
 def test_without_an_address_the_host_identifies_the_provider(http: httpx.Client) -> None:
-    answer = http.get(PATH, params={"Protocol": "AutodiscoverV1"}, headers={"Host": "autodiscover.talk21.com"})
-    assert answer.json() == FOUND
+    response = http.get(PATH, params={"Protocol": "AutodiscoverV1"}, headers={"Host": "autodiscover.talk21.com"})
+    assert response.json() == FOUND
 
 
 def test_a_hosted_domain_gets_the_url_of_its_provider(write: Write) -> None:
     with client_for(write({"<domain>example.com": '<domain purpose="mx">example.com'})) as http:
-        answer = http.get(PATH, params={"Email": "fred@customer.example", "Protocol": "AutodiscoverV1"})
-    assert answer.json()["Url"] == "https://autodiscover.example.com/autodiscover/autodiscover.xml"
+        response = http.get(PATH, params={"Email": "fred@customer.example", "Protocol": "AutodiscoverV1"})
+    assert response.json()["Url"] == "https://autodiscover.example.com/autodiscover/autodiscover.xml"
 
 
 @pytest.mark.parametrize(
@@ -53,13 +53,13 @@ def test_a_hosted_domain_gets_the_url_of_its_provider(write: Write) -> None:
 def test_other_requests_get_an_error_in_json_that_quotes_nothing(
     http: httpx.Client, query: str, status: int, code: str
 ) -> None:
-    answer = http.get(f"{PATH}?{query}")
-    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json")
-    assert answer.json().keys() == {"ErrorCode", "ErrorMessage"}
-    assert answer.json()["ErrorCode"] == code
-    assert not any(text in answer.text for text in ("fred", "nonsense", "<b>", "EWS"))
+    response = http.get(f"{PATH}?{query}")
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/json")
+    assert response.json().keys() == {"ErrorCode", "ErrorMessage"}
+    assert response.json()["ErrorCode"] == code
+    assert not any(text in response.text for text in ("fred", "nonsense", "<b>", "EWS"))
 
 
 def test_an_invalid_address_in_the_path_is_an_error(http: httpx.Client) -> None:
-    answer = http.get(f"{PATH}/v1.0/nonsense?Protocol=AutodiscoverV1")
-    assert (answer.status_code, answer.json()["ErrorCode"]) == (400, "InvalidUserId")
+    response = http.get(f"{PATH}/v1.0/nonsense?Protocol=AutodiscoverV1")
+    assert (response.status_code, response.json()["ErrorCode"]) == (400, "InvalidUserId")

@@ -1,4 +1,4 @@
-"""No setting of a definition that has every service is lost on the way to a format that can express it."""
+"""Every format contains all settings that it can express, for a definition with every service."""
 
 import json
 import plistlib
@@ -25,10 +25,10 @@ OF_2026 = {
     "activesync": "activeSync",
 }
 SPELLINGS: dict[str, dict[str, str]] = {
-    "as in the field": {},
-    "as in the draft of June 2026": OF_2026,
-    "as in Thunderbird's files": {"<authentication>http-basic<": "<authentication>password-cleartext<"},
-    "as in the oldest files": {"<authentication>http-basic<": "<authentication>plain<"},
+    "in use": {},
+    "of the draft of June 2026": OF_2026,
+    "of Thunderbird's files": {"<authentication>http-basic<": "<authentication>password-cleartext<"},
+    "of the oldest files": {"<authentication>http-basic<": "<authentication>plain<"},
 }
 
 
@@ -41,7 +41,7 @@ def spelt(replacements: dict[str, str]) -> Definition:
 
 
 def xml(body: bytes) -> dict[str, str]:
-    """Return the texts of a document of XML, by path from its root without namespaces, with types and counters."""
+    """Return the texts of an XML document by path, without namespaces and with types; + marks repetitions."""
     found: dict[str, str] = {}
     for element in etree.fromstring(body).iter():
         steps = [element, *element.iterancestors()][:-1]
@@ -54,20 +54,20 @@ def xml(body: bytes) -> dict[str, str]:
 
 
 def entries(body: bytes) -> dict[str, str]:
-    """Return server and login name of each Protocol of Outlook's settings."""
+    """Return the server and login name of each Protocol element in Outlook's settings."""
     protocols = etree.fromstring(body).iter("{*}Protocol")
     found = [{etree.QName(one).localname: one.text or "" for one in protocol} for protocol in protocols]
     return {one["Type"]: f"{one['Server']}:{one.get('Port', '')} {one['LoginName']}" for one in found}
 
 
 def payloads(body: bytes) -> dict[str, Any]:
-    """Return the texts of each payload of a profile, by its type and key."""
+    """Return the values in all payloads of a profile, by payload type and key."""
     content = plistlib.loads(body)["PayloadContent"]
     return {f"{one['PayloadType']} {key}": value for one in content for key, value in one.items()}
 
 
 def flat(body: bytes) -> dict[str, Any]:
-    """Return the values of a document of JSON, by their path."""
+    """Return the values of a JSON document by path."""
 
     def walk(value: Any, path: str) -> dict[str, Any]:
         if not isinstance(value, dict):
@@ -158,7 +158,7 @@ EXPECTED: dict[str, tuple[Callable[[bytes], dict[str, Any]], dict[str, Any]]] = 
 
 @pytest.mark.parametrize("format_", EXPECTED)
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
-def test_every_format_has_all_that_it_can_express(spelling: dict[str, str], format_: str) -> None:
+def test_every_format_contains_everything_that_it_can_express(spelling: dict[str, str], format_: str) -> None:
     read, expected = EXPECTED[format_]
     (protocol,) = (one for one in PROTOCOLS if one.name == format_)
     parts = Parts(directory([spelt(spelling)]), PROTOCOLS)
@@ -168,7 +168,7 @@ def test_every_format_has_all_that_it_can_express(spelling: dict[str, str], form
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
-def test_exchange_is_found_by_json(spelling: dict[str, str]) -> None:
+def test_autodiscover_json_returns_the_urls_of_exchange(spelling: dict[str, str]) -> None:
     urls = AutodiscoverV2(directory([spelt(spelling)]))
     found = {name: json.loads(urls.render(FRED, name))["Url"] for name in ("EWS", "ActiveSync", "AutodiscoverV1")}
     assert found == {
@@ -179,14 +179,14 @@ def test_exchange_is_found_by_json(spelling: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("format_", [*EXPECTED, "autodiscover.json"])
-def test_the_spelling_of_a_definition_changes_nothing_that_clients_get(format_: str) -> None:
+def test_the_spelling_of_a_definition_does_not_change_responses(format_: str) -> None:
     (protocol,) = (one for one in PROTOCOLS if one.name == format_)
     assert protocol.render
     made = [Parts(directory([spelt(spelling)]), PROTOCOLS).made(protocol) for spelling in SPELLINGS.values()]
     assert len({protocol.render(one, Wanted(FRED)) for one in made}) == 1
 
 
-def test_only_the_names_that_are_not_in_the_format_are_warned_of() -> None:
+def test_only_names_outside_the_format_get_a_warning() -> None:
     assert spelt(OF_2026).warnings == ()
     assert [one.partition(":")[2] for one in spelt({}).warnings] == [
         '41: type="activesync" is read as activeSync, as clients call it',
@@ -195,7 +195,7 @@ def test_only_the_names_that_are_not_in_the_format_are_warned_of() -> None:
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
-def test_what_is_served_reads_back_as_what_was_read(spelling: dict[str, str]) -> None:
+def test_a_served_file_is_an_equal_definition(spelling: dict[str, str]) -> None:
     original = spelt(spelling)
     (protocol,) = (one for one in PROTOCOLS if one.name == "autoconfig")
     served = protocol.make(Parts(directory([original]), PROTOCOLS)).render()

@@ -1,6 +1,6 @@
-"""Whatever a definition states, every document that is made of it states, and nothing else.
+"""Every document states exactly what its definition states.
 
-Random definitions are written by one hand and read back by another: standard-library parsers that know nothing of ours.
+The tests generate random definitions, and read the documents with parsers of the standard library.
 """
 
 import json
@@ -42,7 +42,7 @@ class Server:
             f"<socketType>{self.socket_type}</socketType>{methods}<username>{escape(self.username)}</username></{element}>"
         )
 
-    def takes_password(self) -> bool:
+    def accepts_password(self) -> bool:
         return bool({"password-cleartext", "password-encrypted"} & set(self.authentication))
 
 
@@ -51,7 +51,7 @@ NAMES = st.builds("{}.{}".format, LABELS, st.sampled_from(["example", "test", "c
 TEXTS = st.text(
     st.characters(exclude_categories=["Cc", "Cs", "Zs", "Zl", "Zp"], exclude_characters="\ufffe\uffff%"), min_size=1
 )
-HOST_NAMES = NAMES | st.just("mail.%EMAILDOMAIN%")
+HOSTNAMES = NAMES | st.just("mail.%EMAILDOMAIN%")
 USERNAMES = st.sampled_from(["%EMAILADDRESS%", "%EMAILLOCALPART%", "%EMAILLOCALPART%.%EMAILDOMAIN%"]) | TEXTS
 METHODS = st.lists(
     st.sampled_from(["password-cleartext", "password-encrypted", "OAuth2", "GSSAPI", "TLS-client-cert"]),
@@ -64,7 +64,7 @@ METHODS = st.lists(
 def servers(type_: str) -> st.SearchStrategy[Server]:
     ports = st.just(PORTS[type_]) | st.integers(1, 65535)
     socket_types = st.sampled_from(["SSL", "STARTTLS", "plain"])
-    return st.builds(Server, st.just(type_), HOST_NAMES, ports, socket_types, METHODS.map(tuple), USERNAMES)
+    return st.builds(Server, st.just(type_), HOSTNAMES, ports, socket_types, METHODS.map(tuple), USERNAMES)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Provider:
         return directory([definition.load(Path("random.xml"), text.encode())])
 
     def first(self, type_: str) -> Server | None:
-        return next((one for one in self.servers if one.type == type_ and one.takes_password()), None)
+        return next((one for one in self.servers if one.type == type_ and one.accepts_password()), None)
 
 
 PROVIDERS = st.builds(
@@ -105,14 +105,14 @@ def filled(text: str, address: MailAddress) -> str:
 
 
 @given(PROVIDERS, LOCAL_PARTS, st.data())
-def test_autoconfig_says_all_that_the_definition_says(provider: Provider, local: str, data: st.DataObject) -> None:
+def test_autoconfig_contains_every_setting(provider: Provider, local: str, data: st.DataObject) -> None:
     address = MailAddress(local, data.draw(st.sampled_from(provider.domains)))
     root = ET.fromstring(Autoconfig(provider.load()).render(address))
     found = root.find("emailProvider")
     assert found is not None
     assert tuple(domain.text for domain in found.iter("domain")) == provider.domains
     assert found.findtext("displayName") == provider.name
-    # A client need not fill placeholders in host names, so the domain is filled; in usernames it does.
+    # Clients may not fill in placeholders in hostnames, so the server fills in the domain there, and in usernames too.
     in_hosts = any("%" in server.hostname for server in provider.servers)
     for section, server in zip(
         [*found.iter("incomingServer"), *found.iter("outgoingServer")], provider.servers, strict=True
@@ -127,7 +127,9 @@ def test_autoconfig_says_all_that_the_definition_says(provider: Provider, local:
 
 
 @given(PROVIDERS, LOCAL_PARTS, st.data())
-def test_autodiscover_says_what_outlook_can_use(provider: Provider, local: str, data: st.DataObject) -> None:
+def test_autodiscover_contains_the_settings_that_outlook_can_use(
+    provider: Provider, local: str, data: st.DataObject
+) -> None:
     address = MailAddress(local, data.draw(st.sampled_from(provider.domains)))
     expected = [server for server in map(provider.first, PORTS) if server]
     try:
@@ -147,7 +149,7 @@ def test_autodiscover_says_what_outlook_can_use(provider: Provider, local: str, 
 
 
 @given(PROVIDERS, LOCAL_PARTS, st.sampled_from(["imap", "pop3"]), st.data())
-def test_a_profile_says_what_apple_devices_can_use(
+def test_a_profile_contains_the_settings_that_apple_devices_can_use(
     provider: Provider, local: str, protocol: str, data: st.DataObject
 ) -> None:
     address = MailAddress(local, data.draw(st.sampled_from(provider.domains)))
@@ -168,7 +170,7 @@ def test_a_profile_says_what_apple_devices_can_use(
 
 
 @given(PROVIDERS, st.data())
-def test_pacc_says_what_it_has_words_for(provider: Provider, data: st.DataObject) -> None:
+def test_pacc_contains_the_settings_that_it_can_express(provider: Provider, data: st.DataObject) -> None:
     domain = data.draw(st.sampled_from(provider.domains))
     expected: dict[str, dict[str, str]] = {}
     for server in provider.servers:

@@ -1,4 +1,4 @@
-"""The list of protocols, and what uses it."""
+"""The list of protocols, and the code that uses it."""
 
 import re
 from pathlib import Path
@@ -32,13 +32,13 @@ def test_protocol_modules_do_not_know_each_other(module: str) -> None:
     "file",
     ["cli/render.py", "server.py", "operations/export.py"],
 )
-def test_what_uses_the_list_names_no_path_of_a_protocol(file: str) -> None:
+def test_users_of_the_list_contain_no_path_of_a_protocol(file: str) -> None:
     source = (Path(autoconfig.protocols.__file__).parents[1] / file).read_text()
     for path in {path.path for protocol in PROTOCOLS for path in protocol.paths}:
         assert f'"{path}' not in source
 
 
-def test_every_path_leads_to_its_protocol_and_to_no_other() -> None:
+def test_no_two_protocols_have_the_same_path() -> None:
     paths = [path.path.lower() for protocol in PROTOCOLS for path in protocol.paths]
     assert len(set(paths)) == len(paths)
 
@@ -51,7 +51,7 @@ def test_probes_and_exports_are_at_hosts_that_clients_use() -> None:
         assert {probe.prefix for probe in probes} <= set(CLIENT_HOSTS)
 
 
-def test_every_protocol_that_can_be_rendered_is_a_format_of_the_command() -> None:
+def test_every_renderable_protocol_is_a_format_of_render() -> None:
     address = MailAddress("fred", "btinternet.com")
     parts = Parts(load(EMBEDDED), PROTOCOLS)
     for protocol in PROTOCOLS:

@@ -18,7 +18,7 @@ from tests.support import SERVICES, Write, load
 PATH = "/email.mobileconfig"
 BT = Mobileconfig(load(EMBEDDED))
 
-# What Apple's device-management schema allows of the keys that are used, and which of them it requires.
+# Keys and values that Apple's device-management schema allows and requires, as far as profiles use them.
 COMMON = {"PayloadIdentifier": str, "PayloadUUID": str, "PayloadType": str, "PayloadVersion": int}
 TOP_LEVEL_KEYS = COMMON | {
     "PayloadContent": list,
@@ -57,7 +57,7 @@ def conforms(payload: dict[str, Any], allowed: dict[str, Any], required: dict[st
 
 
 def read(profile: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read a profile as a device does, its only payload beside it."""
+    """Read a profile as a device does; return its top level and its only payload."""
     top_level = plistlib.loads(profile, fmt=plistlib.FMT_XML)
     (mail,) = top_level["PayloadContent"]
     assert conforms(top_level, TOP_LEVEL_KEYS, COMMON | {"PayloadContent": list})
@@ -67,13 +67,13 @@ def read(profile: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     return top_level, mail
 
 
-def payload(answer: httpx.Response) -> dict[str, Any]:
-    assert answer.status_code == 200
-    assert answer.headers["content-type"] == "application/x-apple-aspen-config"
-    return read(answer.content)[1]
+def payload(response: httpx.Response) -> dict[str, Any]:
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/x-apple-aspen-config"
+    return read(response.content)[1]
 
 
-def test_an_iphone_gets_imap_and_smtp_over_tls_with_the_whole_address_and_asks_for_the_password(
+def test_an_iphone_gets_imap_and_smtp_over_tls_with_the_address_as_username(
     http: httpx.Client,
 ) -> None:
     mail = payload(http.get(PATH, params={"emailaddress": "fred@btinternet.com", "name": "Fred Bloggs"}))
@@ -109,13 +109,13 @@ def test_a_profile_can_be_requested_with_a_form(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "?emailaddress=&name=&protocol="])
-def test_unknown_values_are_left_out_for_the_device_to_ask(http: httpx.Client, query: str) -> None:
+def test_unknown_values_are_left_out_so_that_the_device_asks_for_them(http: httpx.Client, query: str) -> None:
     mail = payload(http.get(PATH + query))
     unknown = {"EmailAddress", "EmailAccountName", "IncomingMailServerUsername", "OutgoingMailServerUsername"}
     assert not unknown & mail.keys()
 
 
-def test_the_file_name_ends_as_safari_expects(http: httpx.Client) -> None:
+def test_the_filename_ends_as_safari_expects(http: httpx.Client) -> None:
     disposition = http.get(PATH).headers["content-disposition"]
     assert disposition == 'attachment; filename="btinternet.com.mobileconfig"'
 
@@ -136,18 +136,18 @@ def identity(address: str | None, protocol: str = "imap") -> tuple[str, str]:
     return top_level["PayloadIdentifier"], mail["PayloadUUID"]
 
 
-def test_installing_again_replaces_the_account() -> None:
+def test_installing_a_profile_again_replaces_the_account() -> None:
     assert identity("fred@btinternet.com") == identity("Fred@BTinternet.com")
     assert identity(None) == identity(None)
 
 
-def test_another_address_is_another_account() -> None:
+def test_each_address_has_its_own_account() -> None:
     assert identity("fred@btinternet.com")[0] != identity("joe@btinternet.com")[0]
     assert identity("fred@btinternet.com")[0] != identity("fred@talk21.com")[0]
     assert identity("fred@btinternet.com")[0] != identity(None)[0]
 
 
-def test_pop3_instead_of_imap_is_the_same_profile_with_another_account_in_it() -> None:
+def test_imap_and_pop3_are_different_accounts_in_the_same_profile() -> None:
     (imap_profile, imap_account), (pop3_profile, pop3_account) = (
         identity("a@talk21.com"),
         identity("a@talk21.com", "pop3"),
@@ -166,7 +166,7 @@ def test_pop3_instead_of_imap_is_the_same_profile_with_another_account_in_it() -
         ("OAuth2</authentication><authentication>password-encrypted", "EmailAuthCRAMMD5"),
     ],
 )
-def test_the_first_method_that_apple_knows_is_used(write: Write, method: str, key: str) -> None:
+def test_the_first_method_that_apple_supports_is_used(write: Write, method: str, key: str) -> None:
     _, mail = read(Mobileconfig(load(write({"password-cleartext": method}))).render())
     assert mail["IncomingMailServerAuthentication"] == key
 
@@ -222,13 +222,13 @@ def test_the_first_of_several_calendars_is_used(write: Write) -> None:
     assert (calendar["CalDAVHostName"], contacts["CardDAVHostName"]) == ("dav.example.com", "contacts.example.com")
 
 
-def test_without_an_address_the_device_asks_for_the_usernames_of_calendar_and_address_book(write: Write) -> None:
+def test_without_an_address_services_have_no_usernames(write: Write) -> None:
     provider = Mobileconfig(load(write({"</clientConfig>": SERVICES})))
     _, calendar, contacts = plistlib.loads(provider.render())["PayloadContent"]
     assert ("CalDAVUsername" in calendar, "CardDAVUsername" in contacts) == (False, False)
 
 
-def test_a_provider_with_nothing_for_apple_devices_has_no_profile(write: Write) -> None:
+def test_a_provider_that_apple_devices_cannot_use_has_no_profile(write: Write) -> None:
     with pytest.raises(NotServedError, match="no imap settings"):
         Mobileconfig(load(write({"password-cleartext": "OAuth2"}))).render(protocol="imap")
 
@@ -260,13 +260,13 @@ def test_markup_in_a_name_or_an_address_is_returned_as_text(name: str, local: st
 )
 def test_an_invalid_request_is_refused_with_the_reason(http: httpx.Client, query: str, status: int, text: str) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
-    for answer in (http.get(f"{PATH}?{query}"), http.post(PATH, content=query, headers=form)):
-        assert (answer.status_code, answer.text) == (status, text)
+    for response in (http.get(f"{PATH}?{query}"), http.post(PATH, content=query, headers=form)):
+        assert (response.status_code, response.text) == (status, text)
 
 
 def test_a_post_that_is_not_a_form_is_refused(http: httpx.Client) -> None:
-    answer = http.post(PATH, json={"emailaddress": "fred@talk21.com"})
-    assert (answer.status_code, answer.text) == (415, "the body is not application/x-www-form-urlencoded\n")
+    response = http.post(PATH, json={"emailaddress": "fred@talk21.com"})
+    assert (response.status_code, response.text) == (415, "the body is not application/x-www-form-urlencoded\n")
 
 
 @given(st.text(max_size=40))

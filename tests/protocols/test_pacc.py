@@ -27,11 +27,11 @@ def configuration(file: Path, domain: str | None = None) -> dict[str, Any]:
     return content
 
 
-def test_bts_configuration_names_the_hosts_a_password_and_the_help_page(http: httpx.Client) -> None:
-    answer = http.get(PATH, headers={"Host": "ua-auto-config.talk21.com"})
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+def test_bts_configuration_contains_hosts_password_login_and_help_page(http: httpx.Client) -> None:
+    response = http.get(PATH, headers={"Host": "ua-auto-config.talk21.com"})
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
     host = {"host": "mail.btinternet.com"}
-    assert answer.json() == {
+    assert response.json() == {
         "protocols": {"imap": host, "pop3": host, "submit": host},
         "authentication": {"password": True},
         "info": {
@@ -56,7 +56,7 @@ def test_services_with_a_url_and_oauth2_are_included(write: Write) -> None:
     assert content["authentication"] == {"password": True, "oauth-public": {"issuer": "https://login.example.com"}}
 
 
-def test_a_provider_without_passwords_says_so(write: Write) -> None:
+def test_a_provider_without_password_login_says_so(write: Write) -> None:
     without = {">password-cleartext<": ">OAuth2<", ">password-encrypted<": ">OAuth2<"}
     services = SERVICES.replace(">basic<", ">OAuth2<")
     content = configuration(write(IMPLICIT | without | {"</clientConfig>": services}))
@@ -77,7 +77,7 @@ def test_settings_that_pacc_cannot_express_are_left_out(write: Write, changes: d
     assert content["protocols"] == {"pop3": {"host": "pop.example.com"}}
 
 
-def test_the_domain_in_a_hostname_is_filled_for_each_domain(write: Write) -> None:
+def test_the_domain_in_a_hostname_is_filled_in(write: Write) -> None:
     file = write(IMPLICIT | {">imap.example.com<": ">imap.%EMAILDOMAIN%<"})
     assert configuration(file, "example.net")["protocols"]["imap"] == {"host": "imap.example.net"}
     assert configuration(file)["protocols"]["imap"] == {"host": "imap.example.com"}

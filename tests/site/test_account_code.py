@@ -1,4 +1,4 @@
-"""The code with which Thunderbird for Android sets up a whole account (qr-code-format.md, format version 1)."""
+"""The QR code that sets up an account in Thunderbird for Android (qr-code-format.md, format version 1)."""
 
 import json
 import re
@@ -23,7 +23,7 @@ LOCAL_PARTS = st.lists(ATOM, min_size=1, max_size=4).map(".".join)
 
 
 def picture(drawn: QRCode) -> Image.Image:
-    """Draw the line of a QR code as an SVG renderer does, four dots to a module."""
+    """Draw the path of a QR code as an SVG renderer does, with four pixels per module."""
     image = Image.new("L", (drawn.size * 4, drawn.size * 4), 255)
     x = y = 0.0
     for command, numbers in re.findall(r"([Mmh])([^Mmh]*)", drawn.path):
@@ -109,11 +109,11 @@ def test_scanning_a_code_gives_the_url(host: str) -> None:
 def test_a_personal_code_is_not_cached() -> None:
     before = qr_code.of_url.cache_info().currsize
     read(BT, "/en/setup/thunderbird-android/", "autoconfig.btinternet.com", "fred.secret@btinternet.com")
-    assert qr_code.of_url.cache_info().currsize <= before + 1  # that of the page's URL
+    assert qr_code.of_url.cache_info().currsize <= before + 1  # the code of the page's URL
 
 
 @pytest.mark.parametrize(("address", "codes"), [("fred@btinternet.com", 2), ("jürgen@btinternet.com", 1), ("", 1)])
-def test_the_page_shows_the_code_when_there_is_one(address: str, codes: int) -> None:
+def test_the_page_shows_an_account_code_if_there_is_one(address: str, codes: int) -> None:
     page = read(BT, "/en/setup/thunderbird-android/", address=address)
     drawn = [
         QRCode(svg.xpath("string(path/@d)"), int(svg.get("viewbox", svg.get("viewBox")).split()[2]))

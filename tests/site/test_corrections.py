@@ -1,4 +1,4 @@
-"""What a mistyped address was meant to be."""
+"""Corrections of mistyped addresses."""
 
 import pytest
 from hypothesis import given
@@ -55,7 +55,7 @@ MANY = [f"shop-{number}.example" for number in range(100_000)]
         ("fred@", None),
     ],
 )
-def test_a_typing_error_is_found_among_a_hundred_thousand_domains(typed: str, meant: str | None) -> None:
+def test_a_typing_error_is_corrected_among_a_hundred_thousand_domains(typed: str, meant: str | None) -> None:
     found = correction(typed, MANY, set(MANY).__contains__)
     assert (found and str(found)) == meant
 
@@ -64,18 +64,18 @@ def test_a_typing_error_is_found_among_a_hundred_thousand_domains(typed: str, me
     "typed", ["a@" + "." * 318, "a" * 60_000 + "@example.com", "@" * 320, "a@" + "e" * 255, "a@" + "e" * 40]
 )
 def test_the_cost_of_a_correction_does_not_grow_with_the_domains(typed: str) -> None:
-    asked: list[str] = []
+    lookups: list[str] = []
 
     def is_own(domain: str) -> bool:
-        asked.append(domain)
+        lookups.append(domain)
         return False
 
     assert correction(typed, MANY, is_own) is None
-    assert len(asked) < 3_500
+    assert len(lookups) < 3_500
 
 
 @pytest.mark.parametrize(
     ("domain", "brand"), [("gmail.com", "Gmail"), ("hotmail.co.uk", "Hotmail"), ("example.org", "example.org")]
 )
-def test_other_providers_have_their_brand_names(domain: str, brand: str) -> None:
+def test_other_providers_are_called_by_their_brand_names(domain: str, brand: str) -> None:
     assert brand_of(domain) == brand

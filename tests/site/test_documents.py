@@ -1,4 +1,4 @@
-"""How the setup page's documents are made, and when a fault in them is found."""
+"""Making the setup page's documents, and finding faults in them at start-up."""
 
 from copy import deepcopy
 
@@ -19,7 +19,7 @@ def test_a_catalogue_with_a_missing_text_stops_the_start(monkeypatch: pytest.Mon
         documents._templates.__wrapped__()
 
 
-def test_a_text_that_no_catalogue_has_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_missing_from_the_only_catalogue_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     english = deepcopy(languages.catalogues()["en"])
     for text in english.iterfind("string[@name='works_title']"):
         english.remove(text)
@@ -29,7 +29,7 @@ def test_a_text_that_no_catalogue_has_stops_the_start(monkeypatch: pytest.Monkey
         Documents(signed=False, root_path="").prove(Provider(load(EMBEDDED).first, ()))
 
 
-def test_a_document_is_made_once_and_only_recently_used_ones_are_cached() -> None:
+def test_a_document_is_made_once_and_only_recent_ones_are_cached() -> None:
     made = Documents(signed=False, root_path="")
     provider = Provider(load(EMBEDDED).first, ("imap",))
     assert made.get(provider, Variant("en", steps.CHOICE)) is made.get(provider, Variant("en", steps.CHOICE))

@@ -1,4 +1,4 @@
-"""The setup page's languages: which one a visitor gets, and that every catalogue is complete."""
+"""The setup page's languages: selection by the browser's preferences, and complete catalogues."""
 
 import re
 from importlib.resources import files
@@ -14,8 +14,8 @@ from autoconfig.site.languages import DEFAULT, catalogues, preferred
 from autoconfig.site.steps import APPS
 
 READING_AGE = 9
-"""Years: a child of this age can read the English page. Flesch-Kincaid grade plus five."""
-FILLED_IN = {"provider", "example", "address", "protocol", "suggestion", "foreign"}
+"""The age in years at which a child can read the English page: the Flesch-Kincaid grade plus five."""
+PLACEHOLDERS = {"provider", "example", "address", "protocol", "suggestion", "foreign"}
 STYLESHEETS = [file.read_text() for file in files("xml_templates").iterdir() if file.name.startswith("setup_")]
 WORD = re.compile(r"[A-Za-z0-9’-]+")
 OTHERS = [tag for tag in catalogues() if tag != DEFAULT]
@@ -60,7 +60,7 @@ def names(tag: str) -> list[str]:
 
 
 @pytest.mark.parametrize("tag", OTHERS)
-def test_a_catalogue_has_no_missing_or_surplus_text(tag: str) -> None:
+def test_a_catalogue_has_no_missing_or_superfluous_text(tag: str) -> None:
     assert names(tag) == names(DEFAULT)
 
 
@@ -87,13 +87,13 @@ def catalogue_text() -> str:
 
 
 def parts(text: etree._Element) -> list[tuple[str | None, list[str]]]:
-    """Return what is filled in for each item of a text, and on what the item depends."""
+    """Return the condition and the placeholders of each item of a text."""
     items = text.findall("item") or [text]
-    return [(item.get("when"), sorted(str(one.tag) for one in item.iter(*FILLED_IN))) for item in items]
+    return [(item.get("when"), sorted(str(one.tag) for one in item.iter(*PLACEHOLDERS))) for item in items]
 
 
 @pytest.mark.parametrize("tag", OTHERS)
-def test_a_translation_has_the_same_steps_and_fills_in_the_same(tag: str) -> None:
+def test_a_translation_has_the_same_steps_and_placeholders(tag: str) -> None:
     for text, model in zip(catalogues()[tag], catalogues()[DEFAULT], strict=True):
         assert (text.get("name"), text.tag, [when for when, _ in parts(text)]) == (
             model.get("name"),
@@ -111,20 +111,20 @@ def test_a_catalogue_has_typographic_quotation_marks_and_known_elements(tag: str
     assert not re.search("[\"'\\\\]", "".join(root.itertext()))
     assert {str(one.tag) for one in root.iter(etree.Element)} <= {
         *("resources", "string", "string-array", "item", "b"),
-        *FILLED_IN,
+        *PLACEHOLDERS,
     }
 
 
 @pytest.mark.parametrize("tag", OTHERS)
-def test_hardly_a_text_is_left_in_english(tag: str) -> None:
+def test_hardly_any_text_is_left_in_english(tag: str) -> None:
     english = {text.get("name"): "".join(text.itertext()) for text in catalogues()[DEFAULT]}
     same = [text.get("name") for text in catalogues()[tag] if "".join(text.itertext()) == english[text.get("name")]]
-    # Names of products, and words that are the same: Port, Server, Contacts.
+    # Product names, and words that are the same in both languages: Port, Server, Contacts.
     assert len(same) <= 8
 
 
 def sentences(prefix: str = "") -> list[str]:
-    """Return the whole sentences of the English texts whose names start so, with names filled in; labels are none."""
+    """Return the sentences of the English texts with this prefix, with placeholders filled in and without labels."""
     filled = {"provider": "Mail", "address": "your address", "example": "the end", "protocol": "IMAP"}
     found: list[str] = []
     for text in catalogues()[DEFAULT]:
@@ -138,7 +138,7 @@ def sentences(prefix: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize("part", ["", "problem", *(app.id.replace("-", "_") for app in APPS)])
-def test_a_child_of_nine_can_read_the_english_page(part: str) -> None:
+def test_a_nine_year_old_can_read_the_english_page(part: str) -> None:
     measured = readability.getmeasures(sentences(part), lang="en")
     assert measured["readability grades"]["Kincaid"] + 5 <= READING_AGE
 
@@ -148,7 +148,7 @@ def test_no_english_sentence_is_longer_than_twenty_words() -> None:
 
 
 def test_welsh_words_mutate_after_a() -> None:
-    """`a` (and) and `â` (with) turn c, p and t into ch, ph and th. What an app shows in English stays as it is."""
+    """`a` (and) and `â` (with) turn c, p and t into ch, ph and th. An app's English labels are unchanged."""
     for welsh in catalogues()["cy"].iter("string", "item"):
         spoken = "".join(welsh.xpath(".//text()[not(ancestor::b)]"))
         assert not re.findall(r"\b[aâ] [cpt](?!h)\w+", spoken)

@@ -1,4 +1,4 @@
-"""What the setup page's paths answer. What people see of it and do with it is in tests/web."""
+"""Responses of the setup page. tests/web tests it in a browser."""
 
 import html
 import re
@@ -22,7 +22,7 @@ from autoconfig.site.steps import APPS
 from autoconfig.sources import Sources
 from tests.support import SERVICES, Served, Write, client_for, run
 
-ASKED = Request("GET", "https", b"", b"", b"", b"application/x-www-form-urlencoded", 0)
+REQUEST = Request("GET", "https", b"", b"", b"", b"application/x-www-form-urlencoded", 0)
 OTHER = {"example.com": "other.example", "example.net": "net.other.example", "Example Mail": "Other Mail"}
 FRED = {"emailaddress": "fred@talk21.com"}
 WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/156.0.0.0"
@@ -36,10 +36,10 @@ def setup_page(*definitions: Path, public_url: str | None = None) -> SetupPage:
 def read(
     page: SetupPage, path: str = "/en/", host: str = "", address: str = "", scheme: str = "https"
 ) -> etree._Element:
-    """Ask for a page, by POST if there is an address, and read it as HTML."""
+    """Request a page, with a POST if there is an address, and parse it as HTML."""
     form = b"emailaddress=" + "".join(f"%{byte:02X}" for byte in address.encode()).encode() if address else b""
-    asked = ASKED._replace(host=host.encode(), scheme=scheme, method="POST" if form else "GET", body=form)
-    return document_fromstring(dict(page.routes())[path](asked).messages()[1]["body"])
+    request = REQUEST._replace(host=host.encode(), scheme=scheme, method="POST" if form else "GET", body=form)
+    return document_fromstring(dict(page.routes())[path](request).messages()[1]["body"])
 
 
 def text(page: etree._Element) -> str:
@@ -55,15 +55,15 @@ BT = setup_page(EMBEDDED)
 
 @pytest.mark.parametrize("path", ["/", "/cy/setup/", "/de/setup/iphone/", "/settings/"])
 def test_a_page_may_load_only_its_own_assets(http: httpx.Client, path: str) -> None:
-    for answer in (http.get(path), http.post(path, data=FRED), http.post(path, data={"emailaddress": "fred"})):
-        assert answer.headers["content-security-policy"] == (
+    for response in (http.get(path), http.post(path, data=FRED), http.post(path, data={"emailaddress": "fred"})):
+        assert response.headers["content-security-policy"] == (
             "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; "
             "base-uri 'none'; frame-ancestors 'none'"
         )
-        assert answer.headers["referrer-policy"] == "no-referrer"
-        assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["content-type"] == "text/html; charset=utf-8"
-        assert "set-cookie" not in answer.headers
+        assert response.headers["referrer-policy"] == "no-referrer"
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["content-type"] == "text/html; charset=utf-8"
+        assert "set-cookie" not in response.headers
 
 
 @pytest.mark.parametrize(
@@ -87,44 +87,44 @@ def test_caches_may_store_general_pages_with_the_right_vary_header(
 
 @pytest.mark.parametrize("address", ["fred@talk21.com", "fred@example.org", "nonsense", ""])
 def test_shared_caches_do_not_store_a_page_with_an_address(http: httpx.Client, address: str) -> None:
-    answer = http.post("/", data={"emailaddress": address})
-    assert answer.headers["cache-control"] == "private, no-cache"
-    assert "etag" not in answer.headers
+    response = http.post("/", data={"emailaddress": address})
+    assert response.headers["cache-control"] == "private, no-cache"
+    assert "etag" not in response.headers
 
 
 @pytest.mark.parametrize("path", ["/site/setup.css", "/site/setup.js", "/site/icon.svg"])
 def test_caches_may_store_assets_whose_urls_change_with_their_content(http: httpx.Client, path: str) -> None:
     (url,) = re.findall(rf'"({path}\?[0-9a-f]+)"', http.get("/").text)
-    answer = http.get(url)
-    assert (answer.status_code, answer.headers["cache-control"]) == (200, "public, max-age=86400")
-    assert http.get(url, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+    response = http.get(url)
+    assert (response.status_code, response.headers["cache-control"]) == (200, "public, max-age=86400")
+    assert http.get(url, headers={"If-None-Match": response.headers["etag"]}).status_code == 304
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_every_page_is_also_served_without_its_trailing_slash(http: httpx.Client, path: str) -> None:
-    answer = http.get(path)
-    assert answer.status_code == 200
-    assert http.get(path.rstrip("/")).content == answer.content
+    response = http.get(path)
+    assert response.status_code == 200
+    assert http.get(path.rstrip("/")).content == response.content
 
 
-def test_every_link_and_form_of_every_page_leads_somewhere(http: httpx.Client) -> None:
-    asked = set()
+def test_every_link_and_form_of_every_page_works(http: httpx.Client) -> None:
+    links = set()
     for path in PATHS:
         for page in (http.get(path), http.post(path, data=FRED)):
             document = document_fromstring(page.content)
-            asked |= {url for url in document.xpath("//a/@href | //link/@href | //script/@src") if url[0] == "/"}
+            links |= {url for url in document.xpath("//a/@href | //link/@href | //script/@src") if url[0] == "/"}
             for url in document.xpath("//@formaction | //form/@action"):
                 assert http.post(url, data=FRED).status_code == 200
             for fragment in document.xpath("//a/@href[starts-with(., '#')]"):
                 assert document.xpath("//*[@id = $id]", id=fragment[1:])
-    assert [url for url in asked if http.get(url).status_code != 200] == []
+    assert [url for url in links if http.get(url).status_code != 200] == []
 
 
 @pytest.mark.parametrize(
     ("accepted", "language"),
     [("cy-GB,cy;q=0.9,en;q=0.8", "cy"), ("de-AT", "de"), ("nl, fr;q=0.5", "fr"), ("zh", "en"), ("", "en")],
 )
-def test_the_browser_chooses_the_language_unless_the_path_does(
+def test_the_browsers_language_is_used_unless_the_path_has_one(
     http: httpx.Client, accepted: str, language: str
 ) -> None:
     headers = {"Accept-Language": accepted}
@@ -157,12 +157,12 @@ def test_an_error_page_has_the_matching_status(http: httpx.Client, typed: str, s
     assert http.post("/", data={"emailaddress": typed}).status_code == status
 
 
-def test_after_an_error_the_form_leads_to_the_intended_page(http: httpx.Client) -> None:
+def test_the_form_of_an_error_page_leads_to_the_intended_page(http: httpx.Client) -> None:
     page = document_fromstring(http.post("/fr/setup/gmail/", data={"emailaddress": "fred"}).content)
     assert page.xpath("//form[input[@id='emailaddress']]/@action") == ["/fr/setup/gmail/"]
 
 
-def test_an_app_page_without_an_address_in_its_form_is_the_general_one(http: httpx.Client) -> None:
+def test_an_app_page_with_an_empty_form_is_the_general_one(http: httpx.Client) -> None:
     assert http.post("/en/setup/gmail/", data={"emailaddress": ""}).content == http.get("/en/setup/gmail/").content
 
 
@@ -174,7 +174,7 @@ def test_a_post_that_is_not_a_form_is_refused(http: httpx.Client) -> None:
     assert http.post("/", json=FRED).status_code == 415
 
 
-def test_an_address_is_passed_from_step_to_step_but_is_in_no_url(http: httpx.Client) -> None:
+def test_an_address_is_passed_from_page_to_page_but_not_in_urls(http: httpx.Client) -> None:
     for path in ("/", "/en/setup/", *(f"/en/{app.path}" for app in APPS)):
         page = document_fromstring(http.post(path, data=FRED).content)
         assert page.xpath("//form[@id='again']/input/@value") == ["fred@talk21.com"]
@@ -188,7 +188,7 @@ def test_another_providers_address_gets_one_sentence_and_no_app(http: httpx.Clie
     assert not page.xpath("//main//input | //main//ul")
 
 
-def test_another_provider_without_a_brand_name_is_called_by_its_domain(http: httpx.Client) -> None:
+def test_a_provider_without_a_known_brand_name_is_called_by_its_domain(http: httpx.Client) -> None:
     page = document_fromstring(http.post("/", data={"emailaddress": "fred@example.org"}).content)
     assert page.xpath("string(//h1)") == "You can’t set up example.org addresses here"
 
@@ -209,16 +209,16 @@ def test_a_mistyped_domain_is_offered_as_a_button(http: httpx.Client, typed: str
     assert form.xpath("string(button)") == f"Use {meant}"
 
 
-@pytest.mark.parametrize("definition", [EMBEDDED, None], ids=["with its own domains", "for customers' domains"])
-def test_an_incomplete_domain_is_an_error_and_not_another_provider(write: Write, definition: Path | None) -> None:
+@pytest.mark.parametrize("definition", [EMBEDDED, None], ids=["own domains", "customers' domains"])
+def test_an_incomplete_domain_is_an_error_not_another_provider(write: Write, definition: Path | None) -> None:
     page = setup_page(definition or write({"<domain>example.net": '<domain purpose="mx">example.net'}))
-    answer = read(page, "/en/", address="fred@bt")
-    assert answer.xpath("string(//h1)").startswith("What is your ")
-    assert "The part after the @ is not right. It looks like " in text(answer)
+    response = read(page, "/en/", address="fred@bt")
+    assert response.xpath("string(//h1)").startswith("What is your ")
+    assert "The part after the @ is not right. It looks like " in text(response)
 
 
 MARKUP = "<x9/y='\">"
-"""Markup that is in no document of ours; there is no space in it, so it can be in an address."""
+"""Markup that no page contains, without a space, so that an address can contain it."""
 LINE = st.text(
     st.characters(exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp"], exclude_characters="\ufffe\uffff"), max_size=40
 )
@@ -240,13 +240,13 @@ def test_markup_in_an_address_stays_text_on_every_page(typed: str, path: str) ->
     assert not page.xpath("//x9")
 
 
-def test_a_local_part_with_markup_is_text_in_every_place(http: httpx.Client) -> None:
+def test_markup_in_a_local_part_is_escaped_everywhere(http: httpx.Client) -> None:
     local = "<script>alert(1)</script>&\"'"
     for path in ("/", "/setup/other/", "/setup/thunderbird-android/", "/settings/"):
-        answer = http.post(path, data={"emailaddress": f"{local}@talk21.com"})
-        assert answer.status_code == 200
-        assert "<script>alert" not in answer.text
-        assert answer.text.count(html.escape(local)) >= 2
+        response = http.post(path, data={"emailaddress": f"{local}@talk21.com"})
+        assert response.status_code == 200
+        assert "<script>alert" not in response.text
+        assert response.text.count(html.escape(local)) >= 2
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_links_lead_to_the_requested_host_only_when_it_is_the_providers_own(
     assert b"evil" not in etree.tostring(page)
 
 
-def test_a_public_url_is_for_hosts_that_are_not_the_providers_own() -> None:
+def test_a_public_url_replaces_hosts_that_are_not_the_providers_own() -> None:
     page = setup_page(EMBEDDED, public_url="https://setup.bt.example/")
     path = "/en/setup/gmail/"
     assert page_url(read(page, path, "anything.example")) == f"https://setup.bt.example{path}"
@@ -297,13 +297,13 @@ def test_an_invalid_public_url_stops_the_start(wrong: str) -> None:
     assert "is not the URL of a server" in done.stderr
 
 
-def test_each_providers_page_is_found_by_host_and_by_address(write: Write) -> None:
+def test_the_host_or_the_address_selects_the_providers_page(write: Write) -> None:
     both = setup_page(write(), write(OTHER, "other.xml"), public_url="https://setup.example")
     assert text(read(both)).startswith("Set up Example Mail")
     assert text(read(both, host="autoconfig.other.example")).startswith("Set up Other Mail")
     by_address = read(both, "/en/setup/gmail/", "autoconfig.example.com", "fred@other.example")
     assert text(by_address).startswith("Set up Other Mail")
-    # On the phone it is found at its own host: at the other's, the other's would be.
+    # A phone must get it from its own host, because the other host has the other provider's page.
     assert page_url(by_address) == "https://autoconfig.other.example/en/setup/gmail/"
 
 
@@ -327,7 +327,7 @@ def test_apps_that_cannot_use_a_provider_are_not_offered(write: Write) -> None:
         assert client.get("/setup/outlook-new/").status_code == 404
 
 
-def test_calendars_and_address_books_are_settings_too(write: Write) -> None:
+def test_the_settings_include_calendars_and_address_books(write: Write) -> None:
     page = setup_page(write({"</clientConfig>": SERVICES}))
     settings = text(read(page, "/en/settings/", address="fred@example.com"))
     assert "Calendar (CalDAV) Address https://dav.example.com:8443/cal/" in settings
@@ -368,7 +368,7 @@ def test_name_help_and_webmail_come_from_the_definition() -> None:
 
 
 @pytest.mark.parametrize("app", ["iphone", "mac"])
-def test_the_page_says_in_one_sentence_what_the_device_will_show(
+def test_the_page_describes_the_devices_dialogue_in_one_sentence(
     server: Served, signing: tuple[str, ...], app: str
 ) -> None:
     unsigned = document_fromstring(server.http.get(f"/setup/{app}/").content)
@@ -396,7 +396,7 @@ def test_apps_for_the_visitors_device_come_first(http: httpx.Client, platform: s
     assert len(page.xpath("//ul[@class='choice']//a")) == len(APPS)
 
 
-def test_links_to_the_former_page_show_their_apps(http: httpx.Client) -> None:
+def test_fragments_of_the_former_page_select_their_apps(http: httpx.Client) -> None:
     page = document_fromstring(http.get("/").content)
     groups = {nav.get("id"): nav.xpath(".//a/@href") for nav in page.xpath("//nav[@class='old']")}
     assert set(groups) == {"apple", "outlook", "android", "thunderbird", "other"}
@@ -404,7 +404,7 @@ def test_links_to_the_former_page_show_their_apps(http: httpx.Client) -> None:
     assert sum(map(len, groups.values())) == len(APPS)
 
 
-def test_a_page_is_less_than_40_kib_with_all_its_parts_however_long_the_address(http: httpx.Client) -> None:
+def test_a_page_with_its_assets_is_smaller_than_40_kib_for_any_address(http: httpx.Client) -> None:
     parts = sum(len(http.get(path).content) for path in ("/site/setup.css", "/site/setup.js", "/site/icon.svg"))
     for address in ("fred@btinternet.com", f"{'a' * 64}@btinternet.com", f"{'a' * 305}@btinternet.com"):
         for path in PATHS:
@@ -416,7 +416,7 @@ def test_cached_responses_are_bounded() -> None:
     for number in range(2000):
         languages = f"x{number}".encode()
         page.respond(
-            ASKED._replace(host=f"h{number}.example".encode(), user_agent=languages, accept_language=languages)
+            REQUEST._replace(host=f"h{number}.example".encode(), user_agent=languages, accept_language=languages)
         )
     assert page._general.cache_info().currsize == 1
 
@@ -426,13 +426,13 @@ def test_cached_responses_are_bounded() -> None:
     st.sampled_from(["talk21.com", "TALK21.com", "talk21.com.", "gmail.com", "talk21.con", "", "-.-"]),
     st.sampled_from(["%40", "@", "%2540"]),
 )
-def test_the_fast_path_for_a_plain_form_gives_the_result_of_the_general_path(local: str, domain: str, at: str) -> None:
+def test_the_fast_path_for_a_plain_form_agrees_with_the_general_path(local: str, domain: str, at: str) -> None:
     form = f"emailaddress={local}{at}{domain}".encode()
-    answer = dict(BT.routes())["/en/setup/gmail/"]
+    respond = dict(BT.routes())["/en/setup/gmail/"]
 
     def outcome(body: bytes) -> object:
         try:
-            response = answer(ASKED._replace(method="POST", body=body))
+            response = respond(REQUEST._replace(method="POST", body=body))
         except HTTPException as error:
             return error.status_code
         return response.status, response.body
