@@ -1,7 +1,7 @@
 <?xml version="1.0" encoding="UTF-8"?>
 <!--
-  The report of `bt-autoconfig check` as one self-contained page, to keep or to send. It has no script and loads nothing.
-  Its input is the tree that operations/report_formats.py makes.
+  The report of `bt-autoconfig check` as one self-contained page, to keep or to send. It has no scripts and loads nothing.
+  Its input is the tree that operations/report_formats.py builds.
 -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
   <xsl:output method="html" encoding="UTF-8" doctype-system="about:legacy-compat"/>
@@ -26,8 +26,8 @@
                    border-top: 1px solid var(--line); overflow-wrap: anywhere; }
           th { width: 38%; } td.verdict { width: 7.5rem; white-space: nowrap; font-weight: 600; }
           .remedy { display: block; font-weight: 600; }
-          .right { color: var(--good); } .warning { color: var(--poor); } .wrong { color: var(--bad); }
-          .unknown { color: var(--unknown); } .follows { opacity: .7; }
+          .ok { color: var(--good); } .warning { color: var(--poor); } .error { color: var(--bad); }
+          .unknown { color: var(--unknown); } .skipped { opacity: .7; }
           @media (max-width: 40rem) { tr, th, td { display: block; width: auto; border: 0; padding: .125rem 0; }
                                       tr { border-top: 1px solid var(--line); padding: .5rem 0; } }
           @media print { body { margin: 0; max-width: none; } tr { break-inside: avoid; } }
@@ -62,11 +62,11 @@
     <tr>
       <td class="verdict {@verdict}">
         <xsl:choose>
-          <xsl:when test="@verdict = 'right'">✓ right</xsl:when>
+          <xsl:when test="@verdict = 'ok'">✓ OK</xsl:when>
           <xsl:when test="@verdict = 'warning'">! warning</xsl:when>
-          <xsl:when test="@verdict = 'wrong'">✗ wrong</xsl:when>
+          <xsl:when test="@verdict = 'error'">✗ error</xsl:when>
           <xsl:when test="@verdict = 'unknown'">? unknown</xsl:when>
-          <xsl:otherwise>· not tried</xsl:otherwise>
+          <xsl:otherwise>· skipped</xsl:otherwise>
         </xsl:choose>
       </td>
       <th scope="row"><xsl:value-of select="@subject"/></th>

@@ -1,4 +1,4 @@
-"""`bt-autoconfig check`: check from the outside what mail clients find for a domain."""
+"""`bt-autoconfig check`: check domains from the outside, as mail clients do."""
 
 import asyncio
 import sys
@@ -35,13 +35,13 @@ from autoconfig.server import application
 from autoconfig.sources import Settings
 
 _WIDTH = 140
-"""Columns of a table that is not printed to a terminal."""
+"""Columns of a table that is not printed on a terminal."""
 _FORMATS = ("text", "json", "prometheus", "html")
 
 
 @dataclass(frozen=True)
 class _Options:
-    """How to check, and how to show the results."""
+    """The options of a check and of its report."""
 
     resolver: str | None
     url: str | None
@@ -65,7 +65,7 @@ class _Options:
     "--url",
     callback=web_address,
     metavar="URL",
-    help="Send every request to this server, to check it before you publish DNS records. The DNS is not checked.",
+    help="Send every request to this server, to check it before you publish DNS records. Skips the DNS checks.",
 )
 @option("--timeout", type=click.FloatRange(0.1, 300), default=10, show_default=True, help="Seconds for each attempt.")
 @option(
@@ -73,9 +73,9 @@ class _Options:
     type=click.FloatRange(1, 86400),
     default=600,
     show_default=True,
-    help="Seconds for the whole check; unfinished checks are then unknown.",
+    help="Seconds for the whole check. Unfinished checks are then unknown.",
 )
-@option("--problems", is_flag=True, help="Show only results that are wrong, unknown or a warning.")
+@option("--problems", is_flag=True, help="Show only errors, warnings and unknown results.")
 @option(
     "--format",
     "format_",
@@ -83,7 +83,7 @@ class _Options:
     type=click.Choice(_FORMATS),
     default="text",
     show_default=True,
-    help="A table, JSON, metrics for Prometheus's textfile collector, or a self-contained HTML page.",
+    help="A table, JSON, metrics for node_exporter's textfile collector, or a self-contained HTML page.",
 )
 @option("--json", "json_", is_flag=True, hidden=True, help="Deprecated: use --format json.")
 @configured
@@ -99,13 +99,13 @@ def check(
     json_: bool,
     **where: Any,
 ) -> None:
-    """Check from the outside what mail clients find: DNS, HTTPS, the mail servers, and each client's account.
+    """Check domains from the outside, as mail clients do: DNS, HTTPS, mail servers, and the account in each client.
 
-    Without DOMAIN, all domains of the definitions are checked. DOMAIN can also be a hosted domain, or one that this
+    Without DOMAIN, checks all domains in the definitions. DOMAIN can also be a hosted domain, or any domain that this
     server does not serve.
 
-    Needs no login. The exit status is 0 if everything is right, 1 if anything is wrong, and 2 if anything could not be
-    checked. Trusts the system's certificate authorities, or those in SSL_CERT_FILE.
+    Sends no password. The exit status is 0 without errors, 1 with errors, and 2 if there are no errors but some checks
+    could not be completed. Trusts the system's certificate authorities, or those in SSL_CERT_FILE.
     """
     with explained():
         settings = sources_of(**where).read().load()
@@ -114,7 +114,7 @@ def check(
 
 
 def _named(names: Sequence[str]) -> list[str]:
-    """Return domains as lower-case A-labels, without duplicates. Raises Refusal for an invalid domain."""
+    """Return domains in lower-case A-labels, without duplicates. Raises Refusal for an invalid domain."""
     found: dict[str, None] = {}
     for name in names:
         try:
@@ -122,8 +122,8 @@ def _named(names: Sequence[str]) -> list[str]:
         except ValueError:
             domain = ""
         if "." not in domain:
-            advice = f"; did you mean {name.rpartition('@')[2]}?" if "@" in name else ""
-            raise Refusal(f"{name} is not a domain name such as example.org{advice}")
+            suggestion = f"; did you mean {name.rpartition('@')[2]}?" if "@" in name else ""
+            raise Refusal(f"{name} is not a domain name such as example.org{suggestion}")
         found[domain] = None
     return list(found)
 
@@ -136,33 +136,33 @@ async def _check(settings: Settings, named: Sequence[str], options: _Options) ->
     attempts = Attempts(options.timeout)
     async with Local(application(settings)) as local:
         web, internet = Web(names, attempts, options.url), Web(names, attempts)
-        found = Check(web, names, attempts, in_dns=options.url is None, max_time=options.max_time, internet=internet)
-        await found.begin(await _domains(settings, named, local, names, options))
-        await _print(found.report, options)
-        return found.report.exit_status
+        check = Check(web, names, attempts, in_dns=options.url is None, max_time=options.max_time, internet=internet)
+        await check.start(await _domains(settings, named, local, names, options))
+        await _print(check.report, options)
+        return check.report.exit_status
 
 
 async def _domains(
     settings: Settings, named: Sequence[str], local: Local, names: Names, options: _Options
 ) -> list[Domain]:
-    """Return the domains to check, each with its definition."""
+    """Return the domains to check, those that this server serves with their definitions."""
     directory = settings.directory()
-    found: list[Domain] = []
+    domains: list[Domain] = []
     for name in named or [domain for one in settings.definitions for domain in one.domains]:
         relation, definition = directory.standing(name)
         if relation is Relation.BY_MX:
-            definition = await _hoster(names, name, directory)
+            definition = await _provider(names, name, directory)
         if definition:
-            found.append(ServedDomain(definition, name, local, hosted=relation is not Relation.OWN))
+            domains.append(ServedDomain(definition, name, local, hosted=relation is not Relation.OWN))
         elif options.url:
             raise Refusal(f"--url: {name} is in no definition, so the expected responses are unknown; add --definition")
         else:
-            found.append(Domain(name))
-    return found
+            domains.append(Domain(name))
+    return domains
 
 
-async def _hoster(names: Names, name: str, directory: Directory[Definition]) -> Definition | None:
-    """Return the definition of the provider that the domain's MX names, or None if there is none."""
+async def _provider(names: Names, name: str, directory: Directory[Definition]) -> Definition | None:
+    """Return the definition of the provider that receives the domain's mail, or None if there is none."""
     try:
         best = next(iter(await exchangers(names, name)), None)
     except Problem:

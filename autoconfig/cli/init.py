@@ -157,7 +157,7 @@ def _failure(found: Found) -> list[str]:
     lines = [f"{found.domain}: found {what}; a definition needs an incoming and an outgoing server. Tried:"]
     lines += [f"  {one}" for one in found.tried]
     lines += [f"  {one}" for one in found.remarks if one not in found.tried]
-    if all("the resolver " in one or one.endswith("not finished in time") for one in found.tried):
+    if all("the lookup of " in one or one.endswith("not finished in time") for one in found.tried):
         return [*lines, "The DNS does not answer: check this machine's network, or name a resolver with --resolver."]
     return [*lines, "If you know the servers, write the definition by hand: see the examples in docs/definitions.md."]
 

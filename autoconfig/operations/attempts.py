@@ -1,4 +1,4 @@
-"""The limits of a check: the time for each attempt, and the number of concurrent attempts."""
+"""The limits of a check: the time for each attempt and the number of concurrent attempts."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,12 +10,12 @@ _AT_ONCE = 16
 """Maximum concurrent connections. A hostile server can fill half a megabyte for each."""
 
 
-class NoAnswer(Problem):
-    """A server did not finish in time."""
+class TimeLimitError(Problem):
+    """A server that did not respond in time."""
 
 
 class Attempts:
-    """Attempts to talk to servers, each limited to `timeout` seconds without its time in the queue."""
+    """Limits each attempt to connect to a server to `timeout` seconds, not counting the wait for a free slot."""
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
@@ -23,10 +23,10 @@ class Attempts:
 
     @asynccontextmanager
     async def one(self, place: str, remedy: str) -> AsyncIterator[None]:
-        """Run one attempt. Raises NoAnswer, which names the place, if it takes too long."""
+        """Run one attempt. Raises TimeLimitError, with the name of the place, if it takes too long."""
         async with self._slots:
             try:
                 async with asyncio.timeout(self.timeout):
                     yield
             except TimeoutError as error:
-                raise NoAnswer(f"{place} does not respond within {self.timeout:g} seconds", remedy) from error
+                raise TimeLimitError(f"{place} does not respond within {self.timeout:g} seconds", remedy) from error

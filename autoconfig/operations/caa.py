@@ -1,4 +1,4 @@
-"""CAA records (RFC 8659): whether the authority that issued a certificate may issue the next one."""
+"""CAA records (RFC 8659): whether the authority that issued a certificate may renew it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from dns.rdtypes.ANY.CAA import CAA
 
 from autoconfig.operations.names import Names
-from autoconfig.operations.report import Finding, Problem, right
+from autoconfig.operations.report import Finding, Problem, ok
 
 _AUTHORITIES = {
     "let's encrypt": ("letsencrypt.org",),
@@ -29,39 +29,43 @@ _AUTHORITIES = {
     "asseco": ("certum.pl", "certum.eu"),
     "microsoft": ("microsoft.com",),
 }
-"""Names of authorities, in lower case, and the domains by which CAA records name them (their policies; ccadb.org)."""
+"""The CAA domains of certificate authorities, by a part of the authority's name in lower case (ccadb.org)."""
 
 
 def issuer(certificate: Mapping[str, Any]) -> str:
-    """Return the organisation that issued a certificate, as `getpeercert()` returns it; empty when it has no name."""
+    """Return the organisation that issued a certificate; empty if it has no name.
+
+    The certificate is what `getpeercert()` returns.
+    """
     parts = {name: value for group in certificate.get("issuer", ()) for name, value in group}
     return str(parts.get("organizationName", ""))
 
 
 async def check(names: Names, host: str, organisation: str) -> Finding:
-    """Check that CAA records let an authority issue certificates for a host. Raises Problem.
+    """Check that CAA records allow an authority to issue certificates for a host. Raises Problem.
 
-    An authority that is not in the list above is only told to be forbidden where none may issue.
+    An authority whose CAA domains are unknown passes, unless the records forbid every authority.
     """
     name = host
     while "." in name:
         records = [one for one in await names.find(name, "CAA") if isinstance(one, CAA)]
         if records:
-            return _judge(name, records, organisation)
+            return _check_issuer(name, records, organisation)
         name = name.partition(".")[2]
-    return right("any authority may issue certificates")
+    return ok("any authority may issue certificates")
 
 
-def _judge(name: str, records: list[CAA], organisation: str) -> Finding:
+def _check_issuer(name: str, records: list[CAA], organisation: str) -> Finding:
     issue = [one.value.decode("latin-1") for one in records if one.tag.lower() == b"issue"]
     allowed = sorted({domain for value in issue if (domain := value.partition(";")[0].strip().lower())})
     if not issue:
-        return right("any authority may issue certificates")
-    who = organisation.lower()
-    own = next((domains for part, domains in _AUTHORITIES.items() if part in who), None)
+        return ok("any authority may issue certificates")
+    own = next((domains for part, domains in _AUTHORITIES.items() if part in organisation.lower()), None)
     if not allowed or (own and not set(own) & set(allowed)):
         may = f"only {', '.join(allowed)} may" if allowed else "no authority may"
-        wanted = own[0] if own else "the domain of your authority"
-        remedy = f'publish `{name}. CAA 0 issue "{wanted}"`, or get certificates elsewhere: the next renewal fails'
-        raise Problem(f"{may} issue certificates, says {name}, and {organisation or 'another'} issued this one", remedy)
-    return right(f"allows {', '.join(allowed)}")
+        wanted = own[0] if own else "AUTHORITY"
+        remedy = f'before the next renewal, publish `{name}. CAA 0 issue "{wanted}"`, or use another authority'
+        issuer_name = organisation or "another authority"
+        text = f"{may} issue certificates (CAA of {name}), but {issuer_name} issued the current one"
+        raise Problem(text, remedy)
+    return ok(f"allow {', '.join(allowed)}")

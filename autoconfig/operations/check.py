@@ -1,4 +1,4 @@
-"""`bt-autoconfig check`: whether everything that clients depend on is right, as seen from outside."""
+"""`bt-autoconfig check`: check everything that mail clients depend on, from the outside."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from autoconfig.operations.web import Web
 
 
 class Check:
-    """A check of some domains: records, web servers, services, mail servers, and what each client ends up with.
+    """A check of some domains: DNS records, web servers, services, mail servers, and the account in each client.
 
-    With `in_dns` false the server is asked where `web` is told to, and the DNS is left out of it; `internet` is then
-    the web as the DNS has it. The report is that of what could be checked in `max_time` seconds.
+    Unless `in_dns`, `web` sends all requests to a server that is not in the DNS yet, and the DNS is not checked;
+    `internet` then follows the DNS. What is not finished after `max_time` seconds is unknown.
     """
 
     def __init__(
@@ -34,11 +34,11 @@ class Check:
 
     @property
     def report(self) -> Report:
-        """The report, which grows while the check runs."""
+        """The report. Lines are added while the check runs."""
         return self._run.report
 
-    async def begin(self, domains: Sequence[Domain]) -> None:
-        """Begin all lines, in the order in which they are to be read."""
+    async def start(self, domains: Sequence[Domain]) -> None:
+        """Start all checks, in the order of their lines in the report."""
         self.report.domains = [domain.name for domain in domains]
         served = [ServedCheck(self._run, domain) for domain in domains if isinstance(domain, ServedDomain)]
         foreign = [ForeignCheck(self._run, domain) for domain in domains if not isinstance(domain, ServedDomain)]
@@ -51,12 +51,12 @@ class Check:
                 self.report.note("DNS", domain.name, LATE, domain.name)
             return
         for one in checks:
-            await one.begin_names()
+            await one.start_dns()
         for one in checks:
-            await one.begin_web()
+            await one.start_web()
         for one in checks:
-            one.begin_services()
+            one.start_services()
         for one in checks:
-            one.begin_mail()
+            one.start_mail()
         for one in checks:
-            one.begin_clients()
+            one.start_clients()

@@ -1,4 +1,4 @@
-"""What the parts of a check share: the report, and the means to look at servers and records."""
+"""What the parts of a check share: the report, connections, lookups and checks of shared servers."""
 
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -6,7 +6,7 @@ from typing import Any
 
 from autoconfig.operations import mail, tls
 from autoconfig.operations.attempts import Attempts
-from autoconfig.operations.journeys import Journeys
+from autoconfig.operations.client_lookups import ClientLookups
 from autoconfig.operations.mail import MailServer
 from autoconfig.operations.names import Names
 from autoconfig.operations.report import Finding, Line, Report, Verdict, at_each
@@ -15,9 +15,9 @@ from autoconfig.operations.zone_servers import ZoneServers
 
 
 class Run:
-    """A check while it runs.
+    """A running check.
 
-    `web` is where clients ask, perhaps a server that is not in the DNS yet; `internet` is the web as the DNS has it.
+    `web` sends requests as clients do, or to a server that is not in the DNS yet. `internet` always follows the DNS.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class Run:
         self.web, self.internet, self.names = web, internet, names
         self.zone_servers = ZoneServers(names)
         self.in_dns = in_dns
-        self.journeys = Journeys(web, names, in_dns=in_dns)
+        self.client_lookups = ClientLookups(web, names, in_dns=in_dns)
         self._attempts = attempts
         self._tls = tls.context()
         self._shared: dict[tuple[str, str], Line] = {}
@@ -35,7 +35,7 @@ class Run:
     def shared_line(
         self, area: str, subject: str, check: Callable[[], Coroutine[Any, Any, Finding]], domain: str
     ) -> Line:
-        """Check something once for all domains that have it."""
+        """Start a check that several domains may share, only once. Return its line."""
         key = (area, subject)
         if key not in self._shared:
             self._shared[key] = self.report.add(area, subject, check(), domain)
@@ -44,13 +44,13 @@ class Run:
         return self._shared[key]
 
     def mail_line(self, server: MailServer, domain: str) -> Line:
-        """Check a mail server."""
+        """Start the check of a mail server. Return its line."""
         return self.shared_line("mail", str(server), partial(self.mail_server, server), domain)
 
     async def mail_server(self, server: MailServer) -> Finding:
-        """Check a mail server at each of its addresses."""
+        """Check a mail server at each of its addresses. Raises Problem."""
         found = await at_each(
             await self.names.addresses(server.host),
             lambda address: mail.check(server, address, self._tls, self._attempts),
         )
-        return next((one for one in found if one.verdict is not Verdict.RIGHT), found[0])
+        return next((one for one in found if one.verdict is not Verdict.OK), found[0])

@@ -1,4 +1,4 @@
-"""The domains that a check is about, and what this program would publish and answer for them."""
+"""The domains to check, with the records and responses that this program expects for them."""
 
 from collections.abc import Callable
 from enum import Enum
@@ -11,34 +11,34 @@ from autoconfig.directory import CLIENT_HOSTS
 from autoconfig.operations.clients import Client, read
 from autoconfig.operations.dns import Publication, Record
 from autoconfig.operations.expectations import expect
+from autoconfig.operations.http import Request, Response
 from autoconfig.operations.local import Local
 from autoconfig.operations.mail import MailServer
 from autoconfig.operations.readers import Account, read_srv
 from autoconfig.operations.report import Finding
-from autoconfig.operations.services import Place, places
-from autoconfig.operations.web import Question, Reply
+from autoconfig.operations.services import Resource, resources
 from autoconfig.protocols import PROTOCOLS, autodiscover, pacc
 from autoconfig.protocols.description import Probe
 
 _LOCAL, _ANOTHER = "bt-autoconfig-check", "bt-autoconfig-check-2"
-"""Local parts of the addresses that are asked about: no mailbox has them, and settings are the same for all."""
+"""The local parts of the addresses in requests: no mailbox has them, and settings are the same for every address."""
 _NO_HOST = "host.invalid"
-"""A Host header that no definition knows."""
+"""A Host header that is in no definition."""
 
 
 class Kind(Enum):
-    """What a domain is to the definitions."""
+    """The relation of a domain to the definitions."""
 
     OWN = "own"
     """It is in a definition."""
     HOSTED = "hosted"
-    """A customer's: its mail is hosted by a provider that has a definition."""
+    """A provider with a definition hosts it for a customer."""
     FOREIGN = "foreign"
-    """Another provider's: there is no definition for it."""
+    """There is no definition for it."""
 
 
 class Domain:
-    """A domain of no definition: what it publishes can only be compared with itself."""
+    """A domain without a definition."""
 
     kind = Kind.FOREIGN
 
@@ -48,52 +48,55 @@ class Domain:
         self.another = MailAddress(_ANOTHER, name)
 
     def url(self, prefix: str, path: str, address: MailAddress | None = None) -> str:
-        """Return the URL of a path on one of the domain's hosts, asked for an address."""
+        """Return the URL of a path on one of the domain's hosts, with an address in the query if there is one."""
         return f"https://{prefix}{self.name}{path}{f'?emailaddress={quote(str(address))}' if address else ''}"
 
-    def outlook(self) -> bytes:
-        """Return what Outlook posts."""
+    def outlook_body(self) -> bytes:
+        """Return the body of Outlook's POST."""
         return autodiscover.request_for(self.address)
 
 
 class ServedDomain(Domain):
-    """A domain that a definition is for: its own, or one that it hosts."""
+    """A domain with a definition: the provider's own, or one that it hosts."""
 
     def __init__(self, definition: Definition, name: str, local: Local, *, hosted: bool = False) -> None:
         super().__init__(name)
         self.kind = Kind.HOSTED if hosted else Kind.OWN
         self.definition, self.local = definition, local
 
-    async def judge(self, question: Question) -> Callable[[Reply], Finding]:
-        """Return a function that compares a response with the definition's, and raises Problem.
+    async def comparison(self, request: Request) -> Callable[[Response], Finding]:
+        """Return a function that compares a response with the expected one, and raises Problem.
 
-        Call it before you send the request: responses must not wait in memory for the definition's.
+        Call this before you send the request: responses must not wait in memory for the expected ones.
         """
-        wanted = await self.local.ask(question)
-        without_host = await self.local.ask(question, _NO_HOST)
-        return partial(expect, wanted=wanted, without_host=without_host, posted=question.body is not None)
+        expected = await self.local.fetch(request)
+        without_host = await self.local.fetch(request, _NO_HOST)
+        return partial(expect, expected=expected, without_host=without_host, posted=request.body is not None)
 
-    def questions(self) -> list[tuple[Probe, list[Question]]]:
-        """Return what each host is asked."""
+    def probes(self) -> list[tuple[Probe, list[Request]]]:
+        """Return the requests of each protocol's probes."""
         return [
-            (probe, [Question(self.url(probe.prefix, one.path), one.body) for one in probe.requests])
+            (probe, [Request(self.url(probe.prefix, one.path), one.body) for one in probe.requests])
             for protocol in PROTOCOLS
             if protocol.probes
             for probe in protocol.probes(self.address, self.another)
         ]
 
-    async def answers(self, question: Question) -> bool:
-        """Tell whether this program has a document for a request, and no refusal (Autodiscover's have status 200)."""
-        reply = await self.local.ask(question)
-        return reply.status == 200 and b"<ErrorCode>" not in reply.body
+    async def has_document(self, request: Request) -> bool:
+        """Return whether this program responds to a request with a document, not with an error.
+
+        Errors of Autodiscover have status 200 too.
+        """
+        response = await self.local.fetch(request)
+        return response.status == 200 and b"<ErrorCode>" not in response.body
 
     async def pacc(self) -> bytes:
-        """Return the PACC document, empty when there is none."""
-        reply = await self.local.ask(Question(self.url("ua-auto-config.", pacc.PATH)))
-        return reply.body if reply.status == 200 else b""
+        """Return the PACC document, or empty bytes if there is none."""
+        response = await self.local.fetch(Request(self.url("ua-auto-config.", pacc.PATH)))
+        return response.body if response.status == 200 else b""
 
     async def prefixes(self) -> list[str]:
-        """Return the prefixes of the hosts that clients ask; PACC's only when there is a document for it."""
+        """Return the prefixes of the client hosts, PACC's only if there is a PACC document."""
         document = await self.pacc()
         return [prefix for prefix in CLIENT_HOSTS if prefix and (document or prefix != "ua-auto-config.")]
 
@@ -102,28 +105,28 @@ class ServedDomain(Domain):
         return Publication(self.definition, _NO_HOST).records(self.name, hosted=self.kind is Kind.HOSTED)
 
     def mail_servers(self) -> list[MailServer]:
-        """Return its mail servers, but those whose names depend on the address."""
+        """Return the mail servers, except those whose hostname depends on the address."""
         return [
             MailServer(server.type, host, server.port, server.socket_type, server.authentication)
             for server in self.definition.servers
             if "%" not in (host := server.hostname.replace("%EMAILDOMAIN%", self.name))
         ]
 
-    def places(self) -> list[Place]:
-        """Return the services and pages that the definition names."""
-        return places(self.definition, self.address)
+    def resources(self) -> list[Resource]:
+        """Return the services and pages in the definition."""
+        return resources(self.definition, self.address)
 
     async def accounts(self, client: Client) -> set[Account]:
-        """Return the accounts that a client may end up with: what it makes of this program's documents and records."""
+        """Return the accounts that a client may set up from this program's documents and records."""
         targets: dict[str, tuple[str, int]] = {}
         for record in self.records():
             if record.type == "SRV" and record.data != "0 0 0 .":
                 _, _, port, host = record.data.split()
                 targets.setdefault(record.name, (host.rstrip("."), int(port)))
         accounts = {read_srv(client.srv, targets, self.address)}
-        for look_up in client.look_ups:
-            if look_up.how in ("get", "post", "pacc") and not look_up.by_mx:
-                url = look_up.url.format(domain=self.name, address=quote(str(self.address)))
-                reply = await self.local.ask(Question(url, self.outlook() if look_up.how == "post" else None))
-                accounts.add(read(client, reply.body, self.address) if reply.status == 200 else None)
+        for lookup in client.lookups:
+            if lookup.kind in ("get", "post", "pacc") and not lookup.by_mx:
+                url = lookup.url.format(domain=self.name, address=quote(str(self.address)))
+                response = await self.local.fetch(Request(url, self.outlook_body() if lookup.kind == "post" else None))
+                accounts.add(read(client, response.body, self.address) if response.status == 200 else None)
         return {account for account in accounts if account}

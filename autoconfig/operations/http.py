@@ -1,10 +1,11 @@
-"""One HTTP/1.1 exchange with a server that may be hostile. Everything that it sends is limited in size.
+"""HTTP requests and responses, and one HTTP/1.1 exchange with a server that may be hostile.
 
-The caller limits the time. Nothing is decompressed: a few bytes could expand to gigabytes.
+The size of everything that the server sends is limited. The caller limits the time. Nothing is decompressed: a few
+bytes could expand to gigabytes.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import h11
@@ -18,12 +19,32 @@ MAX_BODY = 256 * 1024
 _PIECE = 16 * 1024
 
 
-class Answer(NamedTuple):
-    """A final response. Header names are in lower case; the values of repeated headers are joined with commas."""
+class Request(NamedTuple):
+    """A request. Without a method it is a GET or, with a body, a POST of XML."""
+
+    url: str
+    body: bytes | None = None
+    method: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Response(NamedTuple):
+    """A final response. Header names are in lower case; the values of repeated headers are joined with commas.
+
+    If redirects were followed, `urls` are all the URLs that were requested, in order, and `redirects` the statuses of
+    the responses before this one.
+    """
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: bytes
+    urls: tuple[str, ...] = ()
+    redirects: tuple[int, ...] = ()
+
+    @property
+    def used_http(self) -> bool:
+        """Whether any of the requests went over plain http."""
+        return any(url.startswith("http:") for url in self.urls)
 
 
 async def exchange(
@@ -33,7 +54,7 @@ async def exchange(
     headers: Iterable[tuple[str, str]],
     body: bytes | None = None,
     method: str = "",
-) -> Answer:
+) -> Response:
     """Send a request for `target` and return the response. The default method is GET, or POST with a body.
 
     Raises Problem if the response is larger than MAX_HEADERS or MAX_BODY, breaks off, or is not HTTP/1.
@@ -53,7 +74,7 @@ async def exchange(
         raise _broken_off() from error
 
 
-async def _receive(reader: asyncio.StreamReader, connection: h11.Connection) -> Answer:
+async def _receive(reader: asyncio.StreamReader, connection: h11.Connection) -> Response:
     response: h11.Response | None = None
     body = bytearray()
     allowed = MAX_HEADERS
@@ -67,13 +88,13 @@ async def _receive(reader: asyncio.StreamReader, connection: h11.Connection) -> 
             connection.receive_data(data)
         elif isinstance(event, h11.Response):
             response = event
-            allowed = MAX_BODY  # with chunk sizes and trailers, which may be most of it
+            allowed = MAX_BODY  # including chunk sizes and trailers
         elif isinstance(event, h11.Data):
             body += event.data
             if len(body) > MAX_BODY:
                 raise _too_large("body is", MAX_BODY)
         elif isinstance(event, h11.EndOfMessage) and response:
-            return Answer(response.status_code, _joined(response.headers), bytes(body))
+            return Response(response.status_code, _joined(response.headers), bytes(body))
         elif not isinstance(event, h11.InformationalResponse):
             raise _broken_off()
 

@@ -144,7 +144,7 @@ class ProbeResult:
 async def check(server: MailServer, address: str, context: ssl.SSLContext, attempts: Attempts) -> Finding:
     """Check a server at one of its addresses. Raises Problem."""
     found = _judge(server, await probe(server, address, context, attempts), f"{address}: ")
-    if found.verdict is Verdict.RIGHT and await _accepts_old_tls(server, address, attempts):
+    if found.verdict is Verdict.OK and await _accepts_old_tls(server, address, attempts):
         return Finding(Verdict.WARNING, f"{address}: {OLD_TLS}", OLD_TLS_REMEDY)
     return found
 
@@ -224,7 +224,7 @@ def _judge(server: MailServer, result: ProbeResult, prefix: str) -> Finding:
     methods = "".join(f", {method}" for method in server.authentication if method not in missing)
     text = f"{prefix}{result.tls}, certificate valid for {result.days_left} more days{methods}"
     finding = unless_soon(result.days_left, text)
-    if missing and finding.verdict is Verdict.RIGHT:
+    if missing and finding.verdict is Verdict.OK:
         remedy = "enable it on the server after TLS, or remove it from the definition"
         return Finding(Verdict.WARNING, f"{prefix}{not_offered}", remedy)
     return finding

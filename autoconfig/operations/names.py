@@ -1,4 +1,4 @@
-"""DNS lookups, as a resolver answers them, and what a resolver says of DNSSEC."""
+"""DNS lookups through a resolver, with an explanation of DNSSEC failures."""
 
 import asyncio
 import contextlib
@@ -19,21 +19,22 @@ from autoconfig.mail_exchangers import address_and_port
 from autoconfig.operations.report import Finding, Problem, Verdict, attempted, result_of
 
 _AT_ONCE = 32
-"""Questions at once: an answer of 64 KiB makes some megabytes of records."""
+"""Maximum concurrent queries. The records of a 64 KiB response take some megabytes of memory."""
 MAX_RECORDS = 32
-"""Records of one name and type that clients need."""
+"""Maximum records of one name and type. Clients need far fewer."""
 _UDP_SIZE = 1232
-"""Bytes of a response over UDP (DNS Flag Day 2020); larger ones come over TCP."""
+"""Maximum bytes of a response over UDP (DNS Flag Day 2020). Larger ones come over TCP."""
 _DNSSEC_CODES = frozenset({1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 25, 27})
-"""Extended DNS errors that speak of DNSSEC (RFC 8914, section 4)."""
+"""Codes of extended DNS errors about DNSSEC (RFC 8914, section 4)."""
 
 
 class Names:
     """A resolver that looks up each name once.
 
-    `resolver` is an IP address, perhaps with a port; without one, the system's are used. Raises ValueError when it is
-    neither, and Problem when the system has none. With `public_only`, hosts have public addresses only: a stranger's
-    names and redirects lead nowhere inside this network. `authority_port` is the port of the zones' own name servers.
+    `resolver` is an IP address with an optional port; without it, the system's resolvers are used. Raises ValueError if
+    it is not valid, and Problem if the system has no resolver. With `public_only`, private addresses are ignored:
+    untrusted names and redirects must not reach into this network. `authority_port` is the port of authoritative name
+    servers.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Names:
         try:
             self._resolver = dns.asyncresolver.Resolver(configure=resolver is None)
         except dns.resolver.NoResolverConfiguration as error:
-            raise Problem("this machine has no resolver", "name one with --resolver", Verdict.UNKNOWN) from error
+            raise Problem("this machine has no resolver", "set one with --resolver", Verdict.UNKNOWN) from error
         if resolver:
             address, self._resolver.port = address_and_port(resolver)
             self._resolver.nameservers = [address]
@@ -54,26 +55,26 @@ class Names:
         self._lookups: dict[tuple[str, str], asyncio.Task[_Found | Finding]] = {}
 
     async def find(self, name: str, type_: str) -> list[dns.rdata.Rdata]:
-        """Return the records of a name, none when there are none. Raises Problem when the DNS does not answer."""
+        """Return the records of a name, possibly none. Raises Problem if the lookup fails."""
         return (await self._find(name, type_)).records
 
     async def canonical(self, name: str) -> str:
-        """Return the name that a name is an alias of in the end, the name itself when it is none."""
+        """Return the canonical name of a name: the target of its aliases, or the name itself."""
         return (await self._find(name, "A")).canonical
 
     async def exists(self, name: str) -> bool:
-        """Tell whether a name is in the DNS, with records of any type. Raises Problem when the DNS does not answer."""
+        """Return whether a name exists, with records of any type. Raises Problem if the lookup fails."""
         return (await self._find(name, "A")).exists
 
     async def addresses(self, host: str) -> list[str]:
-        """Return the IP addresses of a host, which may be one itself. Raises Problem when it has none."""
+        """Return the IP addresses of a hostname or IP address. Raises Problem if there are none."""
         found = await self._addresses(host)
         if not self._public_only:
             return found
         if public := [one for one in found if is_public(one)]:
             return public
         remedy = "clients elsewhere cannot reach it; use --private-addresses if that is intended"
-        raise Problem(f"{host} resolves to {found[0]}, an address of a private network or of this machine", remedy)
+        raise Problem(f"{host} resolves to {found[0]}, an address of this machine or of a private network", remedy)
 
     async def _addresses(self, host: str) -> list[str]:
         with contextlib.suppress(ValueError):
@@ -83,7 +84,7 @@ class Names:
             return addresses
         if (canonical := await self.canonical(host)).lower() != host.lower():
             remedy = f"publish an address for {canonical}, or point {host} at the server"
-            raise NoAddressError(f"{host} is an alias of {canonical}, which has no address", remedy)
+            raise DanglingAliasError(f"{host} is an alias of {canonical}, which has no address", remedy)
         raise NoAddressError(f"{host} has no address", f"publish an A, AAAA or CNAME record for {host}")
 
     async def _find(self, name: str, type_: str) -> "_Found":
@@ -108,22 +109,25 @@ class Names:
         return _Found(response.canonical_name.to_text(omit_final_dot=True), records)
 
     async def _failure(self, name: str, type_: str, error: Exception) -> Problem:
-        """Return why a lookup failed. A chain is broken if there is an answer with checking disabled (RFC 4035)."""
+        """Return the reason why a lookup failed.
+
+        It is DNSSEC if the resolver says so, or if the lookup succeeds with checking disabled (RFC 4035).
+        """
         if isinstance(error, dns.resolver.NoNameservers):
             responses = [one[4] for one in error.kwargs["errors"] if isinstance(one[4], dns.message.Message)]
-            told = [code for one in responses for code in one.extended_errors() if code.code in _DNSSEC_CODES]
-            if told or (responses and await self._answers_unchecked(name, type_)):
-                why = next((f" ({code.text})" for code in told if code.text), "")
+            errors = [one for each in responses for one in each.extended_errors() if one.code in _DNSSEC_CODES]
+            if errors or (responses and await self._succeeds_unchecked(name, type_)):
+                why = next((f" ({one.text})" for one in errors if one.text), "")
                 remedy = (
-                    "correct the zone's signatures, or the DS record at its parent; https://dnsviz.net shows the chain"
+                    "correct the zone's signatures or the DS record in its parent zone; https://dnsviz.net shows both"
                 )
                 return Problem(f"DNSSEC validation of {name} fails{why}", remedy)
-        reason = "does not answer in time" if isinstance(error, dns.exception.Timeout) else "fails"
-        remedy = "use another with --resolver, or check the zone's name servers"
-        return Problem(f"the resolver {reason} for {name} {type_}", remedy, Verdict.UNKNOWN)
+        reason = "times out" if isinstance(error, dns.exception.Timeout) else "fails"
+        remedy = "use another resolver (--resolver), or check the zone's name servers"
+        return Problem(f"the lookup of {name} {type_} {reason}", remedy, Verdict.UNKNOWN)
 
-    async def _answers_unchecked(self, name: str, type_: str) -> bool:
-        """Tell whether the resolver has an answer when it is not to validate it."""
+    async def _succeeds_unchecked(self, name: str, type_: str) -> bool:
+        """Return whether a lookup succeeds without DNSSEC validation."""
         unchecked = dns.asyncresolver.Resolver(configure=False)
         unchecked.nameservers, unchecked.port = self._resolver.nameservers, self._resolver.port
         unchecked.lifetime = self._resolver.lifetime
@@ -138,16 +142,16 @@ class Names:
         return True
 
 
-_EMBEDDED = ipaddress.IPv6Network("64:ff9b::/96")
-"""IPv4 addresses behind NAT64 (RFC 6052)."""
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""The prefix of IPv4 addresses behind NAT64 (RFC 6052)."""
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address can be reached from everywhere: no private network, and not this machine."""
+    """Return whether an IP address is reachable from the internet: not this machine, and not a private network."""
     found = ipaddress.ip_address(address)
     if isinstance(found, ipaddress.IPv6Address):
         inner = found.ipv4_mapped or found.sixtofour or (found.teredo and found.teredo[1])
-        if found in _EMBEDDED:
+        if found in _NAT64:
             inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
         found = inner or found
     return found.is_global and not found.is_multicast
@@ -157,8 +161,12 @@ class NoAddressError(Problem):
     """A host without an IP address."""
 
 
+class DanglingAliasError(Problem):
+    """A host that is an alias of a name without an IP address."""
+
+
 class _Found(NamedTuple):
-    """The records of a name, and the name that they are under, after CNAMEs."""
+    """The records of a name, and its canonical name after CNAMEs."""
 
     canonical: str
     records: list[dns.rdata.Rdata]
@@ -166,9 +174,9 @@ class _Found(NamedTuple):
 
 
 def srv_target(record: dns.rdata.Rdata) -> tuple[str, int]:
-    """Return the host and the port of an SRV record; the host is empty when there is no such service.
+    """Return the host and the port of an SRV record. The host is empty if the service is not offered.
 
-    It is in lower case, and need not be a hostname: names in the DNS may have any bytes, shown as in zone files.
+    It is in lower case and in zone file notation. It need not be a hostname: DNS names may contain any bytes.
     """
     if not isinstance(record, SRV):
         raise TypeError(f"{record.rdtype} is not SRV")

@@ -1,7 +1,7 @@
-"""What each client makes of a document: the account that it sets up, or nothing.
+"""The account that each client sets up from a document.
 
-Known from the clients' sources: Thunderbird 153 (readFromXML.sys.mjs), Thunderbird for Android
-(RealAutoconfigParser.kt), Delta Chat's core (moz_autoconfigure.rs, outlook.rs), and from MS-OXDSCLI for Outlook.
+The readers follow the clients' source code: Thunderbird 153 (readFromXML.sys.mjs), Thunderbird for Android
+(RealAutoconfigParser.kt), Delta Chat's core (moz_autoconfigure.rs, outlook.rs); for Outlook, they follow MS-OXDSCLI.
 """
 
 import json
@@ -19,7 +19,7 @@ _MAX_PORT = 65535
 
 
 class Endpoint(NamedTuple):
-    """A server as a client would set it up."""
+    """A server in an account."""
 
     type: str
     host: str
@@ -32,7 +32,7 @@ class Endpoint(NamedTuple):
 
 
 class Account(NamedTuple):
-    """What a client ends up with; clients that follow SRV records alone may find no outgoing server."""
+    """An account in a client. Clients that only follow SRV records may find no outgoing server."""
 
     incoming: Endpoint
     outgoing: Endpoint | None
@@ -45,9 +45,10 @@ Reader = Callable[[etree._Element, MailAddress], Account | None]
 
 
 def read_xml(document: bytes, readers: Mapping[str, Reader], address: MailAddress) -> Account | None:
-    """Return the account that a client makes of an XML document, None when it cannot use it.
+    """Return the account that a client sets up from an XML document, or None if it cannot use the document.
 
-    `readers` are the client's, by the name of the root element. Nothing is fetched or expanded; a DOCTYPE is refused.
+    `readers` are the client's readers by the name of the root element. Entities are not expanded, nothing is loaded,
+    and documents with a DOCTYPE are rejected.
     """
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True
@@ -63,7 +64,7 @@ def read_xml(document: bytes, readers: Mapping[str, Reader], address: MailAddres
 
 
 def _port(text: str) -> int | None:
-    """Return the number of a port, None when it is none."""
+    """Return a port number, or None if the text is not one."""
     text = text.strip()
     return int(text) if re.fullmatch("0*[0-9]{1,5}", text) and 1 <= int(text[-5:]) <= _MAX_PORT else None
 
@@ -87,7 +88,7 @@ def _endpoint(section: etree._Element, address: MailAddress) -> Endpoint | None:
 
 
 def autoconfig(incoming: tuple[str, ...]) -> Reader:
-    """Return a reader of autoconfig files that takes the first server of these types that it can use."""
+    """Return a reader of autoconfig files that uses the first incoming server of these types that it supports."""
 
     def reader(root: etree._Element, address: MailAddress) -> Account | None:
         servers = [
@@ -101,7 +102,7 @@ def autoconfig(incoming: tuple[str, ...]) -> Reader:
         outgoing = next((one for one in servers if one.type == "smtp"), None)
         if not first or not outgoing:
             return None
-        if not outgoing.username:  # clients then use the incoming server's
+        if not outgoing.username:  # clients then use the username for the incoming server
             outgoing = outgoing._replace(username=first.username)
         return Account(first, outgoing)
 
@@ -112,7 +113,7 @@ _ANDROID_METHODS = frozenset({"OAuth2", "password-cleartext", "password-encrypte
 
 
 def android(root: etree._Element, address: MailAddress) -> Account | None:
-    """Read an autoconfig file as Thunderbird for Android: a section that it cannot use costs the whole file."""
+    """Read an autoconfig file as Thunderbird for Android: it rejects a file with a section that it cannot use."""
     providers = root.findall("emailProvider")
     if not providers or not hostname(providers[-1].get("id", "")):
         return None
@@ -132,7 +133,7 @@ def android(root: etree._Element, address: MailAddress) -> Account | None:
 
 
 def autodiscover(username: Callable[[MailAddress], str]) -> Reader:
-    """Return a reader of Outlook's settings: Encryption overrides SSL; `username` is what a missing LoginName means."""
+    """Return a reader of Outlook's settings. Encryption overrides SSL; `username` replaces a missing LoginName."""
 
     def reader(root: etree._Element, address: MailAddress) -> Account | None:
         found: dict[str, Endpoint] = {}
@@ -151,7 +152,7 @@ def autodiscover(username: Callable[[MailAddress], str]) -> Reader:
 
 
 def read_pacc(document: bytes, address: MailAddress) -> Account | None:
-    """Read PACC's JSON: implicit TLS on the default ports, and the address as the username."""
+    """Read a PACC document. Servers use implicit TLS on the default ports, and the username is the address."""
     try:
         protocols = json.loads(document)["protocols"]
         hosts = {name: str(one["host"]) for name, one in protocols.items() if isinstance(one.get("host"), str)}
@@ -167,11 +168,11 @@ def read_pacc(document: bytes, address: MailAddress) -> Account | None:
 
 
 Targets = Mapping[str, tuple[str, int]]
-"""Where SRV records lead, host and port, by their names without the domain, for the services that are offered."""
+"""Hosts and ports of the services that SRV records offer, by the record's name without the domain."""
 
 
 def read_srv(names: tuple[str, ...], targets: Targets, address: MailAddress) -> Account | None:
-    """Return the account of a client that follows the SRV records of these names, the preferred ones first."""
+    """Return the account of a client that follows SRV records with these names, the preferred ones first."""
     found: dict[str, Endpoint] = {}
     for name in names:
         type_, security = SRV_SERVICES[name]
@@ -192,4 +193,4 @@ SRV_SERVICES = {
     "_smtps._tcp": ("smtp", "SSL"),
     "_submission._tcp": ("smtp", "STARTTLS"),
 }
-"""Server type and security by the name of an SRV record (RFC 6186; RFC 8314; `_smtps` is in use without one)."""
+"""Server type and security by the name of an SRV record (RFC 6186; RFC 8314; `_smtps` is in no RFC)."""

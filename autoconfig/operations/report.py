@@ -1,4 +1,4 @@
-"""What a check finds, line by line. How a report is shown is in `report_table` and `report_formats`."""
+"""The report of a check: lines, findings and verdicts. `report_table` and `report_formats` show it."""
 
 import asyncio
 import time
@@ -14,25 +14,25 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _LONGEST = 1000
-"""Characters of a text in a report."""
+"""Maximum characters of a text in a report."""
 
 
 class Verdict(Enum):
-    """What became of a line."""
+    """The result of a line."""
 
-    RIGHT = "right"
+    OK = "ok"
     WARNING = "warning"
-    """It works; something should still be known or done."""
-    WRONG = "wrong"
+    """It works, but the operator should know or do something."""
+    ERROR = "error"
     UNKNOWN = "unknown"
     """It could not be checked."""
-    FOLLOWS = "follows"
-    """It fails, or cannot be tried, because of another line."""
+    SKIPPED = "skipped"
+    """It was not checked, or failed, because of another line."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found: one sentence, and what to do about it. Foreign text in them is made visible."""
+    """What was found, in one sentence, and a remedy. Text from remote servers is made visible in both."""
 
     verdict: Verdict
     text: str
@@ -43,13 +43,13 @@ class Finding:
         object.__setattr__(self, "remedy", visible(self.remedy, _LONGEST))
 
 
-LATE = Finding(Verdict.UNKNOWN, "not finished in time", "allow more with --max-time, or check fewer domains")
+LATE = Finding(Verdict.UNKNOWN, "not finished in time", "raise --max-time, or check fewer domains")
 
 
-class Problem(Exception):  # noqa: N818 - what is wrong may be no error of any program
-    """Something wrong with what is checked, and what to do about it."""
+class Problem(Exception):  # noqa: N818 - a finding about a remote server, not an error of this program
+    """A problem with what is checked, and its remedy."""
 
-    def __init__(self, text: str, remedy: str = "", verdict: Verdict = Verdict.WRONG) -> None:
+    def __init__(self, text: str, remedy: str = "", verdict: Verdict = Verdict.ERROR) -> None:
         super().__init__(text)
         self.finding = Finding(verdict, text, remedy)
 
@@ -67,49 +67,49 @@ async def attempted(attempt: Callable[P, Awaitable[T]], *args: P.args, **kwargs:
 
 
 def result_of(result: T | Finding) -> T:
-    """Return the result of an attempt. Raises Problem when it is a finding."""
+    """Return the result of an attempt. Raises Problem if it is a finding."""
     if isinstance(result, Finding):
         raise Problem(result.text, result.remedy, result.verdict)
     return result
 
 
-class FollowsError(Exception):
-    """A check that makes no sense after what another line found; `text` says what could be seen all the same."""
+class SkippedError(Exception):
+    """A check that another line's result makes pointless. `text` says what was found all the same."""
 
-    def __init__(self, subject: str, text: str = "not tried") -> None:
+    def __init__(self, subject: str, text: str = "skipped") -> None:
         super().__init__(f"{text}: see {subject}")
 
 
 @dataclass(eq=False)
 class Line:
-    """One thing that must be true; `done` is its task. Foreign text in the subject is made visible."""
+    """One thing to check. `task` checks it. Text from remote servers is made visible in the subject."""
 
     area: str
     subject: str
     finding: Finding | None = None
     domain: str = ""
-    """The domain that it is about, empty for a server that several domains share."""
-    done: "asyncio.Task[None] | None" = field(default=None, repr=False)
+    """The domain, or an empty string for a server that several domains share."""
+    task: "asyncio.Task[None] | None" = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self.subject = visible(self.subject, _LONGEST)
 
-    async def settled(self) -> None:
-        """Wait for the line."""
-        if self.done:
-            await self.done
+    async def wait(self) -> None:
+        """Wait until the line has a finding."""
+        if self.task:
+            await self.task
 
-    async def must_hold(self) -> None:
-        """Wait for the line. Raises FollowsError unless what it says holds."""
-        await self.settled()
-        if self.finding and self.finding.verdict not in (Verdict.RIGHT, Verdict.WARNING):
-            raise FollowsError(self.subject)
+    async def must_pass(self) -> None:
+        """Wait until the line has a finding. Raises SkippedError unless it is OK or a warning."""
+        await self.wait()
+        if self.finding and self.finding.verdict not in (Verdict.OK, Verdict.WARNING):
+            raise SkippedError(self.subject)
 
 
 class Report:
-    """The lines of a check of some domains, in the order in which they are shown.
+    """The lines of a check, in the order in which they are shown.
 
-    Lines that are not settled `max_time` seconds after the report has begun are given up.
+    Lines that have no finding after `max_time` seconds are unknown.
     """
 
     def __init__(self, max_time: float | None = None) -> None:
@@ -119,26 +119,26 @@ class Report:
         self._began = time.monotonic()
 
     def add(self, area: str, subject: str, check: Coroutine[Any, Any, Finding], domain: str = "") -> Line:
-        """Begin a check: it returns its finding, or raises Problem or FollowsError."""
+        """Start a check, which returns a finding, or raises Problem or SkippedError. Return its line."""
         line = Line(area, subject, domain=domain)
-        line.done = asyncio.create_task(_find(line, check))
+        line.task = asyncio.create_task(_find(line, check))
         self.lines.append(line)
         return line
 
     def note(self, area: str, subject: str, finding: Finding, domain: str = "") -> Line:
-        """Add a line that is settled already."""
+        """Add a line with its finding."""
         line = Line(area, subject, finding, domain)
         self.lines.append(line)
         return line
 
     @property
     def seconds_left(self) -> float | None:
-        """The time that is left, None without a limit."""
+        """The seconds until `max_time`, or None without a limit."""
         return None if self._max_time is None else max(0, self._began + self._max_time - time.monotonic())
 
     async def finish(self) -> None:
-        """Wait for all lines, as long as there is time."""
-        tasks = [line.done for line in self.lines if line.done]
+        """Wait for all lines until the time is up."""
+        tasks = [line.task for line in self.lines if line.task]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=self.seconds_left)
             for task in late:
@@ -153,28 +153,25 @@ class Report:
 
     @property
     def exit_status(self) -> int:
-        """0: all is right; 1: something is wrong; 2: nothing seen is wrong, but something could not be checked."""
-        return 1 if self.count(Verdict.WRONG) else 2 if self.count(Verdict.UNKNOWN) else 0
+        """0 without errors, 1 with errors, 2 without errors but with unknown results."""
+        return 1 if self.count(Verdict.ERROR) else 2 if self.count(Verdict.UNKNOWN) else 0
 
     def summary(self) -> str:
-        """Return the end of the report in one line: `41 domains: 2 errors, 3 warnings`."""
-        counted = [
-            _counted(self.count(Verdict.WRONG), "error"),
-            _counted(self.count(Verdict.WARNING), "warning"),
-            _counted(self.count(Verdict.UNKNOWN), "check that could not be made", "checks that could not be made"),
-        ]
-        found = ", ".join(text for text in counted if not text.startswith("0 "))
-        return f"{_counted(len(self.domains), 'domain')}: {found or 'no problems'}"
+        """Return the last line of the report: `41 domains: 2 errors, 3 warnings, 1 unknown`."""
+        errors, warnings, unknown = map(self.count, (Verdict.ERROR, Verdict.WARNING, Verdict.UNKNOWN))
+        counted = [_counted(errors, "error"), _counted(warnings, "warning"), f"{unknown} unknown"]
+        problems = ", ".join(text for text in counted if not text.startswith("0 "))
+        return f"{_counted(len(self.domains), 'domain')}: {problems or 'no problems'}"
 
 
-def _counted(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or f'{one}s'}"
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 async def at_each(places: Sequence[str], check: Callable[[str], Awaitable[T]]) -> list[T]:
-    """Check something at each of some places, all at once, and return what was found there.
+    """Run a check at each place concurrently and return the results.
 
-    Raises the first Problem. What is wrong comes before what is unknown, as where there is no route from here.
+    Raises the first Problem, errors before unknown results, such as an address without a route.
     """
     found = await asyncio.gather(*(check(place) for place in places), return_exceptions=True)
     problems = [one for one in found if isinstance(one, BaseException)]
@@ -184,7 +181,7 @@ async def at_each(places: Sequence[str], check: Callable[[str], Awaitable[T]]) -
     good = [place for place, one in zip(places, found, strict=True) if not isinstance(one, BaseException)]
     if problems and good:
         remedy = problems[0].finding.remedy if isinstance(problems[0], Problem) else ""
-        raise Problem(f"{problems[0]}; no problems at {', '.join(good)}", remedy, Verdict.UNKNOWN)
+        raise Problem(f"{problems[0]}; no problem at {', '.join(good)}", remedy, Verdict.UNKNOWN)
     if problems:
         raise problems[0]
     return [one for one in found if not isinstance(one, BaseException)]
@@ -195,12 +192,12 @@ async def _find(line: Line, check: Coroutine[Any, Any, Finding]) -> None:
         line.finding = await check
     except Problem as problem:
         line.finding = problem.finding
-    except FollowsError as error:
-        line.finding = Finding(Verdict.FOLLOWS, str(error))
-    except Exception as error:  # one line that fails must not take the others with it
-        line.finding = Finding(Verdict.UNKNOWN, f"the check itself failed: {place_of(error)}", "please report this")
+    except SkippedError as error:
+        line.finding = Finding(Verdict.SKIPPED, str(error))
+    except Exception as error:  # a bug in one check must not stop the others
+        line.finding = Finding(Verdict.UNKNOWN, f"bug in this check: {place_of(error)}", "please report it")
 
 
-def right(text: str) -> Finding:
-    """Return that something is as it should be."""
-    return Finding(Verdict.RIGHT, text)
+def ok(text: str) -> Finding:
+    """Return the finding of a successful check."""
+    return Finding(Verdict.OK, text)

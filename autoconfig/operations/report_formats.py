@@ -1,4 +1,4 @@
-"""A finished report for other programs and other people: JSON, Prometheus, HTML."""
+"""A finished report as JSON, Prometheus metrics or HTML."""
 
 import datetime
 import json
@@ -10,8 +10,8 @@ from autoconfig.operations.report import Report, Verdict
 from autoconfig.operations.report_table import shown
 from autoconfig.templates import Template
 
-_LEVELS = {Verdict.RIGHT: 0, Verdict.FOLLOWS: 0, Verdict.WARNING: 1, Verdict.UNKNOWN: 2, Verdict.WRONG: 3}
-"""The value of each check's gauge; what could not be tried because of another line is that line's to report."""
+_LEVELS = {Verdict.OK: 0, Verdict.SKIPPED: 0, Verdict.WARNING: 1, Verdict.UNKNOWN: 2, Verdict.ERROR: 3}
+"""The value of each check's gauge. A skipped check is 0: the line that it depends on has the problem."""
 
 
 def as_json(report: Report, *, problems: bool = False) -> str:
@@ -32,15 +32,15 @@ def as_json(report: Report, *, problems: bool = False) -> str:
 
 
 def as_prometheus(report: Report) -> str:
-    """Return a report in the text format of Prometheus, for node_exporter's textfile collector.
+    """Return a report as Prometheus metrics, for node_exporter's textfile collector.
 
-    There is a gauge for each check, and one for each kind of problem. No label has a text that a server sent, an email
+    There is a gauge for each check and one for each kind of problem. No label contains text from a server, an email
     address or an IP address.
     """
     registry = CollectorRegistry()
     status = Gauge(
         "bt_autoconfig_check_status",
-        "Result of a check: 0 right, 1 warning, 2 could not be checked, 3 wrong.",
+        "Result of a check: 0 = OK or skipped, 1 = warning, 2 = unknown, 3 = error.",
         ("domain", "area", "check"),
         registry=registry,
     )
@@ -52,17 +52,17 @@ def as_prometheus(report: Report) -> str:
     for key, level in worst.items():
         status.labels(*key).set(level)
     problems = Gauge(
-        "bt_autoconfig_check_problems", "Number of checks with this result.", ("verdict",), registry=registry
+        "bt_autoconfig_check_problems", "Number of checks with this verdict.", ("verdict",), registry=registry
     )
-    for verdict in (Verdict.WRONG, Verdict.WARNING, Verdict.UNKNOWN):
+    for verdict in (Verdict.ERROR, Verdict.WARNING, Verdict.UNKNOWN):
         problems.labels(verdict.value).set(report.count(verdict))
     Gauge("bt_autoconfig_check_domains", "Number of domains checked.", registry=registry).set(len(report.domains))
-    Gauge("bt_autoconfig_check_timestamp_seconds", "When the check ended.", registry=registry).set_to_current_time()
+    Gauge("bt_autoconfig_check_timestamp_seconds", "When the check finished.", registry=registry).set_to_current_time()
     return generate_latest(registry).decode()
 
 
 def as_html(report: Report, *, problems: bool = False) -> str:
-    """Return a report as one HTML page that needs no other file and no script."""
+    """Return a report as a self-contained HTML page without scripts."""
     now = datetime.datetime.now(datetime.UTC)
     root = etree.Element("report", summary=report.summary(), time=f"{now:%Y-%m-%d %H:%M} UTC")
     for domain in report.domains:

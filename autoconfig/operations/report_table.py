@@ -1,4 +1,4 @@
-"""A report as a table, for people."""
+"""A report as a table for a terminal."""
 
 import asyncio
 
@@ -10,18 +10,18 @@ from rich.text import Text
 
 from autoconfig.operations.report import Line, Report, Verdict
 
-_PROBLEMS = (Verdict.WARNING, Verdict.WRONG, Verdict.UNKNOWN)
+_PROBLEMS = (Verdict.WARNING, Verdict.ERROR, Verdict.UNKNOWN)
 _SIGNS = {
-    Verdict.RIGHT: ("✓", "green"),
+    Verdict.OK: ("✓", "green"),
     Verdict.WARNING: ("!", "yellow"),
-    Verdict.WRONG: ("✗", "red"),
+    Verdict.ERROR: ("✗", "red"),
     Verdict.UNKNOWN: ("?", "magenta"),
-    Verdict.FOLLOWS: ("·", "dim"),
+    Verdict.SKIPPED: ("·", "dim"),
 }
 
 
 def shown(report: Report, *, problems: bool = False) -> list[Line]:
-    """Return the lines to show: all of them, or those that somebody should do something about."""
+    """Return the lines to show: all lines, or only warnings, errors and unknown results."""
     if not problems:
         return report.lines
     return [line for line in report.lines if line.finding and line.finding.verdict in _PROBLEMS]
@@ -30,7 +30,7 @@ def shown(report: Report, *, problems: bool = False) -> list[Line]:
 def table(report: Report, *, problems: bool = False) -> Table:
     """Return the report as a table. Lines that are still being checked have a spinner."""
     made = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("", "", "what", "found"):
+    for name in ("", "", "check", "result"):
         made.add_column(name, overflow="fold")
     area = ""
     for line in shown(report, problems=problems):
@@ -47,7 +47,7 @@ def table(report: Report, *, problems: bool = False) -> Table:
 
 
 async def show(report: Report, console: Console, *, problems: bool = False) -> None:
-    """Show the lines while they are checked: live on a terminal, otherwise once at the end."""
+    """Show the report: live on a terminal, otherwise once it is finished."""
     if console.is_terminal:
         with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
             finishing = asyncio.create_task(report.finish())

@@ -1,4 +1,4 @@
-"""What a definition names besides mail servers: calendars, address books, JMAP, Exchange, pages for people, OAuth2."""
+"""Checks of the other resources in a definition: calendars, address books, JMAP, Exchange, web pages and OAuth2."""
 
 import json
 from typing import NamedTuple
@@ -8,8 +8,9 @@ from autoconfig.address import MailAddress
 from autoconfig.definition import Definition
 from autoconfig.operations.dns import hostname
 from autoconfig.operations.expectations import expect_upstream
-from autoconfig.operations.report import Finding, Problem, Verdict, right
-from autoconfig.operations.web import Question, Reply, Web
+from autoconfig.operations.http import Request, Response
+from autoconfig.operations.report import Finding, Problem, Verdict, ok
+from autoconfig.operations.web import Web
 from autoconfig.templates import placeholder_values
 
 PAGE = "page"
@@ -18,7 +19,7 @@ ISSUER = "OAuth2 issuer"
 _METADATA = "/.well-known/oauth-authorization-server"
 _OPENID_METADATA = "/.well-known/openid-configuration"
 _SCHEMES = {"Basic": "basic", "Digest": "digest", "OAuth2": "bearer", "NTLM": "ntlm", "GSSAPI": "negotiate"}
-"""HTTP authentication schemes (IANA's registry, in lower case) of a definition's methods."""
+"""HTTP authentication schemes (IANA's registry, in lower case) by the methods in definitions."""
 _REQUESTS = {
     "caldav": ("PROPFIND", (("Depth", "0"),)),
     "carddav": ("PROPFIND", (("Depth", "0"),)),
@@ -27,11 +28,11 @@ _REQUESTS = {
     "activeSync": ("OPTIONS", ()),
     PAGE: ("GET", ()),
 }
-"""The first request that clients send, still without credentials."""
+"""The first request that clients send, without credentials."""
 
 
-class Place(NamedTuple):
-    """Something at a URL: `type` is that of a service, PAGE or ISSUER; `methods` are the login methods promised."""
+class Resource(NamedTuple):
+    """A resource at a URL. `type` is a service type, PAGE or ISSUER; `methods` are the definition's login methods."""
 
     type: str
     url: str
@@ -41,14 +42,14 @@ class Place(NamedTuple):
         return f"{self.type} {self.url}"
 
 
-def places(definition: Definition, address: MailAddress) -> list[Place]:
-    """Return what a definition names by URL, in its order and each once, as for an address."""
+def resources(definition: Definition, address: MailAddress) -> list[Resource]:
+    """Return the resources in a definition, in its order and each once, with placeholders filled for an address."""
     values = placeholder_values(address, address.domain)
-    found = [Place(one.type, _filled(one.url, values), one.authentication) for one in definition.services]
+    found = [Resource(one.type, _filled(one.url, values), one.authentication) for one in definition.services]
     pages = [*definition.root.iterfind("webMail/loginPage"), *definition.root.iterfind("emailProvider/documentation")]
-    found += [Place(PAGE, _filled(page.get("url", ""), values)) for page in pages]
+    found += [Resource(PAGE, _filled(page.get("url", ""), values)) for page in pages]
     if definition.issuer:
-        found.append(Place(ISSUER, definition.issuer))
+        found.append(Resource(ISSUER, definition.issuer))
     return list(dict.fromkeys(one for one in found if one.url))
 
 
@@ -58,66 +59,65 @@ def _filled(url: str, values: dict[str, str]) -> str:
     return url
 
 
-async def check(web: Web, place: Place) -> Finding:
-    """Check that a service or a page is there: certificate, and a response as clients expect it. Raises Problem."""
-    if place.type == ISSUER:
-        return await _check_issuer(web, place.url)
-    host, port = _host_and_port(place.url)
-    certificate = await web.certificate(host, port) if place.url.startswith("https:") else None
-    method, headers = _REQUESTS.get(place.type, ("GET", ()))
-    reply = await web.ask(Question(place.url, method=method, headers=headers))
-    finding = _judge_page(reply) if place.type == PAGE else _judge_service(place, reply)
-    if place.type != PAGE and reply.touched_http:
-        remedy = "use https for every redirect: clients send passwords here"
-        raise Problem("requests are redirected over http", remedy)
+async def check(web: Web, resource: Resource) -> Finding:
+    """Check a resource: the certificate, and whether the response is what clients expect. Raises Problem."""
+    if resource.type == ISSUER:
+        return await _check_issuer(web, resource.url)
+    host, port = _host_and_port(resource.url)
+    certificate = await web.certificate(host, port) if resource.url.startswith("https:") else None
+    method, headers = _REQUESTS.get(resource.type, ("GET", ()))
+    response = await web.fetch(Request(resource.url, method=method, headers=headers))
+    finding = _judge_page(response) if resource.type == PAGE else _judge_service(resource, response)
+    if resource.type != PAGE and response.used_http:
+        remedy = "redirect to https only: clients send passwords here"
+        raise Problem("redirects over http", remedy)
     return certificate if certificate and certificate.verdict is Verdict.WARNING else finding
 
 
 def _host_and_port(url: str) -> tuple[str, int | None]:
-    """Return the host of a URL, and its port if it names one. Raises Problem when this is not a web address."""
+    """Return the host of a URL, and its port if it has one. Raises Problem if it is not a web address."""
     try:
         parts = urlsplit(url)
         host, port = hostname(parts.hostname or ""), parts.port
     except ValueError:
         host, port = "", None
     if not host or port == 0 or parts.scheme not in ("http", "https"):
-        raise Problem("this is not a web address", "write a URL such as https://dav.example.com/ into the definition")
+        raise Problem("this is not a web address", "put a URL such as https://dav.example.com/ in the definition")
     return host, port
 
 
-def _judge_page(reply: Reply) -> Finding:
-    expect_upstream(reply)
-    if reply.status in (401, 403, 429):  # some sites let no program in
-        return Finding(
-            Verdict.WARNING, f"it responds with {reply.status}", "see in a browser whether the page is there"
-        )
-    if reply.status >= 400:
-        raise Problem(f"it responds with {reply.status}", "correct the URL in the definition")
-    return right(f"it responds with {reply.status}")
+def _judge_page(response: Response) -> Finding:
+    expect_upstream(response)
+    if response.status in (401, 403, 429):  # some sites reject programs
+        remedy = "check in a browser whether the page exists"
+        return Finding(Verdict.WARNING, f"responds with {response.status}", remedy)
+    if response.status >= 400:
+        raise Problem(f"responds with {response.status}", "correct the URL in the definition")
+    return ok(f"responds with {response.status}")
 
 
-def _judge_service(place: Place, reply: Reply) -> Finding:
-    expect_upstream(reply)
-    if reply.status == 401:
-        offered = reply.headers.get("www-authenticate", "").lower()
-        wanted = [_SCHEMES[method] for method in place.methods if method in _SCHEMES]
+def _judge_service(resource: Resource, response: Response) -> Finding:
+    expect_upstream(response)
+    if response.status == 401:
+        offered = response.headers.get("www-authenticate", "").lower()
+        wanted = [_SCHEMES[method] for method in resource.methods if method in _SCHEMES]
         if wanted and not any(scheme in offered for scheme in wanted):
-            text = f"it requires a login, but does not offer {' or '.join(place.methods)}"
-            raise Problem(text, "enable that, or change the definition to what the service offers")
-        return right("it requires a login")
-    if reply.status < 300 and _greets(place.type, reply):
-        return right(f"it responds like a {place.type} service")
-    remedy = f"write the URL of the {place.type} service into the definition; it must require a login"
-    raise Problem(f"it responds with {reply.status}, not like a {place.type} service", remedy)
+            text = f"requires a login, but does not offer {' or '.join(resource.methods)}"
+            raise Problem(text, "enable it, or put the methods that the service offers in the definition")
+        return ok("requires a login")
+    if response.status < 300 and _is_service(resource.type, response):
+        return ok(f"responds like a {resource.type} service")
+    remedy = f"put the URL of the {resource.type} service in the definition; it must require a login"
+    raise Problem(f"responds with {response.status}, not like a {resource.type} service", remedy)
 
 
-def _greets(type_: str, reply: Reply) -> bool:
-    """Tell whether a successful response is that of a service of this type."""
+def _is_service(type_: str, response: Response) -> bool:
+    """Return whether a successful response is from a service of this type."""
     if type_ in ("caldav", "carddav"):
-        return reply.status == 207 or "dav" in reply.headers
+        return response.status == 207 or "dav" in response.headers
     if type_ == "jmap":
-        return isinstance(found := _object(reply.body), dict) and "capabilities" in found
-    return type_ == "activeSync" and "ms-asprotocolversions" in reply.headers
+        return isinstance(found := _object(response.body), dict) and "capabilities" in found
+    return type_ == "activeSync" and "ms-asprotocolversions" in response.headers
 
 
 def _object(body: bytes) -> object:
@@ -134,18 +134,19 @@ async def _check_issuer(web: Web, issuer: str) -> Finding:
     certificate = await web.certificate(host, port)
     origin = f"https://{urlsplit(url).netloc}"
     for one in (f"{origin}{_METADATA}{path}", f"{origin}{path}{_OPENID_METADATA}"):
-        reply = await web.ask(Question(one))
-        expect_upstream(reply)
-        found = _object(reply.body) if reply.status == 200 else None
+        response = await web.fetch(Request(one))
+        expect_upstream(response)
+        found = _object(response.body) if response.status == 200 else None
         if not isinstance(found, dict):
             continue
         named = str(found.get("issuer", ""))
         if named.rstrip("/") != url.rstrip("/"):
-            remedy = "write the issuer into the definition as its metadata has it; clients compare them (RFC 8414)"
-            raise Problem(f"its metadata names the issuer {named or 'of no name'}", remedy)
+            remedy = "put the issuer from the metadata in the definition: clients compare them (RFC 8414)"
+            raise Problem(f"the metadata names another issuer: {named or '(none)'}", remedy)
         if missing := [name for name in ("authorization_endpoint", "token_endpoint") if not found.get(name)]:
             raise Problem(
-                f"its metadata has no {' and no '.join(missing)}", "complete the issuer's metadata (RFC 8414)"
+                f"the metadata has no {' and no '.join(missing)}", "complete the issuer's metadata (RFC 8414)"
             )
-        return certificate if certificate.verdict is Verdict.WARNING else right("its metadata names it")
-    raise Problem("it has no metadata (RFC 8414)", f"publish {origin}{_METADATA}{path}, or correct the issuer")
+        return certificate if certificate.verdict is Verdict.WARNING else ok("the metadata is valid")
+    remedy = f"publish {origin}{_METADATA}{path}, or correct the issuer in the definition"
+    raise Problem("has no metadata (RFC 8414)", remedy)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from autoconfig.operations.report import Finding, Problem, Verdict, right
+from autoconfig.operations.report import Finding, Problem, Verdict, ok
 
 # OpenSSL's X509_V_ERR_… (x509_vfy.h)
 _EXPIRED, _SELF_SIGNED, _SELF_SIGNED_IN_CHAIN, _NO_ISSUER, _NO_ISSUER_HERE, _WRONG_NAME = 10, 18, 19, 20, 21, 62
@@ -151,7 +151,7 @@ def unless_soon(days: int, text: str) -> Finding:
     """Return a RIGHT finding, or a warning if a certificate with so few days left should have been renewed."""
     if days < _SOON:
         return Finding(Verdict.WARNING, text, "renew the certificate now")
-    return right(text)
+    return ok(text)
 
 
 def days_left(certificate: Mapping[str, Any]) -> int:

@@ -1,8 +1,8 @@
-"""Whether the name servers of a zone agree: a resolver asks any of them, so clients get the answer of any."""
+"""Whether the name servers of a zone agree: resolvers query any of them, so clients may get any server's answer."""
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import dns.asyncquery
@@ -15,14 +15,14 @@ import dns.rdatatype
 from dns.rdtypes.ANY.NS import NS
 
 from autoconfig.operations.names import Names
-from autoconfig.operations.report import Finding, Problem, Verdict, right
+from autoconfig.operations.report import Finding, Problem, Verdict, ok
 
 _MAX_SERVERS = 8
-"""Addresses of name servers that are asked; hardly any zone has more."""
+"""Maximum addresses of name servers to query. Hardly any zone has more."""
 _AT_ONCE = 32
 
 Question = tuple[str, str]
-"""A name and a type of records."""
+"""A name and a record type."""
 
 
 class _Server(NamedTuple):
@@ -34,40 +34,40 @@ class _Server(NamedTuple):
 
 
 class ZoneServers:
-    """Asks the name servers of zones themselves, a few questions at a time."""
+    """Queries the authoritative name servers of zones."""
 
     def __init__(self, names: Names) -> None:
         self._names = names
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def check(self, domain: str, questions: Sequence[Question]) -> Finding:
-        """Check that the servers of the zone that a domain is in give the same answers. Raises Problem."""
+        """Check that all name servers of a domain's zone give the same answers. Raises Problem."""
         zone, servers = await self._servers(domain)
         if not servers:
-            raise Problem(f"no name server of {domain} can be found", "see the zone's NS records", Verdict.UNKNOWN)
-        # The first question shows whether a server answers: one that hangs costs one timeout.
+            raise Problem(f"{domain} has no name server", "correct the zone's NS records", Verdict.UNKNOWN)
+        # The other questions wait for the first one: a server that hangs then costs only one timeout.
         first = await asyncio.gather(*(self._answer(server, questions[0]) for server in servers))
         silent = [server for server, answer in zip(servers, first, strict=True) if answer is None]
         servers = [server for server in servers if server not in silent]
         if not servers:
             raise Problem(
-                f"no name server of {zone} answers this machine", "let it send DNS requests to them", Verdict.UNKNOWN
+                f"no name server of {zone} responds", "allow DNS queries from this machine to them", Verdict.UNKNOWN
             )
         answers = [await asyncio.gather(*(self._answer(server, one) for one in questions)) for server in servers]
         for server, found in zip(servers, answers, strict=True):
             for text in found:
                 if isinstance(text, str):
-                    remedy = "let it serve the zone, or remove it from the NS records of the zone and of its parent"
+                    remedy = "configure the zone there, or remove the server from the NS records (zone and parent zone)"
                     raise Problem(f"{server} does not serve {zone}: {text}", remedy)
         for number, (name, type_) in enumerate(questions):
             _compare(servers, [found[number] for found in answers], name, type_)
         if silent:
-            text = f"{', '.join(map(str, silent))} does not answer; {_listed(servers)} agree"
-            return Finding(Verdict.WARNING, text, "start it, or remove it from the zone's NS records")
-        return right(f"{_listed(servers)} agree" if len(servers) > 1 else f"{servers[0]} answers")
+            text = f"no response from {', '.join(map(str, silent))}; {_agreement(servers)}"
+            return Finding(Verdict.WARNING, text, "start the server, or remove it from the zone's NS records")
+        return ok(_agreement(servers))
 
     async def _servers(self, domain: str) -> tuple[str, list[_Server]]:
-        """Return the zone that a domain is in, and its name servers."""
+        """Return the name of a domain's zone, and its name servers."""
         name = domain
         while "." in name:
             hosts = [
@@ -78,7 +78,7 @@ class ZoneServers:
             if hosts:
                 hosts.sort()
                 found = await asyncio.gather(*(self._addresses(host) for host in hosts))
-                # One address of each server first, then the others.
+                # First one address of each server, then the others.
                 rounds = [[one[number] for one in found if len(one) > number] for number in range(_MAX_SERVERS)]
                 return name, [server for one in rounds for server in one][:_MAX_SERVERS]
             name = name.partition(".")[2]
@@ -90,7 +90,7 @@ class ZoneServers:
         return []
 
     async def _answer(self, server: _Server, question: Question) -> "frozenset[str] | str | None":
-        """Return the records that a server has, in words why it has no answer, or None when it is silent."""
+        """Return a server's records, the reason why it gives none, or None if it does not respond."""
         name, type_ = question
         query = dns.message.make_query(f"{name}.", type_, use_edns=0, payload=1232)
         query.flags &= ~dns.flags.RD
@@ -102,7 +102,7 @@ class ZoneServers:
         except (dns.exception.DNSException, OSError):
             return None
         if response.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-            return f"it answers {dns.rcode.to_text(response.rcode())}"
+            return f"it responds with {dns.rcode.to_text(response.rcode())}"
         if not response.flags & dns.flags.AA:
             return "its answer is not authoritative"
         owner = dns.name.from_text(f"{name}.")
@@ -114,13 +114,13 @@ class ZoneServers:
         )
 
 
-def _listed(servers: Iterable[_Server]) -> str:
-    return " and ".join(map(str, servers))
+def _agreement(servers: Sequence[_Server]) -> str:
+    return f"{servers[0]} responds" if len(servers) == 1 else f"{' and '.join(map(str, servers))} agree"
 
 
 def _compare(servers: Sequence[_Server], found: Sequence[object], name: str, type_: str) -> None:
-    """Raise Problem when answers differ."""
+    """Check that all servers have the same records. Raises Problem."""
     for server, other in zip(servers[1:], found[1:], strict=True):
         if other != found[0] and other is not None and found[0] is not None:
-            remedy = "let the secondary servers transfer the zone again; each change must raise its serial number (SOA)"
+            remedy = "transfer the zone to the secondary servers again; increase the SOA serial with each change"
             raise Problem(f"{servers[0]} and {server} have different records for {name} {type_}", remedy)

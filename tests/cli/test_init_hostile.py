@@ -109,7 +109,7 @@ def test_a_redirect_to_a_private_address_is_not_followed() -> None:
     with hostile(web(b"HTTP/1.1 302 F\r\nContent-Length: 0\r\nLocation: http://127.0.0.1:1/\r\n\r\n")) as arguments:
         done = measured(*arguments)
     survives(done)
-    assert f"{EVIL} resolves to 127.0.0.1, an address of a private network or of this machine" in done.stderr
+    assert f"{EVIL} resolves to 127.0.0.1, an address of this machine or of a private network" in done.stderr
 
 
 HOSTS = "".join(

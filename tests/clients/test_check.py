@@ -39,13 +39,13 @@ def test_a_right_deployment_is_all_right(deployment: Deployment) -> None:
     deployment.change_zone("10 1 995", "20 7 995")  # the operator's own priority and weight
     deployment.start()
     verdict = deployment.check()
-    assert verdict.of("warning", "wrong", "unknown", "follows") == []
+    assert verdict.of("warning", "error", "unknown", "skipped") == []
     assert verdict.status == 0
     clients = {line["subject"]: line["text"] for line in verdict.lines if line["area"] == "clients"}
     assert list(clients) == [f"{client}, {DOMAIN}" for client in CLIENTS]
-    incoming, outgoing = "imap mail.btinternet.com:993 SSL, ", "smtp mail.btinternet.com:465 SSL, by "
+    incoming, outgoing = "imap mail.btinternet.com:993 SSL, ", "smtp mail.btinternet.com:465 SSL, from "
     claws = clients.pop(f"Claws Mail, {DOMAIN}")  # knows only _submission._tcp, which is STARTTLS (docs/check.md)
-    assert claws == f"{incoming}no outgoing server, by SRV records of {DOMAIN}"
+    assert claws == f"{incoming}no outgoing server, from SRV records of {DOMAIN}"
     assert all(text.startswith(incoming + outgoing) for text in clients.values())
     assert clients[f"Thunderbird, {DOMAIN}"].endswith(AUTOCONFIG)
     assert clients[f"Outlook, classic, {DOMAIN}"].endswith("https://btinternet.com/autodiscover/autodiscover.xml")
@@ -56,7 +56,7 @@ def test_a_server_can_be_checked_before_it_is_in_the_dns(deployment: Deployment)
     deployment.start()
     assert deployment.check().status == 1
     verdict = deployment.check("--url", "http://127.0.0.1:8000")
-    assert verdict.of("wrong", "unknown", "follows") == []
+    assert verdict.of("error", "unknown", "skipped") == []
     assert verdict.status == 0
 
 
@@ -64,7 +64,7 @@ def test_a_domain_without_a_web_site_is_all_right(deployment: Deployment) -> Non
     deployment.change_zone("@ A 192.0.2.1\n", "")
     deployment.start()
     verdict = deployment.check()
-    assert verdict.of("warning", "wrong", "unknown", "follows") == []
+    assert verdict.of("warning", "error", "unknown", "skipped") == []
     clients = {line["subject"]: line["text"] for line in verdict.lines if line["area"] == "clients"}
     assert clients[f"Outlook, classic, {DOMAIN}"].endswith(
         "https://autodiscover.btinternet.com/autodiscover/autodiscover.xml"
@@ -85,7 +85,7 @@ def test_certificates_that_soon_end_are_told_in_time(deployment: Deployment, aut
 def test_without_a_resolver_nothing_can_be_said(deployment: Deployment) -> None:
     deployment.start()
     verdict = deployment.check("--resolver", CLOSED, timeout=0.5)
-    assert verdict.of("wrong") == []
+    assert verdict.of("error") == []
     assert verdict.status == 2
 
 
@@ -130,42 +130,42 @@ FAULTS: dict[str, tuple[Callable[[Deployment], None], str, str]] = {
     "no ua-auto-config host": (broken(zone=(line_of("ua-auto-config", "CNAME"), "; ")), "ua-auto-config.btinternet.com", "has no address"),
     "an alias of nothing": (broken(zone=(f"{line_of('autoconfig', 'CNAME')} {TARGET}", "autoconfig CNAME gone.btinternet.com.")), "autoconfig.btinternet.com", "has no address"),
     "no Autodiscover SRV": (broken(zone=(line_of("_autodiscover._tcp", "SRV"), "; ")), "_autodiscover._tcp.btinternet.com", "there is no SRV record"),
-    "Autodiscover SRV to another port": (broken(zone=(f"0 0 443 {TARGET}", f"0 0 8443 {TARGET}")), "_autodiscover._tcp.btinternet.com", "it points to port 8443"),
-    "Autodiscover SRV to nowhere": (broken(zone=(f"0 0 443 {TARGET}", "0 0 443 gone.btinternet.com.")), "_autodiscover._tcp.btinternet.com", "it points to gone.btinternet.com has no address"),
+    "Autodiscover SRV to another port": (broken(zone=(f"0 0 443 {TARGET}", f"0 0 8443 {TARGET}")), "_autodiscover._tcp.btinternet.com", "points to port 8443"),
+    "Autodiscover SRV to nowhere": (broken(zone=(f"0 0 443 {TARGET}", "0 0 443 gone.btinternet.com.")), "_autodiscover._tcp.btinternet.com", "points to gone.btinternet.com; gone.btinternet.com has no address"),
     "a stale second Autodiscover SRV": (broken(zone=("; Outlook, as", "_autodiscover._tcp SRV 0 0 443 old.example.\n; ")), "_autodiscover._tcp.btinternet.com", "there are 2 SRV records"),
     "a host in the SRV record without a certificate": (broken(certificate=lambda ca: {"web.btinternet.com": ca.issue("www.btinternet.com")}), "/autodiscover/autodiscover.xml by _autodiscover._tcp.btinternet.com", "the certificate is not for web.btinternet.com"),
     "no IMAP SRV": (broken(zone=(line_of("_imaps._tcp", "SRV"), "; ")), "_imaps._tcp.btinternet.com", "there is no SRV record"),
-    "IMAP SRV to another host": (broken(zone=("993 mail.btinternet.com.", "993 old.btinternet.com.")), "_imaps._tcp.btinternet.com", "it says 0 1 993 old.btinternet.com."),
+    "IMAP SRV to another host": (broken(zone=("993 mail.btinternet.com.", "993 old.btinternet.com.")), "_imaps._tcp.btinternet.com", "differs from the definition: 0 1 993 old.btinternet.com."),
     "an extra submission SRV": (broken(zone=("; clients that", "_submissions._tcp SRV 5 1 465 old.btinternet.com.\n; ")), "_submissions._tcp.btinternet.com", "there is also SRV 5 1 465 old.btinternet.com."),
-    "POP3 offered without TLS": (broken(zone=(f"{line_of('_pop3._tcp', 'SRV')} 0 0 0 .", "_pop3._tcp SRV 0 1 110 mail.btinternet.com.")), "_pop3._tcp.btinternet.com", "it says 0 1 110"),
+    "POP3 offered without TLS": (broken(zone=(f"{line_of('_pop3._tcp', 'SRV')} 0 0 0 .", "_pop3._tcp SRV 0 1 110 mail.btinternet.com.")), "_pop3._tcp.btinternet.com", "differs from the definition: 0 1 110"),
     "no PACC digest": (broken(zone=(line_of("_ua-auto-config", "TXT"), "; ")), "_ua-auto-config.btinternet.com", "there is no TXT record"),
     "a stale PACC digest": (broken(zone=("a=sha256; d=", "a=sha256; d=AAAA")), "_ua-auto-config.btinternet.com", "the digest does not match the document"),
     "CAA records that forbid everyone": (broken(zone=("@ A 192.0.2.1\n", '@ A 192.0.2.1\n@ CAA 0 issue ";"\n')), "CAA records of btinternet.com", "no authority may issue certificates"),
     # HTTPS
-    "an upstream that is down": (broken(site=("https://autoconfig.btinternet.com", "respond /mail/* 502")), AUTOCONFIG, "it responds with 502: the reverse proxy gets no response"),
-    "a proxy that does not say https": (broken(site=("https://autodiscover.btinternet.com", "reverse_proxy /autodiscover/autodiscover.xml 127.0.0.1:8000 {\n    header_up X-Forwarded-Proto http\n  }")), "https://autodiscover.btinternet.com/autodiscover/autodiscover.xml (POST)", "it redirects to itself, in a loop"),
-    "a proxy that drops Host": (broken(site=("http://autodiscover.btinternet.com", "reverse_proxy /autodiscover/* 127.0.0.1:8000 {\n    header_up Host 127.0.0.1\n  }")), "http://autodiscover.btinternet.com/autodiscover/autodiscover.xml", "it responds with 200 with settings"),
-    "Outlook redirected by 308": (broken(site=("http://autodiscover.btinternet.com", "redir https://{host}{uri} 308")), "http://autodiscover.btinternet.com/autodiscover/autodiscover.xml", "it redirects with 308"),
+    "an upstream that is down": (broken(site=("https://autoconfig.btinternet.com", "respond /mail/* 502")), AUTOCONFIG, "responds with 502: the reverse proxy gets no response"),
+    "a proxy that does not say https": (broken(site=("https://autodiscover.btinternet.com", "reverse_proxy /autodiscover/autodiscover.xml 127.0.0.1:8000 {\n    header_up X-Forwarded-Proto http\n  }")), "https://autodiscover.btinternet.com/autodiscover/autodiscover.xml (POST)", "redirects to itself"),
+    "a proxy that drops Host": (broken(site=("http://autodiscover.btinternet.com", "reverse_proxy /autodiscover/* 127.0.0.1:8000 {\n    header_up Host 127.0.0.1\n  }")), "http://autodiscover.btinternet.com/autodiscover/autodiscover.xml", "responds with settings (200)"),
+    "Outlook redirected by 308": (broken(site=("http://autodiscover.btinternet.com", "redir https://{host}{uri} 308")), "http://autodiscover.btinternet.com/autodiscover/autodiscover.xml", "redirects with 308"),
     "an address where nothing listens": (broken(zone=(f"{line_of('ua-auto-config', 'CNAME')} {TARGET}", f"ua-auto-config A {CLOSED}")), "ua-auto-config.btinternet.com", f"{CLOSED} port 443: connection refused"),
     "a second, stale address": (broken(zone=(f"{line_of('ua-auto-config', 'CNAME')} {TARGET}", f"ua-auto-config A 192.0.2.1\nua-auto-config A {CLOSED}")), "ua-auto-config.btinternet.com", f"{CLOSED} port 443: connection refused"),
     "a host that hangs": (broken(zone=(f"{line_of('ua-auto-config', 'CNAME')} {TARGET}", f"ua-auto-config A {SILENT}")), "ua-auto-config.btinternet.com", f"{SILENT} does not respond within 3 seconds"),
     "an expired certificate": (broken(certificate=lambda ca: {"autodiscover.btinternet.com": ca.issue("autodiscover.btinternet.com", days=-1)}), "autodiscover.btinternet.com", "the certificate has expired"),
     "a self-signed certificate": (broken(certificate=lambda ca: {"autoconfig.btinternet.com": ca.self_signed("autoconfig.btinternet.com")}), "autoconfig.btinternet.com", "the certificate is self-signed"),
     "a certificate for another name": (broken(certificate=lambda ca: {"ua-auto-config.btinternet.com": ca.issue("www.btinternet.com")}), "ua-auto-config.btinternet.com", "the certificate is not for ua-auto-config.btinternet.com"),
-    "another autoconfig file": (broken(site=("https://autoconfig.btinternet.com", "header /mail/* Content-Type text/xml\n  respond /mail/* <clientConfig/>")), AUTOCONFIG, "the document differs from the one that the definition renders"),
-    "another PACC document": (broken(site=("https://ua-auto-config.btinternet.com", "header Content-Type application/json\n  respond `{\"protocols\": {}}`")), "https://ua-auto-config.btinternet.com/.well-known/user-agent-configuration.json", "the document differs from the one that the definition renders"),
-    "a type that browsers show": (broken(site=("https://autoconfig.btinternet.com", "header /mail/* {\n    defer\n    Content-Type text/html\n  }")), AUTOCONFIG, "its type is text/html"),
-    "Autodiscover that is not passed on": (broken(site=("https://autodiscover.btinternet.com", "respond /autodiscover/autodiscover.xml 404")), "https://autodiscover.btinternet.com/autodiscover/autodiscover.xml (POST)", "it responds with 404"),
-    "Autodiscover that asks for passwords": (broken(site=("https://autodiscover.btinternet.com", "respond /autodiscover/autodiscover.xml 401")), "https://autodiscover.btinternet.com/autodiscover/autodiscover.xml (POST)", "it requires a password"),
-    "a JSON look-up that is refused": (broken(site=("https://autodiscover.btinternet.com", "respond /autodiscover/autodiscover.json 400")), "https://autodiscover.btinternet.com/autodiscover/autodiscover.json (with an address)", "it responds with 400"),
-    "a redirect loop": (broken(site=("https://autoconfig.btinternet.com", "redir /mail/* {uri}")), AUTOCONFIG, "it redirects to itself, in a loop"),
-    "a redirect to no web address": (broken(site=("https://autoconfig.btinternet.com", "redir /mail/* mailto:x@y")), AUTOCONFIG, "it redirects to mailto:x@y, which is not a web address"),
-    "no redirect for Outlook": (broken(site=("http://autodiscover.btinternet.com", "respond 404")), "http://autodiscover.btinternet.com/autodiscover/autodiscover.xml", "it responds with 404"),
-    "Outlook redirected elsewhere": (broken(site=("http://autodiscover.btinternet.com", "redir https://www.btinternet.com/")), "http://autodiscover.btinternet.com/autodiscover/autodiscover.xml", "it responds with 302 https://www.btinternet.com/"),
-    "nothing over http": (broken(site=("http://autoconfig.btinternet.com", "respond 404")), "http://autoconfig.btinternet.com/mail/config-v1.1.xml", "it responds with 404"),
+    "another autoconfig file": (broken(site=("https://autoconfig.btinternet.com", "header /mail/* Content-Type text/xml\n  respond /mail/* <clientConfig/>")), AUTOCONFIG, "the document does not match the definition"),
+    "another PACC document": (broken(site=("https://ua-auto-config.btinternet.com", "header Content-Type application/json\n  respond `{\"protocols\": {}}`")), "https://ua-auto-config.btinternet.com/.well-known/user-agent-configuration.json", "the document does not match the definition"),
+    "a type that browsers show": (broken(site=("https://autoconfig.btinternet.com", "header /mail/* {\n    defer\n    Content-Type text/html\n  }")), AUTOCONFIG, "the Content-Type is text/html"),
+    "Autodiscover that is not passed on": (broken(site=("https://autodiscover.btinternet.com", "respond /autodiscover/autodiscover.xml 404")), "https://autodiscover.btinternet.com/autodiscover/autodiscover.xml (POST)", "responds with 404"),
+    "Autodiscover that asks for passwords": (broken(site=("https://autodiscover.btinternet.com", "respond /autodiscover/autodiscover.xml 401")), "https://autodiscover.btinternet.com/autodiscover/autodiscover.xml (POST)", "requires a password"),
+    "a JSON look-up that is refused": (broken(site=("https://autodiscover.btinternet.com", "respond /autodiscover/autodiscover.json 400")), "https://autodiscover.btinternet.com/autodiscover/autodiscover.json (with an address)", "responds with 400"),
+    "a redirect loop": (broken(site=("https://autoconfig.btinternet.com", "redir /mail/* {uri}")), AUTOCONFIG, "redirects to itself"),
+    "a redirect to no web address": (broken(site=("https://autoconfig.btinternet.com", "redir /mail/* mailto:x@y")), AUTOCONFIG, "redirects to mailto:x@y, which is not a web address"),
+    "no redirect for Outlook": (broken(site=("http://autodiscover.btinternet.com", "respond 404")), "http://autodiscover.btinternet.com/autodiscover/autodiscover.xml", "responds with 404"),
+    "Outlook redirected elsewhere": (broken(site=("http://autodiscover.btinternet.com", "redir https://www.btinternet.com/")), "http://autodiscover.btinternet.com/autodiscover/autodiscover.xml", "responds with 302 https://www.btinternet.com/"),
+    "nothing over http": (broken(site=("http://autoconfig.btinternet.com", "respond 404")), "http://autoconfig.btinternet.com/mail/config-v1.1.xml", "responds with 404"),
     "profiles that caches may keep": (broken(site=("https://autoconfig.btinternet.com", 'header /email.mobileconfig {\n    defer\n    Cache-Control "public, max-age=600"\n  }')), "https://autoconfig.btinternet.com/email.mobileconfig", "caches may store this response"),
-    "a cache that hands out another's profile": (broken(site=("https://autoconfig.btinternet.com", "rewrite /email.mobileconfig /email.mobileconfig?emailaddress=bt-autoconfig-check@btinternet.com")), "https://autoconfig.btinternet.com/email.mobileconfig", "the document differs from the one that the definition renders"),
-    "a web site that asks for passwords": (broken(site=("https://btinternet.com", "respond /autodiscover/* 401")), "https://btinternet.com", "/autodiscover/autodiscover.xml asks for a password"),
+    "a cache that hands out another's profile": (broken(site=("https://autoconfig.btinternet.com", "rewrite /email.mobileconfig /email.mobileconfig?emailaddress=bt-autoconfig-check@btinternet.com")), "https://autoconfig.btinternet.com/email.mobileconfig", "the document does not match the definition"),
+    "a web site that asks for passwords": (broken(site=("https://btinternet.com", "respond /autodiscover/* 401")), "https://btinternet.com", "/autodiscover/autodiscover.xml requires a password"),
     "a web site with old settings": (broken(site=("https://btinternet.com", "header /.well-known/* Content-Type text/xml\n  respond /.well-known/* `<clientConfig><emailProvider id=\"a.b\"><incomingServer type=\"imap\"><hostname>old.example</hostname><port>1</port><socketType>SSL</socketType></incomingServer><outgoingServer type=\"smtp\"><hostname>old.example</hostname><port>2</port><socketType>SSL</socketType></outgoingServer></emailProvider></clientConfig>`")), "https://btinternet.com", "/.well-known/autoconfig/mail/config-v1.1.xml has other settings"),
     # Mail servers
     "a closed port": (broken(mail={"imaps": 0}), f"imap {MAIL_HOST}:993", "192.0.2.1 port 993: connection refused"),
@@ -173,7 +173,7 @@ FAULTS: dict[str, tuple[Callable[[Deployment], None], str, str]] = {
     "a mail server with a self-signed certificate": (submission(lambda ca: ca.self_signed(MAIL_HOST)), SMTP, "the certificate is self-signed"),
     "a mail server with another's certificate": (submission(lambda ca: ca.issue("smtp.example")), SMTP, f"the certificate is not for {MAIL_HOST}"),
     "no log-in at the submission server": (broken(mail={"sasl": "no"}), SMTP, "the server does not offer password-cleartext"),
-    "a help page that is not there": (broken(site=("https://www.bt.com", "respond /help/* 404\n  respond 200")), "page https://www.bt.com/help/email", "it responds with 404"),
+    "a help page that is not there": (broken(site=("https://www.bt.com", "respond /help/* 404\n  respond 200")), "page https://www.bt.com/help/email", "responds with 404"),
     "STARTTLS where TLS was promised": (broken(mail={"submission": "465 inet n - n - - smtpd"}), SMTP, "TLS fails"),
 }  # fmt: skip
 
@@ -185,11 +185,11 @@ def test_a_fault_is_the_one_line_that_is_wrong(deployment: Deployment, fault: st
     deployment.start()
     verdict = deployment.check()
     assert verdict.status == 1
-    assert len(verdict.of("wrong")) == 1, verdict.of("wrong")
-    ((wrong, found),) = verdict.of("wrong")
+    assert len(verdict.of("error")) == 1, verdict.of("error")
+    ((wrong, found),) = verdict.of("error")
     assert wrong == subject
     assert text in found
-    assert [line["remedy"] for line in verdict.lines if line["verdict"] == "wrong"] != [""]
+    assert [line["remedy"] for line in verdict.lines if line["verdict"] == "error"] != [""]
     if fault == "a certificate for another name" and (file := os.environ.get("RECORD_CHECK")):
         picture(verdict.lines, Path(file))
 
@@ -232,7 +232,7 @@ def test_starttls_is_tried_and_its_absence_found(
     deployment.zones[DOMAIN] = zone[: zone.index("; btinternet.com")] + printed
     deployment.mail |= changes
     deployment.start()
-    assert deployment.check().of("wrong") == wrong
+    assert deployment.check().of("error") == wrong
 
 
 def test_a_dead_host_costs_one_time_limit(deployment: Deployment) -> None:

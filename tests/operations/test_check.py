@@ -16,7 +16,7 @@ def check(server: Served, *arguments: str) -> Checked:
 def test_the_web_side_is_right_wherever_the_server_is_asked(server: Served) -> None:
     report = json.loads(check(server, "--format", "json").stdout)
     verdicts = {line["verdict"] for line in report["lines"] if line["area"] == "HTTPS"}
-    assert verdicts == {"right"}
+    assert verdicts == {"ok"}
     assert len([line for line in report["lines"] if line["area"] == "HTTPS"]) == 3 * 11
 
 
@@ -26,7 +26,7 @@ def test_what_a_definition_does_not_offer_is_not_missed(write: Write) -> None:
     with serving("--definition", definition) as served:
         report = json.loads(check(served, "--json", "--definition", str(definition)).stdout)
     lines = [line for line in report["lines"] if line["area"] == "HTTPS"]
-    assert {line["verdict"] for line in lines} == {"right"}
+    assert {line["verdict"] for line in lines} == {"ok"}
     assert not [line for line in lines if "(POST)" in line["subject"] or "mobileconfig" in line["subject"]]
     (outlook,) = [line for line in report["lines"] if line["subject"] == "Outlook, classic, example.com"]
     assert outlook["text"] == "cannot use any server in the definition"
@@ -35,14 +35,14 @@ def test_what_a_definition_does_not_offer_is_not_missed(write: Write) -> None:
 def test_what_cannot_be_checked_is_not_called_wrong(server: Served) -> None:
     done = check(server)  # there is no resolver to find the mail servers
     assert done.status == 2
-    assert done.stdout.splitlines()[-1] == "3 domains: 5 checks that could not be made"
+    assert done.stdout.splitlines()[-1] == "3 domains: 5 unknown"
 
 
 def test_the_table_has_areas_signs_and_remedies(server: Served) -> None:
     printed = " ".join(check(server, "talk21.com").stdout.split())
     assert "✓ autoconfig.talk21.com" in printed
     assert "? imap mail.btinternet.com:993" in printed
-    assert "→ use another with --resolver, or check the zone's name servers" in printed
+    assert "→ use another resolver (--resolver), or check the zone's name servers" in printed
 
 
 def test_only_problems_are_shown_on_request(server: Served) -> None:

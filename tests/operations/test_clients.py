@@ -21,7 +21,7 @@ BT = Account(
 )
 
 
-@pytest.mark.parametrize("client", [one for one in CLIENTS if one.look_ups], ids=lambda client: client.name)
+@pytest.mark.parametrize("client", [one for one in CLIENTS if one.lookups], ids=lambda client: client.name)
 def test_every_client_reads_the_same_account_out_of_every_document_that_it_knows(client: Client) -> None:
     definitions = load(EMBEDDED)
     documents = [

@@ -10,7 +10,7 @@ from tests.operations.test_served_check import AUTOCONFIG, FILE, POST, respond
 from tests.operations.world import DOMAIN, FIRST, Checked, Request, Response, World
 
 SETTINGS = f"settings of {DOMAIN}"
-RARE = {f"PACC clients, {DOMAIN}": "finds nothing"}
+RARE = {f"PACC clients, {DOMAIN}": "finds no settings"}
 
 
 def checked(world: World) -> Checked:
@@ -22,8 +22,8 @@ def test_a_consistent_provider_is_all_right(world: World) -> None:
     assert found.bad == RARE
     assert found.report.exit_status == 0
     account = f"imap mail.{DOMAIN}:{world.ports['imap']} SSL, smtp mail.{DOMAIN}:{world.ports['smtp']} SSL"
-    assert found.text(f"Thunderbird, {DOMAIN}") == f"{account}, by {FILE}"
-    assert found.text(f"aerc, {DOMAIN}") == f"{account}, by SRV records of {DOMAIN}"
+    assert found.text(f"Thunderbird, {DOMAIN}") == f"{account}, from {FILE}"
+    assert found.text(f"aerc, {DOMAIN}") == f"{account}, from SRV records of {DOMAIN}"
     assert found.text(POST) == account
     assert found.text(f"MX of {DOMAIN}") == f"mail.{DOMAIN}"
     assert found.text(f"imap mail.{DOMAIN}:{world.ports['imap']}").endswith("password-cleartext")
@@ -34,14 +34,14 @@ def test_a_domain_that_does_not_exist_is_one_line(world: World) -> None:
     found = world.check("no-such.example", foreign=("no-such.example",))
     (line,) = found.report.lines
     assert line.subject == "no-such.example"
-    assert found.bad == {"no-such.example": "there is no such domain"}
+    assert found.bad == {"no-such.example": "this domain does not exist"}
     assert found.report.exit_status == 1
 
 
 def test_a_domain_that_cannot_be_looked_up_is_unknown(world: World) -> None:
     world.rcodes["broken.example"], world.unchecked_fails = dns.rcode.REFUSED, True
     found = world.check("broken.example", foreign=("broken.example",))
-    assert found.of(Verdict.UNKNOWN) == {"broken.example": "the resolver fails for broken.example A"}
+    assert found.of(Verdict.UNKNOWN) == {"broken.example": "the lookup of broken.example A fails"}
     assert found.report.exit_status == 2
 
 
@@ -49,9 +49,9 @@ def test_a_domain_that_publishes_nothing_says_so_once_and_names_the_way_out(worl
     world.records = {(DOMAIN, "MX"): [f"10 mail.{DOMAIN}."], (f"mail.{DOMAIN}", "A"): [FIRST]}
     world.publish_services = False
     found = checked(world)
-    assert found.of(Verdict.WRONG) == {SETTINGS: "no mail client finds settings for this domain"}
+    assert found.of(Verdict.ERROR) == {SETTINGS: "no mail client finds settings for this domain"}
     assert f"bt-autoconfig init {DOMAIN}" in found.remedy(SETTINGS)
-    assert found.text(f"Outlook, classic, {DOMAIN}") == f"not tried: see {SETTINGS}"
+    assert found.text(f"Outlook, classic, {DOMAIN}") == f"skipped: see {SETTINGS}"
 
 
 def test_a_wildcard_record_makes_no_host_of_clients(world: World) -> None:
@@ -62,7 +62,7 @@ def test_a_wildcard_record_makes_no_host_of_clients(world: World) -> None:
     world.respond.append(lambda _: (200, {"Content-Type": "text/html"}, b"<h1>Welcome</h1>"))
     found = checked(world)
     assert AUTOCONFIG not in [line.subject for line in found.report.lines]
-    assert list(found.of(Verdict.WRONG)) == [SETTINGS]
+    assert list(found.of(Verdict.ERROR)) == [SETTINGS]
 
 
 BROKEN_FILE = (
@@ -88,7 +88,7 @@ def test_a_client_that_gets_another_server_is_wrong(world: World) -> None:
     other_autodiscover(world, "pop3")
     found = checked(world)
     outlook = f"Outlook, classic, {DOMAIN}"
-    text = found.of(Verdict.WRONG)[outlook]
+    text = found.of(Verdict.ERROR)[outlook]
     assert text.startswith(f"sets up imap mail.{DOMAIN}:{world.ports['pop3']} SSL, ")
     assert f"; Thunderbird sets up imap mail.{DOMAIN}:{world.ports['imap']} SSL" in text
     assert found.remedy(outlook) == "publish the same settings for all clients"
@@ -100,23 +100,25 @@ def test_a_client_that_gets_another_username_is_wrong(world: World) -> None:
     """Without LoginName Outlook takes what is before the @."""
     other_autodiscover(world)
     found = checked(world)
-    text = found.of(Verdict.WRONG)[f"Outlook, classic, {DOMAIN}"]
-    assert text.endswith("with the username the part before @; Thunderbird sets up another username, the whole address")
+    text = found.of(Verdict.ERROR)[f"Outlook, classic, {DOMAIN}"]
+    assert text.endswith(
+        "with the part before the @ as the username; Thunderbird sets up the same servers with the whole address"
+    )
 
 
 NOT_FOUND: Response = (404, {}, b"")
 FAULTS: dict[str, tuple[Callable[[World], object], str, str]] = {
-    "no Autodiscover": (lambda world: world.respond.append(lambda one: NOT_FOUND if "autodiscover" in one.path else None), f"Outlook, classic, {DOMAIN}", "finds nothing; its users must type in the servers"),
-    "a password": (lambda world: world.respond.append(respond(401, path="/mail/")), FILE, "it requires a password"),
-    "an upstream that is down": (lambda world: world.respond.append(respond(502, path="/mail/")), FILE, "it responds with 502: the reverse proxy"),
-    "a 404 at a host for clients": (lambda world: world.respond.append(respond(404, path="/mail/")), FILE, "it responds with 404"),
+    "no Autodiscover": (lambda world: world.respond.append(lambda one: NOT_FOUND if "autodiscover" in one.path else None), f"Outlook, classic, {DOMAIN}", "finds no settings, so users must type in the servers"),
+    "a password": (lambda world: world.respond.append(respond(401, path="/mail/")), FILE, "requires a password"),
+    "an upstream that is down": (lambda world: world.respond.append(respond(502, path="/mail/")), FILE, "responds with 502: the reverse proxy"),
+    "a 404 at a host for clients": (lambda world: world.respond.append(respond(404, path="/mail/")), FILE, "responds with 404"),
     "a file that is not valid": (lambda world: world.respond.append(respond(200, path="/mail/", body=BROKEN_FILE)), FILE, "line 1:"),
     "no document": (lambda world: world.respond.append(respond(200, path="/mail/", body=b"hello")), FILE, "mail clients cannot use this document"),
     "a certificate for another name": (lambda world: world.issued.update({AUTOCONFIG: world.authority.issue_cert("a.example")}), AUTOCONFIG, f"the certificate is not for {AUTOCONFIG}"),
     "a dangling alias": (lambda world: (world.records.pop((AUTOCONFIG, "A")), world.records.update({(AUTOCONFIG, "CNAME"): ["gone.example.com."]})), AUTOCONFIG, f"{AUTOCONFIG} is an alias of gone.{DOMAIN}, which has no address"),
-    "an SRV record to nowhere": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 143 gone.example.com."]}), f"_imap._tcp.{DOMAIN}", "it points to gone.example.com has no address"),
-    "an SRV record to no host": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 143 a_b.example.com."]}), f"_imap._tcp.{DOMAIN}", "it points to a_b.example.com, which is not a hostname"),
-    "an SRV record to port 0": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 0 mail.example.com."]}), f"_imap._tcp.{DOMAIN}", "it points to port 0"),
+    "an SRV record to nowhere": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 143 gone.example.com."]}), f"_imap._tcp.{DOMAIN}", "points to gone.example.com; gone.example.com has no address"),
+    "an SRV record to no host": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 143 a_b.example.com."]}), f"_imap._tcp.{DOMAIN}", "points to a_b.example.com, which is not a hostname"),
+    "an SRV record to port 0": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 0 mail.example.com."]}), f"_imap._tcp.{DOMAIN}", "points to port 0"),
     "a dead mail server": (lambda world: world.mail.update({"imap": {"greeting": [b"* BYE no\r\n"]}}), "imap mail.example.com:{imap}", "this is not a valid imap greeting"),
 }  # fmt: skip
 
@@ -127,7 +129,7 @@ def test_what_is_wrong_with_what_a_domain_publishes_is_found(world: World, fault
     break_(world)
     found = checked(world)
     subject = subject.format_map(world.ports) if "{" in subject else subject
-    assert found.of(Verdict.WRONG)[subject].startswith(text), found.bad
+    assert found.of(Verdict.ERROR)[subject].startswith(text), found.bad
     assert found.remedy(subject)
     assert found.report.exit_status == 1
 
@@ -143,7 +145,7 @@ def test_settings_that_came_without_tls_need_the_users_approval_on_android(world
 
 def test_a_domain_without_mx_is_warned_of(world: World) -> None:
     del world.records[DOMAIN, "MX"]
-    assert checked(world).of(Verdict.WARNING)[f"MX of {DOMAIN}"] == "it has no MX record"
+    assert checked(world).of(Verdict.WARNING)[f"MX of {DOMAIN}"] == "there is no MX record"
 
 
 def test_a_host_that_is_none_is_a_finding_and_no_label(world: World) -> None:

@@ -1,4 +1,4 @@
-"""The check of customers' domains, whose mail a provider hosts: by MX, by names of their own, by SRV."""
+"""The check of customers' domains, whose mail a provider hosts: by MX, by names of their own, from SRV."""
 
 from autoconfig.operations.report import Verdict
 from tests.operations.test_served_check import respond
@@ -6,7 +6,7 @@ from tests.operations.world import DEFINITION, DOMAIN, FIRST, Checked, World
 
 CUSTOMER = "customer.example"
 BY_MX = f"https://autoconfig.{DOMAIN}/mail/config-v1.1.xml"
-NOTHING = "finds nothing: the domain has no record that it follows"
+NOTHING = "finds no settings: the domain has no record that it uses"
 HOSTING = DEFINITION.replace("<domain>", '<domain purpose="mx">')
 
 
@@ -24,9 +24,9 @@ def test_a_customer_with_an_mx_record_alone_is_no_error_and_clients_that_find_no
     found = checked(world)
     assert found.report.exit_status == 0
     assert found.text(f"MX of {CUSTOMER}") == f"mail.{DOMAIN}: clients look at autoconfig.{DOMAIN}"
-    assert found.text(BY_MX) == "as the definition renders it"
-    assert found.text(f"Thunderbird, {CUSTOMER}").endswith(f", by {BY_MX}")
-    assert found.text(f"Thunderbird for Android, {CUSTOMER}").endswith(f", by {BY_MX}")
+    assert found.text(BY_MX) == "matches the definition"
+    assert found.text(f"Thunderbird, {CUSTOMER}").endswith(f", from {BY_MX}")
+    assert found.text(f"Thunderbird for Android, {CUSTOMER}").endswith(f", from {BY_MX}")
     nothing = {client for client, text in found.of(Verdict.WARNING).items() if text == NOTHING}
     assert f"Outlook, classic, {CUSTOMER}" in nothing
     assert f"KMail, {CUSTOMER}" in nothing
@@ -36,25 +36,23 @@ def test_a_customer_with_an_mx_record_alone_is_no_error_and_clients_that_find_no
 def test_outlook_comes_by_the_srv_record(world: World) -> None:
     found = checked(world, **{"_autodiscover._tcp_SRV": [f"0 0 443 autodiscover.{DOMAIN}."]})
     place = f"https://autodiscover.{DOMAIN}/autodiscover/autodiscover.xml"
-    assert found.text(f"Outlook, classic, {CUSTOMER}").endswith(f", by {place}")
-    assert (
-        found.text(f"/autodiscover/autodiscover.xml by _autodiscover._tcp.{CUSTOMER}") == "as the definition renders it"
-    )
+    assert found.text(f"Outlook, classic, {CUSTOMER}").endswith(f", from {place}")
+    assert found.text(f"/autodiscover/autodiscover.xml by _autodiscover._tcp.{CUSTOMER}") == "matches the definition"
 
 
 def test_names_of_the_customers_own_are_checked_where_there_are_any(world: World) -> None:
     found = checked(world, autoconfig_A=[FIRST])
-    assert found.text(f"autoconfig.{CUSTOMER}", "HTTPS").startswith("trusted, ")
+    assert found.text(f"autoconfig.{CUSTOMER}", "HTTPS").startswith("certificate valid for ")
     assert found.text(f"Evolution, {CUSTOMER}").endswith(f"https://autoconfig.{CUSTOMER}/mail/config-v1.1.xml")
     world.issued[f"autoconfig.{CUSTOMER}"] = world.authority.issue_cert("a.example")
     found = checked(world)
-    assert found.of(Verdict.WRONG) == {f"autoconfig.{CUSTOMER}": f"the certificate is not for autoconfig.{CUSTOMER}"}
+    assert found.of(Verdict.ERROR) == {f"autoconfig.{CUSTOMER}": f"the certificate is not for autoconfig.{CUSTOMER}"}
 
 
 def test_an_alias_that_leads_nowhere_is_a_mistake_and_not_a_missing_name(world: World) -> None:
     found = checked(world, autoconfig_CNAME=["gone.example."])
     wrong = f"autoconfig.{CUSTOMER} is an alias of gone.example, which has no address"
-    assert found.of(Verdict.WRONG) == {f"autoconfig.{CUSTOMER}": wrong}
+    assert found.of(Verdict.ERROR) == {f"autoconfig.{CUSTOMER}": wrong}
 
 
 def test_a_customer_whose_mail_goes_elsewhere_is_wrong(world: World) -> None:
@@ -63,11 +61,11 @@ def test_a_customer_whose_mail_goes_elsewhere_is_wrong(world: World) -> None:
     found = world.check(CUSTOMER, hosted=(CUSTOMER,))
     assert found.bad[f"MX of {CUSTOMER}"] == "mail goes to mx.elsewhere.example, which is not this provider's"
     world.records[CUSTOMER, "MX"] = ["0 ."]
-    assert world.check(CUSTOMER, hosted=(CUSTOMER,)).bad[f"MX of {CUSTOMER}"] == "it has no MX record"
+    assert world.check(CUSTOMER, hosted=(CUSTOMER,)).bad[f"MX of {CUSTOMER}"] == "there is no MX record"
 
 
 def test_a_provider_whose_own_host_does_not_answer_is_wrong_for_its_customers(world: World) -> None:
     world.respond.append(respond(404, path="/mail/"))
     found = checked(world)
-    assert found.of(Verdict.WRONG) == {BY_MX: "it responds with 404"}
-    assert found.text(f"Thunderbird, {CUSTOMER}") == f"not tried: see {BY_MX}"
+    assert found.of(Verdict.ERROR) == {BY_MX: "responds with 404"}
+    assert found.text(f"Thunderbird, {CUSTOMER}") == f"skipped: see {BY_MX}"

@@ -14,36 +14,36 @@ def checked(records: Records) -> Checked:
     with resolver(records) as address:
         done = check("--resolver", address, "--domain", DOMAIN, "--timeout", 10, "--json")
     assert "Traceback" not in done.stderr
-    assert "check itself failed" not in done.stdout
+    assert "bug in this check" not in done.stdout
     return done
 
 
 @pytest.mark.parametrize(
     ("target", "text"),
     [
-        (r"a\ b.example.", r"it points to a\032b.example, which is not a hostname"),
-        (r"\027[2J.example.", r"it points to \027[2j.example, which is not a hostname"),
-        (r"a\.b.example.", r"it points to a\.b.example, which is not a hostname"),
-        (r"\".example.", r"it points to \".example, which is not a hostname"),
-        (r"\200\255.example.", r"it points to \200\255.example, which is not a hostname"),
-        ("a_b.example.", "it points to a_b.example, which is not a hostname"),
-        ("192.0.2.1.", "it points to 192.0.2.1, which is not a hostname"),
-        (f"{LONG}.", f"it points to {LONG} has no address"),
-        (".", "it says that the service is not offered"),
+        (r"a\ b.example.", r"points to a\032b.example, which is not a hostname"),
+        (r"\027[2J.example.", r"points to \027[2j.example, which is not a hostname"),
+        (r"a\.b.example.", r"points to a\.b.example, which is not a hostname"),
+        (r"\".example.", r"points to \".example, which is not a hostname"),
+        (r"\200\255.example.", r"points to \200\255.example, which is not a hostname"),
+        ("a_b.example.", "points to a_b.example, which is not a hostname"),
+        ("192.0.2.1.", "points to 192.0.2.1, which is not a hostname"),
+        (f"{LONG}.", f"points to {LONG}; {LONG} has no address"),
+        (".", "says that the service is not offered"),
     ],
 )
 def test_an_odd_host_in_an_srv_record_is_a_finding(target: str, text: str) -> None:
     done = checked({(SRV, "SRV"): [f"0 0 443 {target}"], (IMAP, "SRV"): [f"0 0 993 {target}"]})
     found = {line["subject"]: line for line in done.of("DNS")}
-    assert (found[SRV]["verdict"], found[SRV]["text"]) == ("wrong", text)
-    assert found[IMAP]["verdict"] == "wrong"
+    assert (found[SRV]["verdict"], found[SRV]["text"]) == ("error", text)
+    assert found[IMAP]["verdict"] == "error"
 
 
 @pytest.mark.parametrize("target", [r"a\ b.example.", r"\027[2J.example.example.", ".", "example.", r"a\.b.c.example."])
 def test_an_odd_mail_exchanger_leads_nowhere(target: str) -> None:
     done = checked({(DOMAIN, "MX"): [f"10 {target}", f"20 {target}"]})
     (line,) = [line for line in done.of("clients") if line["subject"] == f"Thunderbird, {DOMAIN}"]
-    assert line["verdict"] == "follows"
+    assert line["verdict"] == "skipped"
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ FLOODS = {
 @pytest.mark.parametrize("type_", GREETINGS)
 def test_an_endless_response_is_wrong(type_: str, flood: str) -> None:
     finding = found(type_, lines(GREETINGS[type_], forever=FLOODS[flood][type_] * 2000))
-    assert (finding.verdict, finding.text) == (Verdict.WRONG, NO_END)
+    assert (finding.verdict, finding.text) == (Verdict.ERROR, NO_END)
 
 
 @pytest.mark.parametrize(("type_", "piece"), [("imap", b"a"), ("pop3", b"a"), ("smtp", b"220-a\r\n")])
@@ -83,7 +83,7 @@ def test_a_greeting_one_byte_at_a_time_times_out(type_: str) -> None:
     ],
 )
 def test_a_server_without_a_valid_capability_response_is_wrong(type_: str, answer: bytes) -> None:
-    assert found(type_, lines(GREETINGS[type_], answer)).verdict is Verdict.WRONG
+    assert found(type_, lines(GREETINGS[type_], answer)).verdict is Verdict.ERROR
 
 
 STARTTLS = {

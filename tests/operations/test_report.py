@@ -3,21 +3,21 @@ import asyncio
 import pytest
 from rich.console import Console
 
-from autoconfig.operations.report import Finding, FollowsError, Line, Problem, Report, Verdict, at_each, right
+from autoconfig.operations.report import Finding, Line, Problem, Report, SkippedError, Verdict, at_each, ok
 from autoconfig.operations.report_table import show
 
 
 async def passes() -> Finding:
-    return right("fine")
+    return ok("fine")
 
 
-async def fails(verdict: Verdict = Verdict.WRONG) -> Finding:
+async def fails(verdict: Verdict = Verdict.ERROR) -> Finding:
     raise Problem("broken", "mend it", verdict)
 
 
 async def builds_upon(line: Line) -> Finding:
-    await line.must_hold()
-    return right("fine")
+    await line.must_pass()
+    return ok("fine")
 
 
 def report(*verdicts: Verdict) -> Report:
@@ -26,7 +26,7 @@ def report(*verdicts: Verdict) -> Report:
     async def run() -> Report:
         made = Report()
         for number, verdict in enumerate(verdicts):
-            made.add("area", f"line {number}", passes() if verdict is Verdict.RIGHT else fails(verdict))
+            made.add("area", f"line {number}", passes() if verdict is Verdict.OK else fails(verdict))
         await made.finish()
         return made
 
@@ -37,9 +37,9 @@ def report(*verdicts: Verdict) -> Report:
     ("verdicts", "status"),
     [
         ([], 0),
-        ([Verdict.RIGHT, Verdict.WARNING], 0),
-        ([Verdict.RIGHT, Verdict.UNKNOWN], 2),
-        ([Verdict.UNKNOWN, Verdict.WRONG], 1),
+        ([Verdict.OK, Verdict.WARNING], 0),
+        ([Verdict.OK, Verdict.UNKNOWN], 2),
+        ([Verdict.UNKNOWN, Verdict.ERROR], 1),
     ],
 )
 def test_the_exit_status_tells_the_worst(verdicts: list[Verdict], status: int) -> None:
@@ -57,10 +57,10 @@ def test_what_builds_upon_a_line_that_fails_names_it() -> None:
         return [first.finding, second.finding, third.finding, fourth.finding]
 
     assert asyncio.run(run()) == [
-        Finding(Verdict.WRONG, "broken", "mend it"),
-        Finding(Verdict.FOLLOWS, "not tried: see a.example"),
-        Finding(Verdict.FOLLOWS, "not tried: see a.example"),
-        right("fine"),
+        Finding(Verdict.ERROR, "broken", "mend it"),
+        Finding(Verdict.SKIPPED, "skipped: see a.example"),
+        Finding(Verdict.SKIPPED, "skipped: see a.example"),
+        ok("fine"),
     ]
 
 
@@ -76,7 +76,7 @@ def test_a_check_that_breaks_is_a_line_and_no_end_of_the_others() -> None:
         return made
 
     found = asyncio.run(run())
-    assert [line.finding and line.finding.verdict for line in found.lines] == [Verdict.UNKNOWN, Verdict.RIGHT]
+    assert [line.finding and line.finding.verdict for line in found.lines] == [Verdict.UNKNOWN, Verdict.OK]
     assert found.exit_status == 2
 
 
@@ -87,7 +87,7 @@ def test_on_a_terminal_lines_show_while_they_are_checked() -> None:
 
         async def waits() -> Finding:
             await gate.wait()
-            return right("fine")
+            return ok("fine")
 
         made.add("area", "slow", waits())
         asyncio.get_running_loop().call_later(0.3, gate.set)
@@ -115,7 +115,7 @@ def test_a_place_that_cannot_be_reached_from_here_is_unknown_and_what_is_wrong_c
     assert at("192.0.2.1", "192.0.2.2") == ["192.0.2.1", "192.0.2.2"]
     with pytest.raises(Problem) as partly:
         at("192.0.2.1", "2001:db8::1")
-    text = "there is no route from here to 2001:db8::1; no problems at 192.0.2.1"
+    text = "there is no route from here to 2001:db8::1; no problem at 192.0.2.1"
     assert partly.value.finding == Finding(Verdict.UNKNOWN, text, "use IPv6")
     with pytest.raises(Problem, match=r"to 2001:db8::1$"):
         at("2001:db8::1")
@@ -133,5 +133,5 @@ def test_an_error_at_a_place_is_not_taken_for_a_finding() -> None:
 
 def test_a_line_that_is_not_right_does_not_hold() -> None:
     line = Line("DNS", "a.example", Finding(Verdict.UNKNOWN, "the resolver does not answer"))
-    with pytest.raises(FollowsError, match=r"a\.example"):
-        asyncio.run(line.must_hold())
+    with pytest.raises(SkippedError, match=r"a\.example"):
+        asyncio.run(line.must_pass())

@@ -42,7 +42,7 @@ def service(type_: str, path: str = "/") -> tuple[str, str]:
 def test_a_service_that_asks_for_the_login_that_is_promised_is_right(world: World, type_: str) -> None:
     text, subject = service(type_)
     found = checked(world, text, 401, headers={"WWW-Authenticate": 'Basic realm="x"'})
-    assert found.text(subject) == "it requires a login"
+    assert found.text(subject) == "requires a login"
     (request,) = [one for one in world.requests if one.host == DAV]
     assert (request.method, request.headers["depth"]) == ("PROPFIND", "0")
     assert "authorization" not in request.headers
@@ -51,10 +51,10 @@ def test_a_service_that_asks_for_the_login_that_is_promised_is_right(world: Worl
 @pytest.mark.parametrize(
     ("status", "headers", "text"),
     [
-        (401, {"WWW-Authenticate": "Negotiate"}, "it requires a login, but does not offer Basic"),
-        (404, {}, "it responds with 404, not like a caldav service"),
-        (200, {}, "it responds with 200, not like a caldav service"),
-        (502, {}, "it responds with 502: the reverse proxy gets no response from the server"),
+        (401, {"WWW-Authenticate": "Negotiate"}, "requires a login, but does not offer Basic"),
+        (404, {}, "responds with 404, not like a caldav service"),
+        (200, {}, "responds with 200, not like a caldav service"),
+        (502, {}, "responds with 502: the reverse proxy gets no response from its upstream"),
     ],
 )
 def test_a_service_that_does_not_answer_as_promised_is_wrong(
@@ -62,14 +62,14 @@ def test_a_service_that_does_not_answer_as_promised_is_wrong(
 ) -> None:
     section, subject = service("caldav")
     found = checked(world, section, status, headers=headers)
-    assert found.of(Verdict.WRONG)[subject] == text
+    assert found.of(Verdict.ERROR)[subject] == text
     assert found.remedy(subject)
 
 
 @pytest.mark.parametrize(("status", "headers"), [(207, {}), (200, {"DAV": "1, calendar-access"})])
 def test_a_service_that_greets_without_a_login_is_right(world: World, status: int, headers: dict[str, str]) -> None:
     section, subject = service("caldav")
-    assert checked(world, section, status, headers=headers).text(subject) == "it responds like a caldav service"
+    assert checked(world, section, status, headers=headers).text(subject) == "responds like a caldav service"
 
 
 def test_a_service_whose_requests_go_over_http_is_wrong(world: World) -> None:
@@ -82,27 +82,27 @@ def test_a_service_whose_requests_go_over_http_is_wrong(world: World) -> None:
 
     world.respond.append(answer)
     found = checked(world, section, 401, headers={"WWW-Authenticate": "Basic"})
-    assert found.of(Verdict.WRONG)[subject] == "requests are redirected over http"
+    assert found.of(Verdict.ERROR)[subject] == "redirects over http"
 
 
 def test_a_service_whose_certificate_is_for_another_name_is_wrong(world: World) -> None:
     section, subject = service("carddav")
     world.issued[DAV] = world.authority.issue_cert("a.example")
-    assert checked(world, section).of(Verdict.WRONG)[subject] == f"the certificate is not for {DAV}"
+    assert checked(world, section).of(Verdict.ERROR)[subject] == f"the certificate is not for {DAV}"
 
 
 PAGE = f'<webMail><loginPage url="https://{LOGIN}/mail"/></webMail>'
 
 
 @pytest.mark.parametrize(
-    ("status", "verdict"), [(200, Verdict.RIGHT), (404, Verdict.WRONG), (403, Verdict.WARNING), (503, Verdict.WRONG)]
+    ("status", "verdict"), [(200, Verdict.OK), (404, Verdict.ERROR), (403, Verdict.WARNING), (503, Verdict.ERROR)]
 )
 def test_pages_for_people_must_be_there(world: World, status: int, verdict: Verdict) -> None:
     found = checked(world, PAGE, status)
     finding = found.line(f"page https://{LOGIN}/mail").finding
     assert finding
     assert finding.verdict is verdict
-    assert finding.text.startswith(f"it responds with {status}")
+    assert finding.text.startswith(f"responds with {status}")
 
 
 OAUTH2 = f"""<oAuth2><issuer>{LOGIN}</issuer><scope>mail</scope><authURL>https://{LOGIN}/a</authURL>
@@ -112,14 +112,14 @@ OAUTH2 = f"""<oAuth2><issuer>{LOGIN}</issuer><scope>mail</scope><authURL>https:/
 @pytest.mark.parametrize(
     ("metadata", "text"),
     [
-        (METADATA, "its metadata names it"),
-        (METADATA | {"issuer": "https://other.example"}, "its metadata names the issuer https://other.example"),
-        ({"issuer": f"https://{LOGIN}/"}, "its metadata has no authorization_endpoint and no token_endpoint"),
-        ([], "it has no metadata (RFC 8414)"),
-        ({}, "its metadata names the issuer of no name"),
+        (METADATA, "the metadata is valid"),
+        (METADATA | {"issuer": "https://other.example"}, "the metadata names another issuer: https://other.example"),
+        ({"issuer": f"https://{LOGIN}/"}, "the metadata has no authorization_endpoint and no token_endpoint"),
+        ([], "has no metadata (RFC 8414)"),
+        ({}, "the metadata names another issuer: (none)"),
     ],
 )
 def test_the_metadata_of_the_issuer_must_be_its_own(world: World, metadata: object, text: str) -> None:
     found = checked(world, OAUTH2, 200, json.dumps(metadata).encode())
     assert found.text(f"OAuth2 issuer {LOGIN}") == text
-    assert (text in found.of(Verdict.WRONG).values()) is (metadata != METADATA)
+    assert (text in found.of(Verdict.ERROR).values()) is (metadata != METADATA)

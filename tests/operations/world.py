@@ -163,7 +163,7 @@ class World:
                 Domain(name) if name in foreign else ServedDomain(definition, name, local, hosted=name in hosted)
                 for name in domains
             ]
-            await check.begin(chosen)
+            await check.start(chosen)
             await check.report.finish()
             return Checked(check.report)
 
@@ -436,7 +436,7 @@ class Checked:
     def line(self, subject: str, area: str = "") -> Line:
         found = [one for one in self.report.lines if one.subject == subject and area in ("", one.area)]
         assert found, [one.subject for one in self.report.lines]
-        return next((one for one in found if one.finding and one.finding.verdict is not Verdict.RIGHT), found[0])
+        return next((one for one in found if one.finding and one.finding.verdict is not Verdict.OK), found[0])
 
     def of(self, *verdicts: Verdict) -> dict[str, str]:
         return {
@@ -448,7 +448,7 @@ class Checked:
     @property
     def bad(self) -> dict[str, str]:
         """What is not right, but for what follows from it."""
-        return self.of(Verdict.WRONG, Verdict.WARNING, Verdict.UNKNOWN)
+        return self.of(Verdict.ERROR, Verdict.WARNING, Verdict.UNKNOWN)
 
     def text(self, subject: str, area: str = "") -> str:
         finding = self.line(subject, area).finding

@@ -12,10 +12,11 @@ from autoconfig.address import MailAddress
 from autoconfig.operations.discovery.claims import PLACEHOLDER_USER, Claim, ServiceClaim, Source, url_of
 from autoconfig.operations.discovery.documents import read_autoconfig, read_autodiscover, read_pacc
 from autoconfig.operations.dns import hostname
+from autoconfig.operations.http import Request
 from autoconfig.operations.mx import Exchanger, exchangers
 from autoconfig.operations.names import Names, srv_target
 from autoconfig.operations.report import Problem
-from autoconfig.operations.web import LONGEST_QUOTE, Question, Web, redirected
+from autoconfig.operations.web import LONGEST_QUOTE, Web, redirected
 from autoconfig.protocols import activesync, autoconfig, autodiscover, pacc
 from autoconfig.protocols.description import autodiscover_request
 from autoconfig.visible import visible
@@ -84,43 +85,41 @@ class Sources:
         query = f"?emailaddress={quote(str(self.address), '')}"
         places = (f"autoconfig.{self.domain}{autoconfig.PATH}", f"{self.domain}{autoconfig.WELL_KNOWN_PATH}")
         urls = [f"{scheme}://{place}{query}" for scheme in ("https", "http") for place in places]
-        return await self._documents([Question(url) for url in urls], read_autoconfig)
+        return await self._documents([Request(url) for url in urls], read_autoconfig)
 
     async def _outlook(self) -> list[Outcome]:
         body = autodiscover.request_for(self.address)
         urls = [f"https://{host}{autodiscover.PATH}" for host in (self.domain, f"autodiscover.{self.domain}")]
-        found = await self._documents([Question(url, body) for url in urls], read_autodiscover)
+        found = await self._documents([Request(url, body) for url in urls], read_autodiscover)
         if not any(source for source, _ in found):
             found += await self._redirected(body)
             found += await self._outlook_srv(body)
         body = autodiscover_request(self.address, activesync.REQUEST_NAMESPACE, activesync.RESPONSE_SCHEMA)
-        mobile = [Question(url, body) for url in urls]
+        mobile = [Request(url, body) for url in urls]
         return found + [one for one in await self._documents(mobile, read_autodiscover) if one[0]]
 
     async def _redirected(self, body: bytes) -> list[Outcome]:
         """Follow Outlook's redirect: a GET over http, then a POST to the target."""
         url = f"http://autodiscover.{self.domain}{autodiscover.PATH}"
         try:
-            reply = await self._web.ask(Question(url), follow=False)
-            target = redirected(url, reply.headers.get("location", ""))
+            response = await self._web.fetch(Request(url), follow=False)
+            target = redirected(url, response.headers.get("location", ""))
         except Problem as problem:
             return [(None, f"{url}: {problem.finding.text}")]
-        if reply.status not in (301, 302) or not target.startswith("https:"):
-            return [(None, f"{url}: responds with {reply.status}")]
-        found = await self._documents([Question(target, body)], read_autodiscover)
+        if response.status not in (301, 302) or not target.startswith("https:"):
+            return [(None, f"{url}: responds with {response.status}")]
+        found = await self._documents([Request(target, body)], read_autodiscover)
         return [(source and replace(source, forgeable=True), line) for source, line in found]
 
     async def _outlook_srv(self, body: bytes) -> list[Outcome]:
         found: list[Outcome] = []
         for host, port in await self._targets("_autodiscover", found):
             if host and port == 443:
-                found += await self._documents(
-                    [Question(f"https://{host}{autodiscover.PATH}", body)], read_autodiscover
-                )
+                found += await self._documents([Request(f"https://{host}{autodiscover.PATH}", body)], read_autodiscover)
         return found
 
     async def _pacc(self) -> list[Outcome]:
-        return await self._documents([Question(f"https://ua-auto-config.{self.domain}{pacc.PATH}")], read_pacc)
+        return await self._documents([Request(f"https://ua-auto-config.{self.domain}{pacc.PATH}")], read_pacc)
 
     async def _from_database(self) -> list[Outcome]:
         return await self._in_database([self.domain])
@@ -128,8 +127,8 @@ class Sources:
     async def _in_database(self, domains: Iterable[str]) -> list[Outcome]:
         if self._database is None:
             return []
-        questions = [Question(f"{self._database}{domain}") for domain in domains]
-        return await self._documents(questions, read_autoconfig, "Listed at")
+        requests = [Request(f"{self._database}{domain}") for domain in domains]
+        return await self._documents(requests, read_autoconfig, "Listed at")
 
     async def _by_mx(self) -> list[Outcome]:
         """Query the mail exchanger's domains over https, as Thunderbird does (FetchConfig.sys.mjs, version 153)."""
@@ -139,24 +138,24 @@ class Sources:
             return []
         domains = [one for one in (found[0].domains if found else ()) if one != self.domain]
         query = f"?emailaddress={quote(str(self.address), '')}"
-        questions = [Question(f"https://autoconfig.{one}{autoconfig.PATH}{query}") for one in domains]
-        published = await self._documents(questions, read_autoconfig, "Published for the MX at")
+        requests = [Request(f"https://autoconfig.{one}{autoconfig.PATH}{query}") for one in domains]
+        published = await self._documents(requests, read_autoconfig, "Published for the MX at")
         return published + await self._in_database(domains)
 
-    async def _documents(self, questions: Sequence[Question], read: Read, say: str = "Published at") -> list[Outcome]:
-        return list(await asyncio.gather(*(self._document(one, read, say) for one in questions)))
+    async def _documents(self, requests: Sequence[Request], read: Read, say: str = "Published at") -> list[Outcome]:
+        return list(await asyncio.gather(*(self._document(one, read, say) for one in requests)))
 
-    async def _document(self, question: Question, read: Read, say: str) -> Outcome:
-        place = question.url.partition("?")[0]
+    async def _document(self, request: Request, read: Read, say: str) -> Outcome:
+        place = request.url.partition("?")[0]
         try:
-            reply = await self._web.ask(question)
+            response = await self._web.fetch(request)
         except Problem as problem:
             return None, f"{place}: {problem.finding.text}"
-        if reply.status != 200:
-            return None, f"{place}: responds with {reply.status}"
-        final = visible(reply.urls[-1].partition("?")[0], LONGEST_QUOTE)
-        source = read(f"{say} {final}", reply.body, self.address)
-        if source and reply.touched_http:
+        if response.status != 200:
+            return None, f"{place}: responds with {response.status}"
+        final = visible(response.urls[-1].partition("?")[0], LONGEST_QUOTE)
+        source = read(f"{say} {final}", response.body, self.address)
+        if source and response.used_http:
             source = replace(source, forgeable=True)
         return source, f"{place}: {'settings' if source else 'responds, but without settings'}"
 

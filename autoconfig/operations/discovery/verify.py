@@ -13,11 +13,12 @@ from autoconfig.address import MailAddress
 from autoconfig.operations import mail
 from autoconfig.operations.attempts import Attempts
 from autoconfig.operations.discovery.claims import Claim, Ports, ServiceClaim, Source, filled, host_of, url_of
+from autoconfig.operations.http import Request, Response
 from autoconfig.operations.mail import MailServer, ProbeResult
 from autoconfig.operations.names import Names
 from autoconfig.operations.report import Finding, Problem, attempted, result_of
 from autoconfig.operations.tls import connected
-from autoconfig.operations.web import Question, Reply, Web
+from autoconfig.operations.web import Web
 
 _MOST_ADDRESSES = 4
 """Maximum number of addresses to try for a host."""
@@ -153,40 +154,40 @@ class Verifier:
 
     async def service(self, claim: ServiceClaim, address: MailAddress) -> VerifiedService:
         """Send a request that a service must refuse without a password. Raises Problem if the service does not."""
-        question = Question(filled(claim.url, address))
+        request = Request(filled(claim.url, address))
         if claim.type in ("caldav", "carddav"):
-            question = question._replace(body=_PROPFIND, method="PROPFIND")
-        reply = await self._web.ask(question)
-        final = url_of(reply.urls[-1])
-        if not final or reply.touched_http:
-            raise Problem(f"{claim.url}: redirects to {reply.urls[-1]}, which is not https")
-        methods = _methods(reply)
-        if claim.type == "jmap" and reply.status == 200 and _is_session(reply.body):
+            request = request._replace(body=_PROPFIND, method="PROPFIND")
+        response = await self._web.fetch(request)
+        final = url_of(response.urls[-1])
+        if not final or response.used_http:
+            raise Problem(f"{claim.url}: redirects to {response.urls[-1]}, which is not https")
+        methods = _methods(response)
+        if claim.type == "jmap" and response.status == 200 and _is_session(response.body):
             methods = claim.methods
-        elif reply.status != 401:
-            raise Problem(f"{claim.url}: responds with {reply.status}; a service that needs a password sends 401")
+        elif response.status != 401:
+            raise Problem(f"{claim.url}: responds with {response.status}; a service that needs a password sends 401")
         if not methods:
             raise Problem(f"{claim.url}: requires a password, but names no authentication method")
-        if claim.guessed and len(reply.urls) == 1 and await self._requires_password_everywhere(question):
+        if claim.guessed and len(response.urls) == 1 and await self._requires_password_everywhere(request):
             raise Problem(f"{claim.url}: this host sends 401 for every URL, so the service may not exist")
         # A published URL is kept with its placeholders: clients follow redirects too.
         url = final if claim.guessed else claim.url
-        evidence = f"{final}: responds with {reply.status}, {', '.join(methods)}"
+        evidence = f"{final}: responds with {response.status}, {', '.join(methods)}"
         return VerifiedService(claim.type, url, methods, evidence)
 
-    async def _requires_password_everywhere(self, question: Question) -> bool:
-        host = question.url.partition("/.well-known/")[0]
+    async def _requires_password_everywhere(self, request: Request) -> bool:
+        host = request.url.partition("/.well-known/")[0]
         try:
-            return (await self._web.ask(question._replace(url=f"{host}{_NOWHERE}"))).status == 401
+            return (await self._web.fetch(request._replace(url=f"{host}{_NOWHERE}"))).status == 401
         except Problem:
             return False
 
     async def page(self, url: str) -> str:
         """Request a web page. Returns the evidence; raises Problem if there is no such page."""
-        reply = await self._web.ask(Question(url))
-        if reply.status not in (200, 401, 403):
-            raise Problem(f"{url}: responds with {reply.status}")
-        return f"responded with {reply.status}"
+        response = await self._web.fetch(Request(url))
+        if response.status not in (200, 401, 403):
+            raise Problem(f"{url}: responds with {response.status}")
+        return f"responded with {response.status}"
 
     async def issuer(self, url: str) -> str:
         """Request the metadata of an OAuth2 issuer (RFC 8414, section 3). Returns the evidence.
@@ -201,8 +202,8 @@ class Verifier:
             f"{scheme}://{host}{suffix}/.well-known/openid-configuration",
         )
         for place in places:
-            reply = await self._web.ask(Question(place))
-            if reply.status == 200 and _issuer(reply.body) == url:
+            response = await self._web.fetch(Request(place))
+            if response.status == 200 and _issuer(response.body) == url:
                 return f"had metadata at {place}"
         raise Problem(f"{url}: no metadata names this issuer")
 
@@ -217,8 +218,8 @@ def hosts_of(certificate: bytes) -> list[str]:
         return []
 
 
-def _methods(reply: Reply) -> tuple[str, ...]:
-    challenges = _CHALLENGE.findall(reply.headers.get("www-authenticate", ""))
+def _methods(response: Response) -> tuple[str, ...]:
+    challenges = _CHALLENGE.findall(response.headers.get("www-authenticate", ""))
     return tuple(dict.fromkeys(_HTTP_METHODS[one.lower()] for one in challenges))
 
 
