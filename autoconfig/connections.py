@@ -15,11 +15,10 @@ from collections.abc import Awaitable
 from math import inf
 from typing import Literal, cast
 
-import httptools
 from starlette.exceptions import HTTPException
 
 from autoconfig.connection_pool import ConnectionPool
-from autoconfig.framing import ChunkedBody, HeadParser
+from autoconfig.framing import ChunkedBody, parse_head
 from autoconfig.front import Handler, refusal
 from autoconfig.requests import CLOSE, Request
 from autoconfig.responses import Response, plain_text
@@ -48,8 +47,8 @@ class Connection(asyncio.BufferedProtocol):
         self._handler, self._pool, self._loop = handler, pool, loop
         self._limits = pool.limits
         self._transport: asyncio.Transport
-        self._heads: HeadParser
         self.client = ""
+        self._scheme, self._behind_proxy = "http", False
         self.since, self.deadline = 0.0, inf
         self._state: _State = "request"
         self._input: bytes | bytearray = b""
@@ -60,6 +59,8 @@ class Connection(asyncio.BufferedProtocol):
         self._request: Request | None = None
         """A request whose body has not arrived yet."""
         self._chunks: ChunkedBody | None = None
+        self._client_closes = False
+        """Whether the client sends nothing after the last request."""
         self._closing = False
         """Whether the next response is the last one."""
         self._discarded = 0
@@ -73,9 +74,9 @@ class Connection(asyncio.BufferedProtocol):
         # At most one response waits for a client that does not read: the connection then reads no further request.
         transport.set_write_buffer_limits(high=0)
         peer = transport.get_extra_info("peername")
-        self.client, trusted = self._pool.identify(peer[0] if isinstance(peer, tuple) else "")
-        scheme = "https" if transport.get_extra_info("sslcontext") else "http"
-        self._heads = HeadParser(scheme, behind_proxy=trusted)
+        self.client, self._behind_proxy = self._pool.identify(peer[0] if isinstance(peer, tuple) else "")
+        if transport.get_extra_info("sslcontext"):
+            self._scheme = "https"
         self.since = self._loop.time()
         self.deadline = self.since + self._limits.head_timeout
         if not self._pool.add(self):
@@ -89,7 +90,6 @@ class Connection(asyncio.BufferedProtocol):
         if self._task is not None:
             self._task.cancel()
         self._input, self._chunks = b"", None
-        self._heads.release()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """Return the buffer into which the transport receives. All connections share it."""
@@ -201,12 +201,12 @@ class Connection(asyncio.BufferedProtocol):
             self._at = end
         self._scanned = 0
         try:
-            return self._heads.parse(bytes(head))
+            request = parse_head(bytes(head), self._scheme, behind_proxy=self._behind_proxy)
         except HTTPException as error:
             self._refuse(refusal(error))
-        except httptools.HttpParserError:
-            self._refuse(plain_text(400, "this is not an HTTP request", CLOSE))
-        return None
+            return None
+        self._client_closes = request.is_last
+        return request
 
     def _read_body(self, request: Request) -> Request | None:
         """Return a request with its body; None if the body is incomplete, or invalid and refused."""
@@ -224,7 +224,7 @@ class Connection(asyncio.BufferedProtocol):
             return request.with_body(body)
         if not begun:
             self._wait("body", self._limits.body_timeout)
-            if self._heads.expects_continue():
+            if request.expects_continue:
                 self._transport.write(_CONTINUE)
         return None
 
@@ -271,7 +271,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _send(self, response: Response, *, body: bool = True) -> None:
         kind = response.kind
-        closes = kind.closes or self._heads.client_closes or self._closing or self._handler.draining
+        closes = kind.closes or self._client_closes or self._closing or self._handler.draining
         self._transport.write(
             b"%b%b%b%b"
             % (
@@ -283,7 +283,7 @@ class Connection(asyncio.BufferedProtocol):
         )
         now = self.since = self._loop.time()
         if closes:
-            self._end(linger=not self._heads.client_closes or kind.closes or bool(self._input))
+            self._end(linger=not self._client_closes or kind.closes or bool(self._input))
         elif self._state != "reader":
             self._state = "request"
             self.deadline = now + self._limits.keep_alive

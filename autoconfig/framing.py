@@ -3,116 +3,86 @@
 import re
 from urllib.parse import unquote
 
-import httptools
 from starlette.exceptions import HTTPException
 
-from autoconfig.requests import CLOSE, Request, check_size, is_host, read_head
+from autoconfig.requests import CLOSE, HEADER_NAMES, Request, check_size, combine, is_host, read_head
 
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
+_LINE = rb"[^\x00-\x08\x0a-\x1f\x7f]*+\r\n"
+"""The rest of a line: printable bytes, spaces and tabs."""
+
+_HEAD = re.compile(
+    rb"(%b) (?:(/[!-\"$->@-~]*+)(?:\?([!-\"$-~]*+))?|(\S++)) HTTP/1\.([01])\r\n(?:%b:%b)*+\r\n"
+    % (_TOKEN, _TOKEN, _LINE)
+)
+"""A request head: the method, the path and the query or a target in another form, the minor version (RFC 9112,
+sections 3 and 5; a header on several lines, section 5.2, is invalid)."""
+_HEADERS = re.compile(rb"\r\n(%b):[ \t]*+([^\r]*)" % b"|".join(HEADER_NAMES), re.IGNORECASE)
+"""The headers that the server reads, in a valid head."""
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)(/[^?]*)?(?:\?(.*))?", re.IGNORECASE)
 """A request target in absolute form (RFC 9112, section 3.2.2): authority, path, query."""
-_VERSIONS = {b" HTTP/1.1": "1.1", b" HTTP/1.0": "1.0"}
-_VERSION_LENGTH = len(b" HTTP/1.1")
+_OTHER_VERSION = re.compile(rb"%b \S++ (?!HTTP/1\.[01]\r)[A-Z]++/[0-9]++\.[0-9]++\r\n" % _TOKEN)
 _METHODS = {method.encode(): method for method in ("GET", "HEAD", "POST")}
 
 
-class HeadParser:
-    """Parses the request heads of one connection.
+def parse_head(head: bytes, scheme: str, *, behind_proxy: bool) -> Request:
+    """Return a request without its body.
 
-    `scheme` is http or https; `behind_proxy` says whether X-Forwarded-Proto comes from a trusted proxy.
+    `head` is whole, with the empty line at its end. `scheme` is http or https; `behind_proxy` says whether
+    X-Forwarded-Proto comes from a trusted proxy. Raises HTTPException 400, 413, 501 or 505 if the head is invalid: then
+    nothing after it can be read.
     """
+    found = _HEAD.fullmatch(head)
+    if found is None:
+        raise _error(head)
+    method, path, query, target, minor_version = found.groups()
+    lines = _HEADERS.findall(head)
+    headers = {name.lower(): value.rstrip(b" \t") for name, value in lines}
+    if len(headers) != len(lines):
+        headers = combine((name.lower(), value.rstrip(b" \t")) for name, value in lines)
+    if target is not None:
+        path, query = _parse_target(target, headers)
+    text = path.decode("ascii")
+    return read_head(
+        _METHODS.get(method) or method.decode("ascii"),
+        scheme,
+        unquote(text) if "%" in text else text,
+        query or b"",
+        headers,
+        "1.1" if minor_version == b"1" else "1.0",
+        behind_proxy=behind_proxy,
+    )
 
-    def __init__(self, scheme: str, *, behind_proxy: bool) -> None:
-        self.client_closes = False
-        """Whether the client sends nothing after the last request."""
-        self._scheme, self._behind_proxy = scheme, behind_proxy
-        self._parser = httptools.HttpRequestParser(self)
-        self._version = ""
-        self._target = b""
-        self._headers: list[tuple[bytes, bytes]] = []
 
-    def parse(self, head: bytes) -> Request:
-        """Return a request without its body. `head` is whole, with the empty line at its end.
+def _error(head: bytes) -> HTTPException:
+    """Return the error for an invalid head."""
+    if head.startswith((b"\r", b"\n")):
+        return HTTPException(400, "there are empty lines before the request", CLOSE)
+    if _OTHER_VERSION.match(head):
+        return HTTPException(505, "the HTTP version is not 1.1", CLOSE)
+    return HTTPException(400, "this is not an HTTP request", CLOSE)
 
-        Raises HTTPException or HttpParserError if the head is invalid: then nothing after it can be read.
-        """
-        if head.startswith((b"\r", b"\n")):
-            raise HTTPException(400, "there are empty lines before the request", CLOSE)
-        self._target, self._headers = b"", []
-        parser = self._parser
-        try:
-            parser.feed_data(head)
-            reusable = True
-        except httptools.HttpParserUpgrade:
-            reusable = False
-        line_end = head.find(b"\r\n")
-        # The parser also accepts versions of other protocols: RTSP/1.0, ICE/1.0.
-        version = _VERSIONS.get(head[line_end - _VERSION_LENGTH : line_end])
-        if version is None:
-            raise HTTPException(505, "the HTTP version is not 1.1", CLOSE)
-        method = parser.get_method()
-        request = read_head(
-            _METHODS.get(method) or method.decode(),
-            self._scheme,
-            *self._parse_target(),
-            self._headers,
-            version,
-            behind_proxy=self._behind_proxy,
-        )
-        if request.body_length != 0 or not reusable:
-            # The old parser would expect the body, which it never gets.
-            self._parser = httptools.HttpRequestParser(self)
-        self._version = version
-        self.client_closes = self.client_closes or version == "1.0"
-        return request
 
-    def expects_continue(self) -> bool:
-        """Return whether the client waits for 100 before it sends the body (RFC 9110, section 10.1.1)."""
-        return self._version == "1.1" and any(
-            name == b"expect" and value.lower() == b"100-continue" for name, value in self._headers
-        )
+def _parse_target(target: bytes, headers: dict[bytes, bytes]) -> tuple[bytes, bytes]:
+    """Return path and query for a target that is not a path.
 
-    def release(self) -> None:
-        """Drop the parser: it refers to this object, and only the garbage collector would free both, much later."""
-        del self._parser
-
-    def _parse_target(self) -> tuple[str, bytes]:
-        """Return path and query. A host in the target replaces the Host header (RFC 9112, section 3.2.2)."""
-        target = self._target
-        if not target.isascii() or b"#" in target:
-            raise HTTPException(400, "the request target is not a URL", CLOSE)
-        if target.startswith(b"/"):
-            path, _, query = target.partition(b"?")
-        elif absolute := _ABSOLUTE.fullmatch(target):
-            path, query = absolute[2] or b"/", absolute[3] or b""
-            self._replace_host(absolute[1])
-        elif target == b"*":
-            path, query = target, b""
-        else:
-            raise HTTPException(400, "the request target is not a path", CLOSE)
-        text = path.decode("ascii")
-        return unquote(text) if "%" in text else text, query
-
-    def _replace_host(self, authority: bytes) -> None:
-        if not authority or authority.startswith(b":"):  # RFC 9110, section 4.2.1
-            raise HTTPException(400, "the request target has no host", CLOSE)
-        for name, value in self._headers:
-            if name == b"host" and not is_host(value):
-                raise HTTPException(400, "the Host header is not a hostname", CLOSE)
-        self._headers = [(name, authority if name == b"host" else value) for name, value in self._headers]
-
-    # httptools calls these.
-
-    def on_url(self, url: bytes) -> None:
-        """Add a part of the request target."""
-        self._target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Add a header."""
-        self._headers.append((name.lower(), value))
-
-    def on_headers_complete(self) -> None:
-        """Note whether the client sends nothing after this request; later the parser no longer knows."""
-        self.client_closes = not self._parser.should_keep_alive()
+    A host in the target replaces the one in `headers` (RFC 9112, section 3.2.2).
+    """
+    if not target.isascii() or b"#" in target:
+        raise HTTPException(400, "the request target is not a URL", CLOSE)
+    if target == b"*":
+        return target, b""
+    absolute = _ABSOLUTE.fullmatch(target)
+    if not absolute:
+        raise HTTPException(400, "the request target is not a path", CLOSE)
+    authority = absolute[1]
+    if not authority or authority.startswith(b":"):  # RFC 9110, section 4.2.1
+        raise HTTPException(400, "the request target has no host", CLOSE)
+    if b"host" in headers:
+        if not is_host(headers[b"host"]):
+            raise HTTPException(400, "the Host header is not a hostname", CLOSE)
+        headers[b"host"] = authority
+    return absolute[2] or b"/", absolute[3] or b""
 
 
 class ChunkedBody:

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from autoconfig.directory import NotServedError
 from autoconfig.observe import RequestRecord, record
 from autoconfig.recognition import UndecidedError
-from autoconfig.requests import Request, check_size, read_head
+from autoconfig.requests import Request, check_size, combine, read_head
 from autoconfig.responses import Response, plain_text
 
 logger = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class Front:
             # If mounted below a path, only the rest of the path is ours.
             path = scope["path"].removeprefix(scope.get("root_path", ""))
             version = scope.get("http_version", "1.1")
-            query, headers = scope["query_string"], scope["headers"]
+            query, headers = scope["query_string"], combine(scope["headers"])
             request = read_head(scope["method"], scope["scheme"], path, query, headers, version)
             if request.body_length != 0:
                 request = request.with_body(await _read_body(receive))

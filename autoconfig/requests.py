@@ -1,7 +1,7 @@
 """Requests: head, body, and the fields of a query string or form."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import islice
 from typing import Any, NamedTuple
@@ -20,6 +20,22 @@ CLOSE = {"Connection": "close"}
 # RFC 3986, sections 3.2.2 and 3.2.3: host and port; the Host header has them (RFC 9112, section 3.2).
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 _MAX_LENGTH_DIGITS = 15
+
+Headers = Iterable[tuple[bytes, bytes]]
+"""Names in lower case, and values."""
+HEADER_NAMES = (
+    b"host",
+    b"content-length",
+    b"content-type",
+    b"transfer-encoding",
+    b"connection",
+    b"expect",
+    b"if-none-match",
+    b"user-agent",
+    b"accept-language",
+    b"x-forwarded-proto",
+)
+"""The headers that `read_head` uses."""
 
 
 class Request(NamedTuple):
@@ -42,6 +58,10 @@ class Request(NamedTuple):
     parameters: dict[str, Any] = {}  # noqa: RUF012 - never written to
     """Values of the path's parameters."""
     accept_language: bytes = b""
+    is_last: bool = False
+    """Whether the client sends no other request on its connection."""
+    expects_continue: bool = False
+    """Whether the client waits for 100 before it sends the body (RFC 9110, section 10.1.1)."""
 
     def with_body(self, body: bytes) -> "Request":
         """Return the request with its body; much faster than _replace."""
@@ -53,12 +73,12 @@ def read_head(
     scheme: str,
     path: str,
     query: bytes,
-    headers: Sequence[tuple[bytes, bytes]],
+    headers: Mapping[bytes, bytes],
     version: str = "1.1",
     *,
     behind_proxy: bool = False,
 ) -> Request:
-    """Return a request without its body. Names in `headers` are in lower case; `version` is the HTTP version.
+    """Return a request without its body. `headers` must include those of HEADER_NAMES, `version` is the HTTP version.
 
     `behind_proxy` says whether X-Forwarded-Proto comes from a trusted proxy. An empty Host header is valid: load
     balancers' probes send it, and RFC 9112, section 3.3, leaves the default to the server.
@@ -67,31 +87,31 @@ def read_head(
     ambiguous (section 6.3), 413 if the body is larger than MAX_BODY, and 501 for a transfer coding other than chunked
     (section 6.1).
     """
-    fields = dict(headers)
-    if len(fields) != len(headers):
-        _check_repeated([name for name, _ in headers])
-    host = fields.get(b"host")
+    host = headers.get(b"host")
     if host is None:
         if version == "1.1":
             raise HTTPException(400, "the request has no Host header", CLOSE)
         host = b""
     elif not _HOST.fullmatch(host):
         raise HTTPException(400, "the Host header is not a hostname", CLOSE)
-    if behind_proxy and (forwarded := fields.get(b"x-forwarded-proto")) in (b"http", b"https"):
+    if behind_proxy and (forwarded := headers.get(b"x-forwarded-proto")) in (b"http", b"https"):
         scheme = forwarded.decode()
-    length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
+    length, coding = headers.get(b"content-length"), headers.get(b"transfer-encoding")
     return Request(
         method,
         scheme,
         query,
         host,
-        fields.get(b"if-none-match", b""),
-        fields.get(b"content-type", FORM),
+        headers.get(b"if-none-match", b""),
+        headers.get(b"content-type", FORM),
         0 if length is None and coding is None else _body_length(length, coding, version),
-        fields.get(b"user-agent", b""),
+        headers.get(b"user-agent", b""),
         b"",
         path,
-        accept_language=fields.get(b"accept-language", b""),
+        {},
+        headers.get(b"accept-language", b""),
+        version == "1.0" or (b"connection" in headers and _CLOSE_OPTION.search(headers[b"connection"]) is not None),
+        version == "1.1" and b"expect" in headers and headers[b"expect"].lower() == b"100-continue",
     )
 
 
@@ -102,20 +122,30 @@ def is_host(value: bytes) -> bool:
 
 _ONCE = (b"host", b"content-length", b"transfer-encoding")
 """Headers that must not be repeated: two readers could each use a different one."""
+_CLOSE_OPTION = re.compile(rb"(?:^|,)[ \t]*close[ \t]*(?:,|$)", re.IGNORECASE)
+"""In a Connection header (RFC 9112, section 9.6)."""
 
 
-def _check_repeated(names: Sequence[bytes]) -> None:
-    for name in _ONCE:
-        if names.count(name) > 1:
+def combine(headers: Headers) -> dict[bytes, bytes]:
+    """Return headers with the values of repeated ones combined (RFC 9110, section 5.3).
+
+    Raises HTTPException 400 for a repeated header that must not be repeated.
+    """
+    combined: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name in combined and name in _ONCE:
             raise HTTPException(400, f"there are two {name.decode().title()} headers", CLOSE)
+        combined[name] = combined[name] + b", " + value if name in combined else value
+    return combined
 
 
 def _body_length(length: bytes | None, coding: bytes | None, version: str) -> int | None:
     """Return the announced bytes of the body; None if it is chunked."""
     if coding is not None:
-        if length is not None or version == "1.0":
+        codings = [one.strip(b" \t").lower() for one in coding.split(b",")]
+        if length is not None or version == "1.0" or codings[-1] != b"chunked":
             raise HTTPException(400, "the length of the body is ambiguous", CLOSE)
-        if coding.strip().lower() != b"chunked":
+        if len(codings) > 1:
             raise HTTPException(501, "the only supported transfer coding is chunked", CLOSE)
         return None
     length = (length or b"").strip(b" \t")
@@ -136,16 +166,26 @@ _PLAIN_QUERY = re.compile(rb"emailaddress=(%b)(?:@|%%40)(%b)" % (PLAIN_LOCAL, PL
 _PLAIN_FORM = re.compile(rb"emailaddress=([A-Za-z0-9._-]{1,64})%%40(%b)" % PLAIN_DOMAIN)
 
 
+def _plain(request: Request) -> re.Match[bytes] | None:
+    if request.method != "POST":
+        return _PLAIN_QUERY.fullmatch(request.query)
+    # In forms, + is a space.
+    return _PLAIN_FORM.fullmatch(request.body) if request.content_type == FORM else None
+
+
 def plain_address(request: Request) -> MailAddress | None:
     """Return the address of a query or form that contains a plain address and nothing else, as nearly all do.
 
     The address is certainly valid only if its domain is known; for any other domain, read the request with Fields.
     """
-    if request.method != "POST":
-        plain = _PLAIN_QUERY.fullmatch(request.query)
-    else:  # in forms, + is a space
-        plain = _PLAIN_FORM.fullmatch(request.body) if request.content_type == FORM else None
+    plain = _plain(request)
     return MailAddress(plain[1].decode(), plain[2].decode()) if plain else None
+
+
+def plain_domain(request: Request) -> str | None:
+    """Return the domain of the address that `plain_address` returns."""
+    plain = _plain(request)
+    return plain[2].decode() if plain else None
 
 
 _MAX_VALUE = 8 * 1024

@@ -3,7 +3,6 @@
 import asyncio
 import datetime
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -15,24 +14,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from cryptography.hazmat.primitives.serialization.pkcs7 import PKCS7Options, PKCS7SignatureBuilder
 
 from autoconfig.files import MAX_PEM, FileError, read_file
+from autoconfig.signing_queue import SigningQueue
 
 SOON = 30
 """Days before a certificate expires from which the server warns about it."""
 
 
-MAX_PENDING = 256
-"""Maximum number of signatures that wait. With an RSA 4096 key, each takes some 1.5 ms."""
-
-_thread = ThreadPoolExecutor(1, "sign")
-"""One thread for all signers, because each reload makes a new signer. To use more cores, run more workers."""
-
-
 class SigningError(Exception):
     """A certificate or key that profiles cannot be signed with; the text is `FILE: what is wrong`."""
-
-
-class BusyError(Exception):
-    """Too many signatures are waiting."""
 
 
 class SigningFile(NamedTuple):
@@ -74,7 +63,7 @@ class Signer:
         self._path = path
         self._expiry = min(one.not_valid_after_utc for one in (certificate, *chain))
         self._certificate, self._chain, self._key = certificate, chain, key
-        self._pending = 0
+        self._queue: SigningQueue | None = None
 
     def __reduce__(self) -> tuple[type[Self], tuple[SigningFiles]]:
         """Pickle only the files, from which another process makes the signer: keys cannot be pickled."""
@@ -87,18 +76,12 @@ class Signer:
             builder = builder.add_certificate(one)
         return builder.sign(Encoding.DER, [PKCS7Options.Binary, PKCS7Options.NoCapabilities])
 
-    async def sign_aside(self, content: bytes) -> bytes:
-        """Sign in a thread, without blocking the event loop: the library releases the interpreter lock.
-
-        Raises BusyError if MAX_PENDING signatures are already waiting.
-        """
-        if self._pending >= MAX_PENDING:
-            raise BusyError
-        self._pending += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(_thread, self.sign, content)
-        finally:
-            self._pending -= 1
+    def sign_aside(self, content: bytes) -> "asyncio.Future[bytes]":
+        """Sign in a thread, without blocking the running event loop. Raises BusyError if too many signatures wait."""
+        loop = asyncio.get_running_loop()
+        if self._queue is None or self._queue.loop is not loop:
+            self._queue = SigningQueue(loop, self.sign)
+        return self._queue.add(content)
 
     @property
     def days_left(self) -> int:

@@ -67,7 +67,7 @@ def test_validate_names_ten_domains_and_counts_the_rest(write: Write) -> None:
 
 
 SERVER = {
-    *("uvicorn", "starlette", "httpx", "h11", "httptools", "uvloop", "prometheus_client", "dns", "rich", "segno"),
+    *("uvicorn", "starlette", "httpx", "h11", "uvloop", "prometheus_client", "dns", "rich", "segno"),
     *("autoconfig.front", "autoconfig.protocols", "autoconfig.server", "autoconfig.site"),
 }
 """Modules of the server and of other commands."""

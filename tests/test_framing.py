@@ -8,17 +8,18 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import httptools
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 
-from autoconfig.framing import ChunkedBody
+from autoconfig.framing import ChunkedBody, parse_head
 from tests.http1 import Response, connect, exchange, read_to_end, request, split_responses
 from tests.support import TIMEOUT, Served, wait_for
 
@@ -152,6 +153,84 @@ def test_each_request_gets_the_response_that_another_server_gives_it_alone(
             plain, content.replace(b"\r\n", b"\r\nConnection: close\r\n", 1), methods=[message.method]
         )
         assert comparable(response) == comparable(alone)
+
+
+class HeadOracle:
+    """Reads a request head with httptools."""
+
+    def __init__(self, head: bytes) -> None:
+        self.target, self.headers = b"", list[tuple[bytes, bytes]]()
+        self.keeps_alive = True
+        self.parser = httptools.HttpRequestParser(self)
+        with suppress(httptools.HttpParserUpgrade):
+            self.parser.feed_data(head)
+
+    def on_url(self, url: bytes) -> None:
+        self.target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        self.keeps_alive = self.parser.should_keep_alive()
+
+    def values(self, name: bytes) -> list[bytes]:
+        return [value for found, value in self.headers if found == name]
+
+
+@st.composite
+def heads(draw: st.DrawFn) -> bytes:
+    """A request head: valid, or with one or a few faults."""
+    method = draw(st.sampled_from([b"GET", b"POST", b"HEAD", b"OPTIONS", b"G T", b""]))
+    target = draw(
+        st.sampled_from(
+            [b"/", b"/a?b=c?d", b"/%40", b"*", b"http://h/p?q", b"http://h", b"/#f", b"h:1", b"/\xe9", b"/ "]
+        )
+    )
+    version = draw(
+        st.sampled_from([b"HTTP/1.1"] * 6 + [b"HTTP/1.0", b"HTTP/1.2", b"http/1.1", b"RTSP/1.0", b"HTTP/1.1 "])
+    )
+    names = [
+        *(b"Host", b"HOST", b"Content-Length", b"Transfer-Encoding", b"Connection", b"Expect", b"If-None-Match"),
+        *(b"User-Agent", b"X-Host", b"Host ", b" Host", b"", b"X(", b"Host\0"),
+    ]
+    values = [
+        *(b"x", b"h:1", b"", b" x\t ", b"5", b"+5", b"5, 5", b"chunked", b"gzip, chunked", b"close", b"a, Close , b"),
+        *(b"keep-alive", b"100-continue", b"a\0", b"a\rb", b"a\n b", b"\xe9", b"closed", b"Host: y"),
+    ]
+    pairs = draw(st.lists(st.tuples(st.sampled_from(names), st.sampled_from(values)), max_size=4))
+    separators = st.sampled_from([b":", b": ", b":\t"])
+    lines = [b"%b %b %b" % (method, target, version), b"Host: x"]
+    lines += [name + draw(separators) + value for name, value in pairs]
+    end = draw(st.sampled_from([b"\r\n"] * 9 + [b"\n"]))
+    return end.join([lines[0], *draw(st.permutations(lines[1:]))]) + b"\r\n\r\n"
+
+
+@settings(max_examples=1000)
+@given(heads())
+@example(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: a\r\nConnection: close\r\n\r\n")
+@example(b"GET / HTTP/1.1\r\nHost: x\r\nIf-None-Match: a\r\nIf-None-Match: b\r\n\r\n")
+@example(b"GET / HTTP/1.1\r\nHost: x\r\nX: Host: y\r\n\r\n")
+@example(b"GET / HTTP/1.1\r\nHost: x \t\r\n\r\n")
+def test_a_request_head_is_read_as_httptools_reads_it_or_rejected(head: bytes) -> None:
+    try:
+        found = parse_head(head, "http", behind_proxy=False)
+    except HTTPException:
+        return
+    oracle = HeadOracle(head)
+    assert oracle.parser.get_method().decode() == found.method
+    assert oracle.parser.get_http_version() == ("1.1" if b" HTTP/1.1\r\n" in head else "1.0")
+    if oracle.target.startswith(b"/"):
+        path, _, query = oracle.target.partition(b"?")
+        assert (unquote(path.decode()), query) == (found.path, found.query)
+        assert oracle.values(b"host") == [found.host]
+    assert b", ".join(oracle.values(b"if-none-match")) == found.if_none_match
+    assert b", ".join(oracle.values(b"user-agent")) == found.user_agent
+    lengths = oracle.values(b"content-length")
+    chunked = oracle.values(b"transfer-encoding")
+    assert found.body_length == (None if chunked else int(lengths[0]) if lengths else 0)
+    if not chunked:
+        assert found.is_last == (not oracle.keeps_alive or b" HTTP/1.0\r\n" in head)
 
 
 class Oracle:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import pytest
 
-from autoconfig import files, parsing, requests, signing, workers
+from autoconfig import files, parsing, requests, signing_queue, workers
 from autoconfig.cli.check import check
 from autoconfig.cli.serve import serve
 from autoconfig.connection_pool import Limits
@@ -64,7 +64,7 @@ def test_the_default_time_limits_of_check_are_unchanged(option: str, default: ob
         (parsing.MAX_ELEMENTS, 25_000, "more than 25,000 elements"),
         (Limits().max_connections_per_client, 100, "at most 100 connections per worker"),
         (Limits().max_connections, 1000, "When all 1,000 are in use"),
-        (signing.MAX_PENDING, 256, "at most 256 requests wait"),
+        (signing_queue.MAX_PENDING, 256, "at most 256 requests wait"),
         (http.MAX_BODY, 256 * KIB, "at most 256 KiB of a body"),
         (http.MAX_HEADERS, 64 * KIB, "64 KiB of headers"),
         (workers.HUNG, 8, "a hung one within ten"),

@@ -5,9 +5,9 @@ import pytest
 from starlette.exceptions import HTTPException
 
 from autoconfig.address import MailAddress
-from autoconfig.requests import FORM, MAX_BODY, Fields, Request, plain_address, read_head
+from autoconfig.requests import FORM, MAX_BODY, Fields, Request, combine, plain_address, plain_domain, read_head
 
-HEADERS = [(b"host", b"example.com"), (b"content-type", FORM)]
+HEADERS = {b"host": b"example.com", b"content-type": FORM}
 
 
 def form(body: bytes) -> Fields:
@@ -53,20 +53,22 @@ def test_a_repeated_field_is_refused() -> None:
 
 
 def test_a_forwarded_scheme_is_used_only_behind_a_proxy() -> None:
-    headers = [*HEADERS, (b"x-forwarded-proto", b"https")]
+    headers = HEADERS | {b"x-forwarded-proto": b"https"}
     assert read_head("GET", "http", "/", b"", headers).scheme == "http"
     assert read_head("GET", "http", "/", b"", headers, behind_proxy=True).scheme == "https"
 
 
 @pytest.mark.parametrize("scheme", [b"", b"HTTPS", b"javascript", b"https,http"])
 def test_a_forwarded_scheme_other_than_http_or_https_is_ignored(scheme: bytes) -> None:
-    headers = [*HEADERS, (b"x-forwarded-proto", scheme)]
+    headers = HEADERS | {b"x-forwarded-proto": scheme}
     assert read_head("GET", "http", "/", b"", headers, behind_proxy=True).scheme == "http"
 
 
 @pytest.mark.parametrize("at", [b"@", b"%40"])
 def test_the_fast_path_reads_the_address_of_a_plain_query(at: bytes) -> None:
-    assert plain_address(query(b"emailaddress=a.b+c" + at + b"example.com")) == MailAddress("a.b+c", "example.com")
+    request = query(b"emailaddress=a.b+c" + at + b"example.com")
+    assert plain_address(request) == MailAddress("a.b+c", "example.com")
+    assert plain_domain(request) == "example.com"
 
 
 @pytest.mark.parametrize(
@@ -82,15 +84,18 @@ def test_the_fast_path_reads_the_address_of_a_plain_query(at: bytes) -> None:
 )
 def test_the_fast_path_leaves_other_queries_to_the_parser(text: bytes) -> None:
     assert plain_address(query(text)) is None
+    assert plain_domain(query(text)) is None
 
 
 def test_the_fast_path_ignores_the_query_of_a_post() -> None:
-    assert plain_address(query(b"emailaddress=a@example.com")._replace(method="POST")) is None
+    request = query(b"emailaddress=a@example.com")._replace(method="POST")
+    assert plain_address(request) is None
+    assert plain_domain(request) is None
 
 
 def head(*headers: tuple[bytes, bytes], version: str = "1.1", host: bytes | None = b"example.com") -> Request:
     hosts = [] if host is None else [(b"host", host)]
-    return read_head("POST", "http", "/", b"", [*hosts, *headers], version)
+    return read_head("POST", "http", "/", b"", combine([*hosts, *headers]), version)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +127,9 @@ def test_the_length_of_a_body_is_zero_by_default_and_unknown_if_chunked() -> Non
         ([(b"transfer-encoding", b"chunked")] * 2, b"x", "1.1", "400: there are two Transfer-Encoding headers"),
         ([(b"content-length", b"1"), (b"transfer-encoding", b"chunked")], b"x", "1.1", "400: the length of the body is ambiguous"),
         ([(b"transfer-encoding", b"chunked")], b"x", "1.0", "400: the length of the body is ambiguous"),
-        ([(b"transfer-encoding", b"gzip")], b"x", "1.1", "501: the only supported transfer coding is chunked"),
+        ([(b"transfer-encoding", b"gzip")], b"x", "1.1", "400: the length of the body is ambiguous"),
+        ([(b"transfer-encoding", b"chunked, gzip")], b"x", "1.1", "400: the length of the body is ambiguous"),
+        ([(b"transfer-encoding", b"gzip, chunked")], b"x", "1.1", "501: the only supported transfer coding is chunked"),
         ([(b"content-length", b"-1")], b"x", "1.1", "400: the Content-Length header is not a number"),
         ([(b"content-length", b"")], b"x", "1.1", "400: the Content-Length header is not a number"),
     ],

@@ -17,7 +17,8 @@ from autoconfig.definition import EMBEDDED
 from autoconfig.front import Endpoint, Front
 from autoconfig.protocols.mobileconfig import Mobileconfig
 from autoconfig.requests import Request
-from autoconfig.signing import MAX_PENDING, Signer, SigningFiles
+from autoconfig.signing import Signer, SigningFiles
+from autoconfig.signing_queue import MAX_PENDING
 from tests.signatories import Signatory, SigningAuthority
 from tests.support import Served, client_for, eventually, load, run, run_for_bytes, serving
 
@@ -247,7 +248,7 @@ def slow_signer(authority: SigningAuthority) -> SlowSigner:
 def test_signing_does_not_block_the_event_loop(signing_authority: SigningAuthority) -> None:
     async def run() -> bytes:
         signer = slow_signer(signing_authority)
-        signing = asyncio.create_task(signer.sign_aside(b"x"))
+        signing = signer.sign_aside(b"x")
         await asyncio.sleep(0)
         signer.go.set()  # never reached if the event loop waits for the signature
         return await signing

@@ -9,7 +9,7 @@ from autoconfig.address import MailAddress, ascii_domain
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, NotServedError
 from autoconfig.protocols.description import Path, Probe, ProbeRequest, Protocol
-from autoconfig.requests import Fields, Request, plain_address
+from autoconfig.requests import Fields, Request, plain_domain
 from autoconfig.responses import Response, StaticResponse
 from autoconfig.templates import Template
 
@@ -62,8 +62,8 @@ class Autoconfig:
 
     def respond(self, request: Request) -> Response:
         """Respond to a request."""
-        if (plain := plain_address(request)) and (own := self.files.known(plain.domain)):
-            return own.response(plain.domain, personal=True)
+        if (plain := plain_domain(request)) and (known := self.files.known(plain)):
+            return known.response(plain, personal=True)
         try:
             address = Fields(request.query).address() if request.query else None
             personal = address is not None

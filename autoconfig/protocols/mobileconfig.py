@@ -17,7 +17,8 @@ from autoconfig.directory import Directory, NotServedError
 from autoconfig.protocols.description import Path, Probe, ProbeRequest, Protocol
 from autoconfig.requests import Fields, Request, plain_address
 from autoconfig.responses import Response, ResponseKind, StaticResponse
-from autoconfig.signing import BusyError, Signer
+from autoconfig.signing import Signer
+from autoconfig.signing_queue import BusyError
 from autoconfig.templates import ADDRESS_PLACEHOLDERS, DOMAIN_PLACEHOLDERS, Document, Template, placeholder_values
 
 PATH = "/email.mobileconfig"
@@ -75,7 +76,8 @@ class _Profiles:
 
     def render(self, address: MailAddress | None, domain: str, name: str | None, protocol: str | None) -> bytes:
         protocol = protocol or next(iter(self.protocols), INCOMING_TYPES[0])
-        document = self._document(_Variant(protocol, address is not None, name is not None))
+        variant = _Variant(protocol, address is not None, name is not None)
+        document = self._documents.get(variant) or self._document(variant)
         if document is None:
             raise NotServedError(f"this provider has no {protocol} settings that Apple devices can use")
         account = str(address).lower() if address else ""
