@@ -19,6 +19,7 @@ from urllib.parse import quote
 import httpx
 
 from tests.benchmark import servers
+from tests.benchmark.in_process import in_process
 from tests.benchmark.plot import plot
 from tests.benchmark.scale import scale
 from tests.benchmark.servers import ADDRESS, AUTOCONFIG, Server
@@ -227,6 +228,7 @@ def main() -> None:
             "scale": scale(folder, options.definitions),
             "definitions": growth(folder, options.definitions, options.rounds, options.seconds),
             "workers": workers(options.rounds, options.seconds),
+            "in process": in_process(),
         }
     options.json.write_text(json.dumps(results | {"rounds": figures}, indent=2) + "\n")
     if options.plot:
@@ -236,7 +238,7 @@ def main() -> None:
     print(f"\nStart to first answer: {results['start ms']} ms\n")
     print(table([results["memory KiB"]]))  # type: ignore[list-item]
     print(f"\n{table(results['scale'])}")  # type: ignore[arg-type]
-    print(f"\n{table(results['definitions'])}\n\n{table(results['workers'])}")  # type: ignore[arg-type]
+    print(f"\n{table(results['definitions'])}\n\n{table(results['workers'])}\n\n{table(results['in process'])}")  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":
