@@ -1,7 +1,7 @@
-"""`make bench`: how fast the server is, beside the bare HTTP server, nginx and a peer, in one run.
+"""`make bench`: the server's speed, compared with a bare HTTP server, nginx and a similar server.
 
-Every server runs on one core, the load (wrk) on the other, in rounds that alternate between them, for the machine may be
-shared and noisy: only the ratios within one run mean anything.
+Each server runs on one core and the load (wrk) on the other. Rounds alternate between the servers. The machine may be
+shared and noisy: only ratios within one run are meaningful.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from tests.benchmark.servers import ADDRESS, AUTOCONFIG, Server
 from tests.signatories import SigningAuthority
 
 OUTLOOK = Path(__file__).parents[2] / "docs" / "outlook.xml"
-FLOOR = "bare ASGI callable"
+BASELINE = "bare ASGI callable"
 GOALS = {
     "autoconfig, with an address": 1.8,
     "autoconfig, without": 1.8,
@@ -37,11 +37,11 @@ GOALS = {
     "setup page, with an address": 0.5,
 }
 SIGNING_GOAL = 0.9
-"""Signed profiles, of the signatures that the same core makes when it does nothing else."""
+"""The rate of signed profiles, relative to the signatures that the same core makes when it does nothing else."""
 
 
 def load(server: Server, path: str, seconds: int, *options: str, cores: str = "1") -> float:
-    """Put load on a server and return its answers per second. Raises RuntimeError when any is an error."""
+    """Put load on a server and return its responses per second. Raises RuntimeError if any is an error."""
     command = ["taskset", "--cpu-list", cores, "wrk", "-t1", "-c32", "--timeout", "30s", f"-d{seconds}s", *options]
     done = subprocess.run(
         [*command, f"http://127.0.0.1:{server.port}{path}"], capture_output=True, text=True, check=True
@@ -54,7 +54,7 @@ def load(server: Server, path: str, seconds: int, *options: str, cores: str = "1
 
 
 def throughput(folder: Path, rounds: int, seconds: int) -> dict[str, list[float]]:
-    """Return the answers per second of every server and request, one figure a round."""
+    """Return the responses per second of every server and request, one number per round."""
     post = folder / "post.lua"
     body = OUTLOOK.read_text()
     post.write_text(f'wrk.method = "POST"\nwrk.headers["Content-Type"] = "text/xml"\nwrk.body = [[{body}]]\n')
@@ -63,22 +63,22 @@ def throughput(folder: Path, rounds: int, seconds: int) -> dict[str, list[float]
         'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/x-www-form-urlencoded"\n'
         f'wrk.body = "emailaddress={quote(ADDRESS)}"\n'
     )
-    asked = f"{AUTOCONFIG}?emailaddress={ADDRESS}"
+    with_address = f"{AUTOCONFIG}?emailaddress={ADDRESS}"
     with ExitStack() as stack:
         ours = stack.enter_context(servers.ours())
-        like = httpx.get(f"http://127.0.0.1:{ours.port}{asked}")
-        floor = stack.enter_context(servers.floor(folder, like))
+        like = httpx.get(f"http://127.0.0.1:{ours.port}{with_address}")
+        baseline = stack.enter_context(servers.baseline(folder, like))
         nginx = stack.enter_context(servers.nginx(folder / "nginx", like))
         automx2 = stack.enter_context(servers.automx2(folder))
         signing = stack.enter_context(servers.ours(*SigningAuthority(folder).signatory().options()))
         etag = f"If-None-Match: {like.headers['etag']}"
         runs: list[tuple[str, Server, str, tuple[str, ...]]] = [
-            (floor.name, floor, asked, ()),
+            (baseline.name, baseline, with_address, ()),
             (nginx.name, nginx, AUTOCONFIG, ()),
-            (automx2.name, automx2, asked, ()),
-            ("autoconfig, with an address", ours, asked, ()),
+            (automx2.name, automx2, with_address, ()),
+            ("autoconfig, with an address", ours, with_address, ()),
             ("autoconfig, without", ours, AUTOCONFIG, ()),
-            ("autoconfig, not modified", ours, asked, ("-H", etag)),
+            ("autoconfig, not modified", ours, with_address, ("-H", etag)),
             ("Autodiscover POST", ours, "/autodiscover/autodiscover.xml", ("-s", str(post))),
             ("unsigned profile", ours, f"/email.mobileconfig?emailaddress={ADDRESS}", ()),
             ("signed profile, RSA 2048", signing, f"/email.mobileconfig?emailaddress={ADDRESS}", ()),
@@ -86,17 +86,17 @@ def throughput(folder: Path, rounds: int, seconds: int) -> dict[str, list[float]
             ("setup page, with an address", ours, "/", ("-s", str(form))),
             ("PACC", ours, "/.well-known/user-agent-configuration.json", ()),
         ]
-        figures: dict[str, list[float]] = {name: [] for name, *_ in runs}
+        rates: dict[str, list[float]] = {name: [] for name, *_ in runs}
         for number in range(rounds + 1):
             for name, server, path, options in runs:
-                figure = load(server, path, seconds if number else 1, *options)
+                rate = load(server, path, seconds if number else 1, *options)
                 if number:  # the first round warms up
-                    figures[name].append(figure)
-        return figures
+                    rates[name].append(rate)
+        return rates
 
 
 def signing(folder: Path, rounds: int, seconds: int) -> list[dict[str, Any]]:
-    """Return what signing costs, by key: signatures alone, signed profiles, and autoconfig meanwhile."""
+    """Return the cost of signing by key size: signatures alone, signed profiles, and autoconfig meanwhile."""
     profile = f"/email.mobileconfig?emailaddress={ADDRESS}"
     rows = []
     for bits in (2048, 4096):
@@ -122,7 +122,7 @@ def signing(folder: Path, rounds: int, seconds: int) -> list[dict[str, Any]]:
 
 
 def start(times: int) -> float:
-    """Return the milliseconds from the start to the first answer, the median of some starts."""
+    """Return the median milliseconds from the start to the first response."""
     found = []
     for _ in range(times):
         with servers.ours() as server:
@@ -131,21 +131,21 @@ def start(times: int) -> float:
 
 
 def memory(million: int) -> dict[str, int]:
-    """Return what the server holds in memory (KiB) after its start, ten thousand requests, and a million."""
+    """Return the server's memory (KiB) after its start, after ten thousand requests, and after a million."""
     path = f"{AUTOCONFIG}?emailaddress={ADDRESS}"
     with servers.ours() as server:
         found = {"after start": server.memory()}
         done = 0.0
-        for name, wanted in (("after 10,000 requests", 10_000), ("after a million", million)):
-            while done < wanted:
-                seconds = max(1, min(20, round((wanted - done) / 30_000)))
+        for name, total in (("after 10,000 requests", 10_000), ("after a million", million)):
+            while done < total:
+                seconds = max(1, min(20, round((total - done) / 30_000)))
                 done += load(server, path, seconds) * seconds
             found[name] = server.memory()
         return found
 
 
 def growth(folder: Path, numbers: list[int], rounds: int, seconds: int) -> list[dict[str, Any]]:
-    """Return how throughput changes with the number of definitions, in rounds that alternate."""
+    """Return how throughput changes with the number of definitions, in alternating rounds."""
     path = f"{AUTOCONFIG}?emailaddress={ADDRESS}"
     with ExitStack() as stack:
         running = []
@@ -153,30 +153,30 @@ def growth(folder: Path, numbers: list[int], rounds: int, seconds: int) -> list[
             definitions = servers.write_definitions(folder / str(number), number)
             server = stack.enter_context(servers.ours("--definition", definitions))
             running.append((number, server))
-        figures: dict[int, list[float]] = {number: [] for number in numbers}
+        rates: dict[int, list[float]] = {number: [] for number in numbers}
         for _ in range(rounds):
             for number, server in running:
-                figures[number].append(load(server, path, seconds))
-    first = statistics.median(figures[numbers[0]])
+                rates[number].append(load(server, path, seconds))
+    first = statistics.median(rates[numbers[0]])
     return [
         {
             "definitions": number,
-            "requests/s": round(statistics.median(figures[number])),
-            "ratio": round(statistics.median(figures[number]) / first, 3),
+            "requests/s": round(statistics.median(rates[number])),
+            "ratio": round(statistics.median(rates[number]) / first, 3),
         }
         for number, _ in running
     ]
 
 
 def workers(rounds: int, seconds: int) -> list[dict[str, Any]]:
-    """Return throughput and memory with one and two workers, load and servers sharing both cores."""
+    """Return throughput and memory with one and two workers. Load and servers share both cores."""
     path = f"{AUTOCONFIG}?emailaddress={ADDRESS}"
     rows = []
     for number in (1, 2):
         with servers.ours("--workers", str(number), cores="0,1") as server:
-            figures = [load(server, path, seconds, cores="0,1") for _ in range(rounds)]
+            rates = [load(server, path, seconds, cores="0,1") for _ in range(rounds)]
             rows.append(
-                {"workers": number, "requests/s": round(statistics.median(figures)), "memory KiB": server.memory()}
+                {"workers": number, "requests/s": round(statistics.median(rates)), "memory KiB": server.memory()}
             )
     return rows
 
@@ -193,10 +193,10 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--seconds", type=int, default=2)
-    arguments.add_argument("--requests", type=int, default=1_000_000, help="for the memory that they take")
+    arguments.add_argument("--requests", type=int, default=1_000_000, help="requests before memory is measured")
     arguments.add_argument("--definitions", type=int, nargs="+", default=[1, 100, 10_000])
     arguments.add_argument(
-        "--only-scale", action="store_true", help="measure start and memory of many definitions only"
+        "--only-scale", action="store_true", help="measure only start-up time and memory of many definitions"
     )
     arguments.add_argument("--json", type=Path, default=Path("bench.json"))
     arguments.add_argument("--plot", type=Path)
@@ -208,13 +208,13 @@ def main() -> None:
             return
         (folder / "nginx").mkdir()
         folder.chmod(0o755)
-        figures = throughput(folder, options.rounds, options.seconds)
-        medians = {name: statistics.median(found) for name, found in figures.items()}
+        rates = throughput(folder, options.rounds, options.seconds)
+        medians = {name: statistics.median(found) for name, found in rates.items()}
         rows = [
             {
                 "what": name,
                 "requests/s": round(median),
-                "of the bare callable": f"{median / medians[FLOOR]:.2f}",
+                "of the bare callable": f"{median / medians[BASELINE]:.2f}",
                 "goal": GOALS.get(name, ""),
             }
             for name, median in medians.items()
@@ -230,12 +230,12 @@ def main() -> None:
             "workers": workers(options.rounds, options.seconds),
             "in process": in_process(),
         }
-    options.json.write_text(json.dumps(results | {"rounds": figures}, indent=2) + "\n")
+    options.json.write_text(json.dumps(results | {"rounds": rates}, indent=2) + "\n")
     if options.plot:
         options.plot.write_text(plot(rows))
     print(table(rows))
     print(f"\n{table(results['signing'])}")  # type: ignore[arg-type]
-    print(f"\nStart to first answer: {results['start ms']} ms\n")
+    print(f"\nStart to first response: {results['start ms']} ms\n")
     print(table([results["memory KiB"]]))  # type: ignore[list-item]
     print(f"\n{table(results['scale'])}")  # type: ignore[arg-type]
     print(f"\n{table(results['definitions'])}\n\n{table(results['workers'])}\n\n{table(results['in process'])}")  # type: ignore[arg-type]

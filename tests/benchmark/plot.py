@@ -1,4 +1,4 @@
-"""The benchmark's bars, as SVG."""
+"""The benchmark's results as a bar chart, in SVG."""
 
 from typing import Any
 from xml.sax.saxutils import escape
@@ -7,7 +7,7 @@ _LINE, _LEFT, _WIDTH = 28, 230, 420
 
 
 def plot(rows: list[dict[str, Any]]) -> str:
-    """Return a bar for each row's answers per second, with its share of the bare callable's."""
+    """Return a chart with a bar for each row's responses per second, and its ratio to the bare callable."""
     most = max(row["requests/s"] for row in rows)
     bars = []
     for number, row in enumerate(rows):

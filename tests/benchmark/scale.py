@@ -1,4 +1,4 @@
-"""How start-up and memory grow with definitions and domains, with the goals."""
+"""Start-up time and memory with many definitions and domains, with goals."""
 
 import random
 import statistics
@@ -22,25 +22,25 @@ class _Case(NamedTuple):
     what: str
     arguments: list[str | Path]
     seconds: float | None = None
-    """The goal for the processor time of the start, on a machine that does nothing else."""
+    """The goal for the CPU time of the start, on an idle machine."""
     megabytes: int | None = None
     """The goal for memory."""
-    added: bool = False
-    """Whether both are on top of what one definition takes."""
+    relative: bool = False
+    """Whether both goals are relative to one definition."""
     definitions: int = 1
 
 
 def scale(folder: Path, numbers: list[int]) -> list[dict[str, Any]]:
-    """Return start and memory for each case, and how long clients wait for what is made when it is asked for."""
+    """Return start-up time and memory for each case, and how long clients wait for documents made on demand."""
     rows: list[dict[str, Any]] = []
     base = (0.0, 0)
     for case in _cases(folder, numbers):
         with servers.ours(*case.arguments) as server:
-            start, processor, megabytes = server.ready_after / 1000, server.processor(), server.memory() * 1024 / 1e6
+            start, processor, megabytes = server.ready_after / 1000, server.cpu_seconds(), server.memory() * 1024 / 1e6
             first, again = _waits(server, case.definitions)
         if case.what == _BASE:
             base = (processor, round(megabytes))
-        own = base if case.added else (0.0, 0)
+        own = base if case.relative else (0.0, 0)
         rows.append(
             {
                 "what": case.what,
@@ -73,10 +73,10 @@ def _cases(folder: Path, numbers: list[int]) -> list[_Case]:
     hosting = folder / "hosting.xml"
     hosting.write_text(_with('<domain purpose="mx">btinternet.com</domain>'))
     for number, seconds, megabytes in ((100_000, 1, 60), (1_000_000, 10, 500)):
-        listed = folder / f"{number}.txt"
-        listed.write_text("".join(f"customer-{one}.example\n" for one in range(number)))
-        arguments = ["--definition", hosting, "--hosted-domains", listed]
-        cases.append(_Case(f"{number:,} hosted domains", arguments, seconds, megabytes, added=True))
+        customers = folder / f"{number}.txt"
+        customers.write_text("".join(f"customer-{one}.example\n" for one in range(number)))
+        arguments = ["--definition", hosting, "--hosted-domains", customers]
+        cases.append(_Case(f"{number:,} hosted domains", arguments, seconds, megabytes, relative=True))
     return cases
 
 
@@ -89,7 +89,7 @@ def _with(domains: str) -> str:
 
 
 def _waits(server: Server, definitions: int) -> tuple[str, str]:
-    """Return the milliseconds to the first and the second profile of some providers, medians."""
+    """Return the median milliseconds to the first and the second profile of some providers."""
     numbers = random.sample(range(definitions), min(50, definitions))
     domains = [f"btinternet{number or ''}.com" for number in numbers]
     with httpx.Client(base_url=f"http://127.0.0.1:{server.port}") as client:

@@ -1,4 +1,4 @@
-"""The servers that are measured, each on a port of its own, pinned to one core."""
+"""The measured servers, each on its own port and pinned to one core."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from autoconfig.definition import EMBEDDED
 from tests.support import COMMAND
 
 CORE = "0"
-"""Where servers run; the load runs on the other one."""
+"""The core of the servers; the load runs on the other one."""
 ADDRESS = "fred@btinternet.com"
 AUTOCONFIG = "/mail/config-v1.1.xml"
 Command = list[str | Path]
@@ -34,16 +34,16 @@ class Server:
     port: int
     process: subprocess.Popen[bytes]
     ready_after: float
-    """Milliseconds from its start to its first answer."""
+    """Milliseconds from its start to its first response."""
 
     def memory(self) -> int:
-        """Return what it and its workers hold in memory, KiB."""
+        """Return the memory of the server and its workers in KiB."""
         pids = [self.process.pid, *_children(self.process.pid)]
         return sum(_resident(pid) for pid in pids)
 
-    def processor(self) -> float:
-        """Return the seconds that it and its workers have spent on a processor."""
-        return sum(_processor(pid) for pid in [self.process.pid, *_children(self.process.pid)])
+    def cpu_seconds(self) -> float:
+        """Return the CPU time of the server and its workers."""
+        return sum(_cpu_seconds(pid) for pid in [self.process.pid, *_children(self.process.pid)])
 
 
 def _children(pid: int) -> list[int]:
@@ -55,7 +55,7 @@ def _resident(pid: int) -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), 0)
 
 
-def _processor(pid: int) -> float:
+def _cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -78,7 +78,7 @@ def _running(
         )
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
-                while not _answers(client, path):
+                while not _responds(client, path):
                     if process.poll() is not None or time.perf_counter() - start > 300:
                         output.seek(0)
                         raise RuntimeError(f"{name} did not start:\n{output.read().decode()}")
@@ -89,7 +89,7 @@ def _running(
             process.wait(timeout=20)
 
 
-def _answers(client: httpx.Client, path: str) -> bool:
+def _responds(client: httpx.Client, path: str) -> bool:
     try:
         return client.get(path).status_code == 200
     except httpx.TransportError:
@@ -98,7 +98,7 @@ def _answers(client: httpx.Client, path: str) -> bool:
 
 @contextmanager
 def ours(*arguments: str | Path, cores: str = CORE) -> Iterator[Server]:
-    """The server of this project."""
+    """Run this project's server."""
     port = _free_port()
     command: Command = [COMMAND, "serve", "--port", str(port), *arguments]
     with _running("bt-autoconfig", port, command, "/healthz", cores) as server:
@@ -106,20 +106,20 @@ def ours(*arguments: str | Path, cores: str = CORE) -> Iterator[Server]:
 
 
 @contextmanager
-def floor(folder: Path, like: httpx.Response) -> Iterator[Server]:
-    """A bare ASGI callable that sends what another server has answered."""
+def baseline(folder: Path, like: httpx.Response) -> Iterator[Server]:
+    """Run a bare ASGI callable that sends another server's response."""
     headers = [(name, value) for name, value in like.headers.items() if name != "date"]
-    fixed = folder / "floor.json"
+    fixed = folder / "baseline.json"
     fixed.write_text(json.dumps({"headers": headers, "body": like.text}))
     port = _free_port()
-    command: Command = [sys.executable, Path(__file__).with_name("floor.py"), str(port), fixed]
+    command: Command = [sys.executable, Path(__file__).with_name("baseline.py"), str(port), fixed]
     with _running("bare ASGI callable", port, command, "/") as server:
         yield server
 
 
 @contextmanager
 def nginx(folder: Path, like: httpx.Response) -> Iterator[Server]:
-    """Debian's nginx, one worker, with the document as a static file."""
+    """Run Debian's nginx with one worker and the document as a static file."""
     root = folder / "root"
     file = root / AUTOCONFIG.lstrip("/")
     file.parent.mkdir(parents=True)
@@ -141,7 +141,7 @@ def nginx(folder: Path, like: httpx.Response) -> Iterator[Server]:
 
 @contextmanager
 def automx2(folder: Path) -> Iterator[Server]:
-    """PyPI's automx2 under gunicorn, seeded with the same settings."""
+    """Run automx2 from PyPI under gunicorn, with the same settings."""
     configuration = folder / "automx2.conf"
     configuration.write_text(f"[automx2]\ndb_uri = sqlite:///{folder}/automx2.sqlite\nloglevel = ERROR\n")
     port = _free_port()
@@ -167,7 +167,7 @@ def automx2(folder: Path) -> Iterator[Server]:
 
 
 def write_definitions(folder: Path, number: int) -> Path:
-    """Write that many providers' definitions, each with three domains; the first is the embedded one."""
+    """Write definitions of many providers, each with three domains; the first is the embedded one."""
     folder.mkdir()
     text = EMBEDDED.read_text()
     for index in range(number):
@@ -180,7 +180,7 @@ def write_definitions(folder: Path, number: int) -> Path:
 
 
 def signing_options(folder: Path, bits: int) -> list[str]:
-    """Make a key and a certificate, and return the options that sign with them."""
+    """Create a key and a certificate, and return the options to sign with them."""
     key, certificate = folder / f"{bits}.key", folder / f"{bits}.pem"
     command = ["openssl", "req", "-x509", "-newkey", f"rsa:{bits}", "-nodes", "-subj", "/CN=example.com", "-days", "9"]
     subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
@@ -188,7 +188,7 @@ def signing_options(folder: Path, bits: int) -> list[str]:
 
 
 def signatures(options: list[str], seconds: int) -> float:
-    """Return the signatures per second of a process that does nothing else, on the servers' core."""
+    """Return the signatures per second of a process that does nothing else on the servers' core."""
     program = (
         "import sys, time\nfrom pathlib import Path\nfrom autoconfig.signing import Signer, SigningFiles\n"
         "signer = Signer(SigningFiles.read(Path(sys.argv[2]), Path(sys.argv[4]), None))\n"
@@ -201,7 +201,7 @@ def signatures(options: list[str], seconds: int) -> float:
 
 
 def slowest_percent(server: Server, path: str, load: str, seconds: int) -> float:
-    """Return the milliseconds in which 99 % of responses to `path` come while 50 clients ask for `load`."""
+    """Return the 99th percentile of response times for `path` in ms, while 50 clients request `load`."""
     base = f"http://127.0.0.1:{server.port}"
     wrk = ["taskset", "--cpu-list", "1", "wrk", "-t1", f"-d{seconds}s"]
     with subprocess.Popen([*wrk, "-c50", f"{base}{load}"], stdout=subprocess.DEVNULL):

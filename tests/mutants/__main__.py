@@ -1,8 +1,8 @@
-"""Changes the product a little, many times, and shows which changes no test notices: `make mutants`.
+"""Mutation testing (`make mutants`): makes small changes to the product, and lists those that no test detects.
 
-mutmut changes only what is inside functions, so no option's default, and cosmic-ray knows no stylesheets. Both run all
-tests for each change. This program runs the tests of the changed module first, and all others only when these notice
-nothing.
+mutmut changes only code inside functions, so it does not change defaults of options. cosmic-ray does not support
+stylesheets. Both run all tests for each change. This program runs the tests of the changed module first, and all others
+only if these detect nothing.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from tests.mutants.changes import Change, of_python, of_stylesheet
 
 PROJECT = Path(__file__).parents[2]
 TIMEOUT = 900
-"""Seconds for the tests of one change; a change that makes them hang is noticed."""
+"""Seconds for the tests of one change. A change that makes them hang counts as detected."""
 _OUTSIDE = ("tests/mutants", "tests/benchmark", "tests/stress", "tests/clients", "tests/web", "tests/deploy")
 
 
@@ -43,7 +43,7 @@ def product() -> Iterator[Path]:
 
 
 def mutants(files: list[str]) -> list[Mutant]:
-    """Return all changes to the files whose names contain one of some texts."""
+    """Return all changes to files whose names contain one of the texts."""
     found = []
     for file in product():
         if not files or any(text in str(file) for text in files):
@@ -54,7 +54,7 @@ def mutants(files: list[str]) -> list[Mutant]:
 
 
 def nearest_tests(file: Path) -> list[str]:
-    """Return the tests that are about a file: those in its place, for tests mirror the package, and those that import it."""
+    """Return the tests of a file: the one with the corresponding path, and those that import it."""
     if file.suffix == ".xsl":
         protocol = Path("tests/protocols", f"test_{file.stem}.py")
         return [str(protocol)] if (PROJECT / protocol).exists() else ["tests/site"]
@@ -75,7 +75,7 @@ def _tests() -> Iterator[Path]:
 
 
 class Bench:
-    """A copy of the project in which one change after the other is tried."""
+    """A copy of the project, for trying one change after the other."""
 
     def __init__(self, folder: Path, *, all_tests: bool) -> None:
         self._folder = folder
@@ -87,7 +87,7 @@ class Bench:
             if file.is_file():
                 shutil.copy(file, folder)
 
-    def notices(self, mutant: Mutant) -> bool:
+    def detects(self, mutant: Mutant) -> bool:
         """Tell whether a test fails with a change."""
         file = self._folder / mutant.file
         original = mutant.source
@@ -102,7 +102,7 @@ class Bench:
 
     def _write(self, file: Path, content: bytes) -> None:
         file.write_bytes(content)
-        self._moment += 10  # Python compares only seconds to know whether a compiled module is stale
+        self._moment += 10  # Python recompiles a module only if its time in seconds has changed
         os.utime(file, (self._moment, self._moment))
 
     def _passes(self, *arguments: str) -> bool:
@@ -130,13 +130,13 @@ class Bench:
 
 
 def main() -> None:
-    """Try a sample of all changes, and print those that no test notices."""
+    """Try a sample of all changes, and print whether a test detects each."""
     parser = argparse.ArgumentParser(prog="make mutants MUTANTS=...", description=__doc__)
     parser.add_argument("files", nargs="*", help="only files whose names contain one of these texts")
     parser.add_argument("--sample", type=int, default=100, help="changes to try (default: 100)")
-    parser.add_argument("--seed", type=int, default=1, help="of the sample (default: 1)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the sample (default: 1)")
     parser.add_argument("--jobs", type=int, default=2, help="changes to try at the same time (default: 2)")
-    parser.add_argument("--nearest", action="store_true", help="run the tests of the changed module only")
+    parser.add_argument("--nearest", action="store_true", help="run only the tests of the changed module")
     options = parser.parse_args()
     found = mutants(options.files)
     sample = random.Random(options.seed).sample(found, min(options.sample, len(found)))
@@ -152,11 +152,11 @@ def main() -> None:
                 mutant = queue.get_nowait()
             except Empty:
                 return
-            noticed = bench.notices(mutant)
-            if not noticed:
+            detected = bench.detects(mutant)
+            if not detected:
                 survivors.append(mutant)
             text = mutant.change.show(mutant.source)
-            print(f"{'noticed ' if noticed else 'SURVIVED'} {mutant.file}:{mutant.change.line}: {text}", flush=True)
+            print(f"{'detected' if detected else 'SURVIVED'} {mutant.file}:{mutant.change.line}: {text}", flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
         threads = [threading.Thread(target=work, args=(Path(folder, str(number)),)) for number in range(options.jobs)]
@@ -164,8 +164,8 @@ def main() -> None:
             thread.start()
         for thread in threads:
             thread.join()
-    noticed = len(sample) - len(survivors)
-    print(f"\n{noticed} of {len(sample)} changes noticed ({noticed / len(sample):.0%}); {len(found)} are possible")
+    detected = len(sample) - len(survivors)
+    print(f"\n{detected} of {len(sample)} changes detected ({detected / len(sample):.0%}); {len(found)} are possible")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Small changes to Python modules and stylesheets, each of which some test should notice."""
+"""Small changes to Python modules and stylesheets. A test should detect each."""
 
 import ast
 import re
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Change(NamedTuple):
-    """Bytes of a file, from `start` to `end`, and what takes their place."""
+    """A replacement for the bytes of a file from `start` to `end`."""
 
     line: int
     start: int
@@ -19,7 +19,7 @@ class Change(NamedTuple):
         return source[: self.start] + self.new + source[self.end :]
 
     def show(self, source: bytes) -> str:
-        """Return the change as one line for people."""
+        """Return the change as one readable line."""
         old = " ".join(source[self.start : self.end].decode().split())
         return f"{old[:70]}  ->  {' '.join(self.new.decode().split())[:70]}"
 
@@ -34,7 +34,7 @@ _OPERATORS: dict[type[ast.operator], ast.operator] = {
 
 
 def of_python(source: bytes) -> Iterator[Change]:
-    """Yield changes to a module: comparisons, conditions, operators, values, statements left out."""
+    """Yield changes to a module: other comparisons, conditions, operators and values, and removed statements."""
     starts = [0]
     for line in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
@@ -50,7 +50,7 @@ def of_python(source: bytes) -> Iterator[Change]:
 
 
 def _code(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield what runs: no annotations, docstrings and parts of f-strings."""
+    """Yield the nodes that run: no annotations, docstrings or parts of f-strings."""
     if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
         return
     if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
@@ -64,7 +64,7 @@ def _code(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _replacements(node: ast.AST) -> Iterator[str]:
-    """Yield code that takes the place of a node."""
+    """Yield replacements for a node."""
     if isinstance(node, ast.Constant):
         if (value := _other_value(node.value)) is not None:
             yield repr(value)
@@ -119,7 +119,7 @@ _TEXT = re.compile(rb">([^<>]*\w[^<>]*)<")
 
 
 def of_stylesheet(source: bytes) -> Iterator[Change]:
-    """Yield changes to a stylesheet: conditions, literals in expressions, and text."""
+    """Yield changes to a stylesheet: to conditions, literals in expressions, and text."""
 
     def change(match: re.Match[bytes], new: bytes) -> Change:
         return Change(source.count(b"\n", 0, match.start(1)) + 1, match.start(1), match.end(1), new)

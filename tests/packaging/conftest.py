@@ -6,7 +6,7 @@ from tests.support import Unavailable
 
 _UNAVAILABLE = Unavailable(
     "packages",
-    "" if os.environ.get("REQUIRE_PACKAGING") else "they take a minute; `make test-packaging` builds them",
+    "" if os.environ.get("REQUIRE_PACKAGING") else "they take a minute; run `make test-packaging`",
     "REQUIRE_PACKAGING",
 )
 collect_ignore_glob = _UNAVAILABLE.files

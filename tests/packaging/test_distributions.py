@@ -1,4 +1,4 @@
-"""The distributions: sdist and wheel."""
+"""The sdist, the wheel, the bill of materials and the documentation."""
 
 import os
 import shutil
@@ -61,7 +61,7 @@ def test_the_wheel_alone_serves_everything_from_any_folder(installed: Path) -> N
             process.terminate()
 
 
-def test_the_same_source_gives_the_same_bytes(distributions: Path, tmp_path: Path) -> None:
+def test_builds_are_reproducible(distributions: Path, tmp_path: Path) -> None:
     another_copy = copy(tmp_path / "elsewhere" / "another-name")
     for file in another_copy.rglob("*"):
         os.utime(file, (1_000_000_000, 1_000_000_000))

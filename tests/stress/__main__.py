@@ -1,8 +1,9 @@
-"""`make stress`: a bad day, on loopback.
+"""`make stress`: load, reloads, dying workers and attacks at the same time, on loopback.
 
-Well-behaved clients ask through Caddy (deploy/Caddyfile) without pause. Meanwhile workers are ended one by one, files
-change and are reloaded fifty times, good and broken in turn, and hostile clients hold connections, trickle heads and
-send too much. None of the well-behaved may notice; memory and descriptors must be at the end what they were.
+Well-behaved clients send requests through Caddy (deploy/Caddyfile) without pause. Meanwhile, workers are stopped one by
+one; the definition is reloaded fifty times, alternately valid and broken; and attackers hold connections, trickle
+request heads and send too much. The well-behaved clients must not be affected, and the server's memory and file
+descriptors must not grow.
 """
 
 import argparse
@@ -31,8 +32,8 @@ HOST = "autoconfig.btinternet.com"
 HTTPS_PORT = 8443
 
 
-class Day:
-    """The bad day: what has been asked, and what went wrong."""
+class Scenario:
+    """Load, changes and attacks, with their results."""
 
     def __init__(self, served: Served, definition: Path, seconds: float, reloads: int) -> None:
         self._served, self._definition = served, definition
@@ -40,86 +41,87 @@ class Day:
         self._pause = seconds / reloads
         self.over = asyncio.Event()
         self.results = Results()
-        self.hostile = self.ended = 0
+        self.attacks = self.stopped_workers = 0
 
-    async def well_behaved(self, tls: ssl.SSLContext, person: int) -> None:
-        """Ask through Caddy, over connections that last, each time as somebody else."""
+    async def send_load(self, tls: ssl.SSLContext, client_number: int) -> None:
+        """Send requests through Caddy over persistent connections, each for another address."""
         async with httpx.AsyncClient(verify=tls, base_url=f"https://127.0.0.1:{HTTPS_PORT}", timeout=15) as client:
             for number in itertools.count():
                 if self.over.is_set():
                     return
-                await send_requests(client, HOST, f"user{person}{number:06}@btinternet.com", self.results)
+                await send_requests(client, HOST, f"user{client_number}{number:06}@btinternet.com", self.results)
 
-    async def change(self) -> None:
-        """Change the definition and reload, good and broken in turn."""
-        good = EMBEDDED.read_text()
+    async def reload(self) -> None:
+        """Change the definition and reload it, alternately valid and broken."""
+        valid = EMBEDDED.read_text()
         for number in range(self._reloads):
-            text = good.replace("</emailProvider>", f"<!-- {number} --></emailProvider>")
+            text = valid.replace("</emailProvider>", f"<!-- {number} --></emailProvider>")
             self._definition.write_text(text.replace(">993<", ">99999<") if number % 2 else text)
             self._served.process.send_signal(signal.SIGHUP)
             await asyncio.sleep(self._pause)
-        self._definition.write_text(good)
+        self._definition.write_text(valid)
         self.over.set()
 
-    async def end_workers(self) -> None:
-        """End workers one by one; each is replaced."""
+    async def stop_workers(self) -> None:
+        """Stop workers one by one; the server replaces each."""
         while not self.over.is_set():
             await asyncio.sleep(5)
             if len(found := self._served.workers()) == 2:
-                os.kill(found[self.ended % 2], signal.SIGTERM)
-                self.ended += 1
+                os.kill(found[self.stopped_workers % 2], signal.SIGTERM)
+                self.stopped_workers += 1
 
-    async def attack(self, target: Target, how: Callable[[Target], Awaitable[None]]) -> None:
-        """Attack the server, or Caddy before it."""
-        number = await attack_until(self.over, target, how)
-        self.hostile += number
+    async def attack(self, target: Target, attack: Callable[[Target], Awaitable[None]]) -> None:
+        """Attack the server or Caddy."""
+        number = await attack_until(self.over, target, attack)
+        self.attacks += number
 
 
-def burden(served: Served) -> dict[str, int]:
-    """Return what the server and its workers hold: memory (KiB) and descriptors; of workers the one that holds most."""
+def resources(served: Served) -> dict[str, int]:
+    """Return memory (KiB) and file descriptors of the parent and of the worker that uses most."""
     found = {"parent KiB": 0, "worker KiB": 0, "parent descriptors": 0, "worker descriptors": 0}
     for pid in (served.process.pid, *served.workers()):
-        who = "parent" if pid == served.process.pid else "worker"
+        process = "parent" if pid == served.process.pid else "worker"
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         resident = next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
-        found[f"{who} KiB"] = max(found[f"{who} KiB"], resident)
+        found[f"{process} KiB"] = max(found[f"{process} KiB"], resident)
         descriptors = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-        found[f"{who} descriptors"] = max(found[f"{who} descriptors"], descriptors)
+        found[f"{process} descriptors"] = max(found[f"{process} descriptors"], descriptors)
     return found
 
 
 async def settled(served: Served) -> dict[str, int]:
-    """Return what the server holds when all connections have ended and two workers are there."""
+    """Return the server's resources after all connections have been closed and two workers run."""
     await asyncio.sleep(8)
     deadline = time.monotonic() + 20
     while len(served.workers()) < 2 and time.monotonic() < deadline:
         await asyncio.sleep(0.2)
-    return burden(served)
+    return resources(served)
 
 
 async def run(served: Served, definition: Path, root: Path, seconds: float, reloads: int) -> int:
-    """Have the day, and tell of it. Returns the exit status."""
+    """Run the scenario and print the results. Returns the exit status."""
     tls = ssl.create_default_context(cafile=str(root))
-    warm = Day(served, definition, 6, 6)
-    await asyncio.gather(warm.change(), *(warm.well_behaved(tls, number) for number in range(8)))
+    warm_up = Scenario(served, definition, 6, 6)
+    await asyncio.gather(warm_up.reload(), *(warm_up.send_load(tls, number) for number in range(8)))
     before = await settled(served)
-    day = Day(served, definition, seconds, reloads)
+    scenario = Scenario(served, definition, seconds, reloads)
     began = time.monotonic()
     await asyncio.gather(
-        day.change(),
-        day.end_workers(),
-        *(day.well_behaved(tls, number) for number in range(8)),
-        *(day.attack(Target(served.port), how) for how in ATTACKS for _ in range(2)),
-        *(day.attack(Target(HTTPS_PORT, HOST, tls, None), how) for how in (smuggle, send_malformed)),
+        scenario.reload(),
+        scenario.stop_workers(),
+        *(scenario.send_load(tls, number) for number in range(8)),
+        *(scenario.attack(Target(served.port), attack) for attack in ATTACKS for _ in range(2)),
+        *(scenario.attack(Target(HTTPS_PORT, HOST, tls, None), attack) for attack in (smuggle, send_malformed)),
     )
-    took = time.monotonic() - began
+    duration = time.monotonic() - began
     after = await settled(served)
-    results = day.results
+    results = scenario.results
     print(
-        f"{results.good.total():,} responses to well-behaved clients in {took:.0f} s, {len(results.failures)} failures"
+        f"{results.good.total():,} responses to well-behaved clients in {duration:.0f} s, "
+        f"{len(results.failures)} failures"
     )
     print(f"{len(results.foreign)} responses that belong to another request")
-    print(f"{day.hostile:,} attacks, {day.ended} workers ended, {reloads} reloads")
+    print(f"{scenario.attacks:,} attacks, {scenario.stopped_workers} workers stopped, {reloads} reloads")
     for name, first in before.items():
         print(f"{name}: {first:,} before, {after[name]:,} after")
     for failure, count in Counter(results.failures).most_common(10):
@@ -131,7 +133,7 @@ async def run(served: Served, definition: Path, root: Path, seconds: float, relo
 
 
 def main() -> None:
-    """Start the server and Caddy, and have the day."""
+    """Start the server and Caddy, and run the scenario."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--seconds", type=float, default=120)
     arguments.add_argument("--reloads", type=int, default=50)
@@ -153,7 +155,7 @@ def main() -> None:
 
 
 def start_caddy(folder: Path, port: int) -> "subprocess.Popen[bytes]":
-    """Start Caddy with deploy/Caddyfile, on other ports and with an authority of its own."""
+    """Start Caddy with deploy/Caddyfile, on other ports and with its own authority."""
     text = (PROJECT / "deploy" / "Caddyfile").read_text()
     own = f"local_certs\n\tskip_install_trust\n\thttp_port 8081\n\thttps_port {HTTPS_PORT}\n\tdefault_bind 127.0.0.1\n"
     configuration = folder / "Caddyfile"
@@ -169,7 +171,7 @@ def start_caddy(folder: Path, port: int) -> "subprocess.Popen[bytes]":
 
 
 def wait_for(root: Path) -> None:
-    """Wait until Caddy listens and has made its authority."""
+    """Wait until Caddy listens and has created its authority."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         with socket.socket() as probe:

@@ -1,4 +1,4 @@
-"""Debian's Chromium, kept from the world: it resolves no name but those of the server under test."""
+"""Debian's Chromium, isolated from the internet: it resolves only the hostname of the server under test."""
 
 import shutil
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ from tests.web.relay import relay
 CHROMIUM = shutil.which("chromium")
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 HOST = "autoconfig.btinternet.com"
-"""One of the provider's own hosts; in this browser it is the server under test."""
+"""One of the provider's own hosts. In this browser it resolves to the server under test."""
 ORIGIN = f"https://{HOST}"
 
 
 def missing() -> str:
-    """Say what this machine lacks for the tests in a browser, and how to get it."""
+    """Return what the browser tests lack on this machine, and how to install it."""
     lacking = [name for name, there in (("chromium", CHROMIUM), ("axe-core", AXE.exists())) if not there]
     return f"not installed: {', '.join(lacking)}; `make test-web` installs what is needed (root, Debian)" * bool(
         lacking
@@ -26,7 +26,7 @@ def missing() -> str:
 
 @contextmanager
 def browser(port: int) -> Iterator[Browser]:
-    """Run Chromium for a server on a port of this machine, which it reaches over https and http."""
+    """Run Chromium. It reaches a server on a local port over https and http."""
     with relay(HOST, port) as tls, sync_playwright() as playwright:
         rules = f"MAP {HOST}:443 127.0.0.1:{tls.port}, MAP {HOST}:80 127.0.0.1:{port}, MAP * ~NOTFOUND"
         arguments = [

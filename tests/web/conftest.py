@@ -1,4 +1,4 @@
-"""A real browser, and what holds for whatever it is shown."""
+"""A real browser, and checks for every page that it opens."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -33,46 +33,46 @@ def browser(server: Served, _complete: None) -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Open]:
-    """Open a page of the server in a window of its own, whose options are Playwright's.
+    """Open a page of the server in a new window; the options are Playwright's.
 
-    At the end: nothing was asked of another host, no policy violated, no script failed, no cookie set, and the address
-    stood in no URL.
+    At the end, check that no request went to another host, no policy was violated, no script failed, no cookie was set,
+    and no URL contained the address.
     """
     with ExitStack() as closing:
-        watched: list[_Watched] = []
+        monitors: list[_Monitor] = []
 
         def open_(path: str = "/", base: str = ORIGIN, **options: Any) -> Page:
             context = browser.new_context(**options)
             closing.callback(context.close)
-            watched.append(_Watched(context))
+            monitors.append(_Monitor(context))
             page = context.new_page()
             page.goto(base + path)
             return page
 
         yield open_
-        for one in watched:
-            one.check()
+        for monitor in monitors:
+            monitor.check()
 
 
-class _Watched:
+class _Monitor:
     def __init__(self, context: BrowserContext) -> None:
         self._context = context
         self.urls: list[str] = []
-        self.complaints: list[str] = []
+        self.messages: list[str] = []
         context.on("request", lambda request: self.urls.append(request.url))
-        context.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
-        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        context.on("console", lambda message: self.messages.append(f"{message.type}: {message.text}"))
+        context.on("weberror", lambda error: self.messages.append(str(error.error)))
 
     def check(self) -> None:
         assert {url.split("/")[2] for url in self.urls} == {HOST}
         assert not [url for url in self.urls if "fred" in url]
         assert not self._context.cookies()
-        # Chromium says of every page with an error's status that it has one.
-        assert not [text for text in self.complaints if "the server responded with a status of 40" not in text]
+        # Chromium logs a message for every page with an error status.
+        assert not [text for text in self.messages if "the server responded with a status of 40" not in text]
 
 
 def give_address(page: Page, address: str = FRED) -> None:
-    """Type an address on the first page and go on."""
+    """Type an address on the first page and submit it."""
     page.locator("#emailaddress").fill(address)
     with page.expect_navigation():
         page.keyboard.press("Enter")

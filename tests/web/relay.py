@@ -1,4 +1,4 @@
-"""TLS in front of the server under test, as a reverse proxy provides it."""
+"""TLS for the server under test, like that of a reverse proxy."""
 
 import asyncio
 import base64
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 
 class Relay(NamedTuple):
-    """A port of this machine that accepts TLS, and the digest of its key, by which Chromium can trust it."""
+    """A local port that accepts TLS, and the digest of its key, which Chromium trusts."""
 
     port: int
     key_digest: str
@@ -23,7 +23,7 @@ class Relay(NamedTuple):
 
 @contextmanager
 def relay(host: str, port: int) -> Iterator[Relay]:
-    """Accept TLS connections with a certificate for a host, and pass what they carry to a port of this machine."""
+    """Accept TLS connections with a certificate for a host, and pass their content to a local port."""
     certificate = trustme.CA().issue_cert(host)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     certificate.configure_cert(context)

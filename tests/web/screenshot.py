@@ -1,4 +1,4 @@
-"""Picture the setup page's main paths as they are now: `python -m tests.web.screenshot FOLDER`."""
+"""Takes screenshots of the setup page: `python -m tests.web.screenshot FOLDER`."""
 
 import io
 import sys
@@ -36,28 +36,28 @@ def path(running: Browser, language: str, app: str, agent: str, width: int, sche
     context.close()
     images = [Image.open(io.BytesIO(one)).convert("RGB") for one in pages]
     height = min(max(image.height for image in images), TALLEST)
-    beside = Image.new("RGB", ((width + SPACE) * len(images) - SPACE, height), "#8a93a3")
+    joined = Image.new("RGB", ((width + SPACE) * len(images) - SPACE, height), "#8a93a3")
     for number, image in enumerate(images):
-        beside.paste(image.crop((0, 0, width, min(image.height, height))), (number * (width + SPACE), 0))
-    return beside
+        joined.paste(image.crop((0, 0, width, min(image.height, height))), (number * (width + SPACE), 0))
+    return joined
 
 
 def main() -> None:
     folder = Path(sys.argv[1])
     with tempfile.TemporaryDirectory() as keys:
-        # Signed profiles are the normal case.
+        # Profiles are normally signed.
         signing = SigningAuthority(Path(keys)).signatory().options()
         with serving(*signing) as served, browser(served.port) as running:
             _take(running, folder)
 
 
 def _take(running: Browser, folder: Path) -> None:
-    for name, *how in (
+    for name, *options in (
         ("setup-page.png", "en", "iphone", PHONE, 390, "light"),
         ("setup-page-outlook.png", "cy", "outlook-new", WINDOWS, 780, "light"),
         ("setup-page-thunderbird.png", "de", "thunderbird-android", WINDOWS, 780, "dark"),
     ):
-        picture = path(running, *how)  # type: ignore[arg-type]
+        picture = path(running, *options)  # type: ignore[arg-type]
         picture.quantize(64).save(folder / name, optimize=True)
 
 

@@ -1,4 +1,4 @@
-"""What the page looks like, to eyes, to screen readers and on paper."""
+"""The page's appearance on screens, in screen readers and in print."""
 
 import pytest
 
@@ -15,7 +15,7 @@ STATES = [
     *((page.path, typed) for page in PAGES for typed in (None, "fred.bloggs@btinternet.com")),
     ("setup/gmail/", "fred"),
 ]
-"""A page and what is typed on it; None if nothing is sent."""
+"""A page, and the text typed into its form; None to leave the form alone."""
 
 
 def show(open_page: Open, language: str, path: str, typed: str | None, **options: object) -> object:
@@ -38,7 +38,7 @@ def check(page: object) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("path", "typed"), STATES)
-def test_axe_finds_nothing_wrong_in_any_state(open_page: Open, path: str, typed: str | None, scheme: str) -> None:
+def test_axe_finds_no_violation_in_any_state(open_page: Open, path: str, typed: str | None, scheme: str) -> None:
     check(show(open_page, "en", path, typed, color_scheme=scheme))
 
 
@@ -46,13 +46,13 @@ def test_axe_finds_nothing_wrong_in_any_state(open_page: Open, path: str, typed:
 @pytest.mark.parametrize(
     ("path", "typed"), [("", "fred"), ("setup/", None), ("setup/iphone/", "fred@talk21.com"), ("setup/gmail/", None)]
 )
-def test_axe_finds_nothing_wrong_in_any_language(open_page: Open, language: str, path: str, typed: str | None) -> None:
+def test_axe_finds_no_violation_in_any_language(open_page: Open, language: str, path: str, typed: str | None) -> None:
     check(show(open_page, language, path, typed))
 
 
 @pytest.mark.parametrize("width", [320, 375, 768, 1280, 3840])
 @pytest.mark.parametrize("language", catalogues())
-def test_nothing_has_to_be_scrolled_sideways(open_page: Open, language: str, width: int) -> None:
+def test_no_page_scrolls_horizontally(open_page: Open, language: str, width: int) -> None:
     page = open_page(f"/{language}/", viewport={"width": width, "height": 800})
     for path in ("", *(one.path for one in PAGES)):
         page.goto(f"{ORIGIN}/{language}/{path}")
@@ -64,14 +64,16 @@ def test_nothing_has_to_be_scrolled_sideways(open_page: Open, language: str, wid
 @pytest.mark.parametrize("language", catalogues())
 @pytest.mark.parametrize("path", ["", "setup/", "setup/iphone/", "settings/"])
 @pytest.mark.parametrize("width", [320, 1280])
-def test_text_twice_as_large_still_fits(open_page: Open, path: str, language: str, width: int) -> None:
+def test_no_page_scrolls_horizontally_with_text_at_200_percent(
+    open_page: Open, path: str, language: str, width: int
+) -> None:
     page = open_page(f"/{language}/{path}", viewport={"width": width, "height": 800})
     page.evaluate("document.documentElement.style.fontSize = '200%'")
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
 @pytest.mark.parametrize("path", [app.path for app in APPS])
-def test_without_its_style_a_page_still_says_everything(open_page: Open, path: str) -> None:
+def test_a_page_is_complete_without_its_stylesheet(open_page: Open, path: str) -> None:
     page = open_page(f"/en/{path}")
     page.evaluate("document.styleSheets[0].disabled = true")
     for heading in ("What you need", "What to do", "You know it works when…", "If it doesn’t work"):
@@ -80,14 +82,14 @@ def test_without_its_style_a_page_still_says_everything(open_page: Open, path: s
 
 @pytest.mark.parametrize("path", [app.path for app in APPS])
 @pytest.mark.parametrize("paper", ["A4", "Letter"])
-def test_an_apps_steps_print_on_two_sheets_at_most(open_page: Open, path: str, paper: str) -> None:
+def test_an_apps_steps_print_on_at_most_two_sheets(open_page: Open, path: str, paper: str) -> None:
     page = open_page(f"/en/{path}")
     give_address(page)
     printed = page.pdf(format=paper, margin={"top": "15mm", "right": "15mm", "bottom": "15mm", "left": "15mm"})
     assert printed.count(b"/Type /Page\n") <= 2
 
 
-def test_paper_has_codes_and_urls_and_nothing_to_press(open_page: Open) -> None:
+def test_printed_pages_have_codes_and_urls_but_no_buttons(open_page: Open) -> None:
     page = open_page("/en/setup/thunderbird-android/", viewport={"width": 390, "height": 844})
     give_address(page)
     page.emulate_media(media="print")

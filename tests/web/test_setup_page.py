@@ -1,4 +1,4 @@
-"""What people do on the setup page, in a real browser."""
+"""The setup page in a real browser, used as people use it."""
 
 import json
 import plistlib
@@ -21,21 +21,21 @@ COPYING = ["outlook-new", "outlook-classic", "outlook-mac", "outlook-phone", "gm
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 26_1 like Mac OS X) AppleWebKit/605.1.15"
 
 
-FOCUSED = """wanted => {
+FOCUSED = """selector => {
   const focused = document.activeElement;
-  return [focused.matches(wanted), getComputedStyle(focused).outlineStyle];
+  return [focused.matches(selector), getComputedStyle(focused).outlineStyle];
 }"""
 
 
-def focus(page: Page, wanted: str) -> None:
-    """Press Tab until an element has the focus, which must be visible on the way."""
+def focus(page: Page, selector: str) -> None:
+    """Press Tab until an element has the focus. Every element on the way must show that it has the focus."""
     for _ in range(60):
         page.keyboard.press("Tab")
-        found, outline = page.evaluate(FOCUSED, wanted)
+        found, outline = page.evaluate(FOCUSED, selector)
         assert outline == "solid"
         if found:
             return
-    raise AssertionError(f"Tab does not lead to {wanted}")
+    raise AssertionError(f"Tab does not reach {selector}")
 
 
 def press(page: Page, key: str = "Enter") -> None:
@@ -43,10 +43,10 @@ def press(page: Page, key: str = "Enter") -> None:
         page.keyboard.press(key)
 
 
-def is_seen(page: Page, element: Locator) -> bool:
-    """Tell whether an element is within the window, without scrolling."""
+def in_viewport(page: Page, element: Locator) -> bool:
+    """Tell whether an element is visible without scrolling."""
     box, window = element.bounding_box(), page.viewport_size
-    # A pixel more or less: positions have fractions, scrolling has not.
+    # One pixel of tolerance: positions have fractions, but scrolling does not.
     return bool(box and window and box["y"] >= -1 and box["y"] + box["height"] <= window["height"] + 1)
 
 
@@ -68,28 +68,28 @@ def scan(code: Locator, folder: Path) -> str:
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("language", catalogues())
 @pytest.mark.parametrize("app", IDS)
-def test_by_keyboard_from_the_address_to_the_last_step(open_page: Open, app: str, language: str, width: int) -> None:
+def test_every_app_can_be_set_up_by_keyboard(open_page: Open, app: str, language: str, width: int) -> None:
     page = open_page(
         f"/{language}/", viewport={"width": width, "height": 844}, java_script_enabled=width == 1280, locale=language
     )
     focus(page, "#emailaddress")
     page.keyboard.type(FRED)
     press(page)
-    assert is_seen(page, page.get_by_role("heading", level=1))
+    assert in_viewport(page, page.get_by_role("heading", level=1))
     focus(page, f"[formaction='/{language}/setup/{app}/']")
     press(page)
-    assert is_seen(page, page.get_by_role("heading", level=1))
+    assert in_viewport(page, page.get_by_role("heading", level=1))
     assert page.locator("html").get_attribute("lang") == language
     steps = page.locator("main section ol.steps").last.locator("li")
     assert steps.count() >= 3
     steps.last.scroll_into_view_if_needed()
-    assert is_seen(page, steps.last)
+    assert in_viewport(page, steps.last)
     expect(page.get_by_text(FRED).first).to_be_visible()
     focus(page, "footer a")
 
 
 @pytest.mark.parametrize("app", IDS)
-def test_browser_back_and_the_back_link_lead_to_the_step_before(open_page: Open, app: str) -> None:
+def test_the_browsers_back_and_the_back_link_return_to_the_previous_page(open_page: Open, app: str) -> None:
     page = open_page("/en/")
     give_address(page)
     choose(page, app)
@@ -104,7 +104,7 @@ def test_browser_back_and_the_back_link_lead_to_the_step_before(open_page: Open,
 
 @pytest.mark.parametrize("scripts", [True, False])
 @pytest.mark.parametrize("app", ["iphone", "mac"])
-def test_the_profile_has_the_address(open_page: Open, app: str, scripts: bool) -> None:
+def test_the_profile_contains_the_address(open_page: Open, app: str, scripts: bool) -> None:
     page = open_page("/en/", java_script_enabled=scripts)
     give_address(page)
     choose(page, app)
@@ -115,14 +115,14 @@ def test_the_profile_has_the_address(open_page: Open, app: str, scripts: bool) -
     assert (mail["EmailAddress"], mail["EmailAccountType"]) == (FRED, "EmailTypePOP")
 
 
-def test_without_an_address_the_profile_leaves_it_to_the_device(open_page: Open) -> None:
+def test_without_an_address_the_profile_contains_none(open_page: Open) -> None:
     page = open_page("/en/setup/iphone/")
     (mail,) = download(page)["PayloadContent"]
     assert "EmailAddress" not in mail
 
 
 @pytest.mark.parametrize("app", IDS)
-def test_a_link_to_an_app_shows_its_steps_and_takes_an_address(open_page: Open, app: str) -> None:
+def test_a_link_to_an_app_shows_its_steps_and_accepts_an_address(open_page: Open, app: str) -> None:
     page = open_page(f"/en/setup/{app}")
     assert page.locator("ol.steps li").count() >= 3
     give_address(page)
@@ -151,7 +151,7 @@ def test_a_link_to_the_former_page_shows_its_apps(open_page: Open, old: str, app
 
 
 @pytest.mark.parametrize("address", [FRED, ""])
-def test_another_language_keeps_page_and_address(open_page: Open, address: str) -> None:
+def test_changing_the_language_keeps_page_and_address(open_page: Open, address: str) -> None:
     page = open_page("/en/setup/gmail/")
     if address:
         give_address(page)
@@ -162,7 +162,7 @@ def test_another_language_keeps_page_and_address(open_page: Open, address: str) 
 
 
 @pytest.mark.parametrize(("locale", "heading"), [("cy-GB", "Beth yw"), ("fr-CA", "Quelle est"), ("ja", "What is")])
-def test_the_browsers_language_is_the_pages(open_page: Open, locale: str, heading: str) -> None:
+def test_the_page_uses_the_browsers_language(open_page: Open, locale: str, heading: str) -> None:
     expect(open_page(locale=locale).get_by_role("heading", level=1)).to_contain_text(heading)
 
 
@@ -179,7 +179,7 @@ def test_the_browsers_language_is_the_pages(open_page: Open, locale: str, headin
         ("fred@btinternet.con", "Did you mean fred@btinternet.com?"),
     ],
 )
-def test_a_mistake_is_the_first_thing_that_one_sees_and_can_be_mended(
+def test_a_mistake_gets_the_focus_and_can_be_corrected(
     open_page: Open, typed: str, sentence: str, scripts: bool, width: int
 ) -> None:
     page = open_page("/en/", viewport={"width": width, "height": 500}, java_script_enabled=scripts)
@@ -187,7 +187,7 @@ def test_a_mistake_is_the_first_thing_that_one_sees_and_can_be_mended(
     summary = page.get_by_role("alert")
     expect(summary).to_contain_text(sentence)
     expect(summary).to_be_focused()
-    assert is_seen(page, summary)
+    assert in_viewport(page, summary)
     field = page.locator("#emailaddress")
     expect(field).to_have_value(typed)
     expect(field).to_have_attribute("aria-invalid", "true")
@@ -199,7 +199,7 @@ def test_a_mistake_is_the_first_thing_that_one_sees_and_can_be_mended(
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_the_suggested_address_is_one_press_away(open_page: Open, scripts: bool) -> None:
+def test_the_suggested_address_is_a_button(open_page: Open, scripts: bool) -> None:
     page = open_page("/en/setup/gmail/", java_script_enabled=scripts)
     give_address(page, "fred.bloggs@btinternet.con")
     with page.expect_navigation():
@@ -208,7 +208,7 @@ def test_the_suggested_address_is_one_press_away(open_page: Open, scripts: bool)
     expect(page.get_by_text(FRED).first).to_be_visible()
 
 
-def test_a_gmail_address_is_in_the_wrong_place_and_the_page_says_just_that(open_page: Open) -> None:
+def test_a_gmail_address_gets_one_sentence(open_page: Open) -> None:
     page = open_page("/en/")
     give_address(page, "fred.bloggs@gmail.com")
     assert page.get_by_role("main").inner_text().split("\n\n") == [
@@ -222,7 +222,7 @@ def test_a_gmail_address_is_in_the_wrong_place_and_the_page_says_just_that(open_
 
 
 @pytest.mark.parametrize("app", COPYING)
-def test_the_settings_to_copy_are_beside_the_steps(open_page: Open, app: str) -> None:
+def test_settings_can_be_copied_next_to_the_steps(open_page: Open, app: str) -> None:
     page = open_page(f"/en/setup/{app}/")
     give_address(page)
     common = {
@@ -240,7 +240,7 @@ def test_the_settings_to_copy_are_beside_the_steps(open_page: Open, app: str) ->
 
 
 def tables(page: Page) -> dict[str | None, dict[str, str]]:
-    """Return the tables that are visible."""
+    """Return the visible tables."""
     return {
         table.get_attribute("aria-label"): dict(
             zip(
@@ -254,7 +254,7 @@ def tables(page: Page) -> dict[str | None, dict[str, str]]:
     }
 
 
-def test_one_page_has_all_the_settings(open_page: Open) -> None:
+def test_the_settings_page_has_all_settings(open_page: Open) -> None:
     page = open_page("/en/setup/")
     with page.expect_navigation():
         page.get_by_role("link", name="Show me all the settings").click()
@@ -263,7 +263,7 @@ def test_one_page_has_all_the_settings(open_page: Open) -> None:
 
 
 @pytest.mark.parametrize("secure", [True, False])
-def test_every_value_can_be_copied_over_http_too(open_page: Open, secure: bool) -> None:
+def test_every_value_can_be_copied_even_over_http(open_page: Open, secure: bool) -> None:
     options: dict[str, Any] = (
         {"permissions": ["clipboard-read", "clipboard-write"]} if secure else {"base": f"http://{HOST}"}
     )
@@ -282,13 +282,13 @@ def test_every_value_can_be_copied_over_http_too(open_page: Open, secure: bool) 
         expect(field).to_have_value(value.inner_text())
 
 
-def test_a_username_that_is_not_known_cannot_be_copied(open_page: Open) -> None:
+def test_an_unknown_username_cannot_be_copied(open_page: Open) -> None:
     page = open_page("/en/settings/")
     assert page.get_by_role("button", name="Copy Server").count() == 3
     assert page.get_by_role("button", name="Copy Username").count() == 0
 
 
-def test_without_script_nothing_is_offered_that_needs_it(open_page: Open) -> None:
+def test_without_scripts_there_are_no_copy_buttons(open_page: Open) -> None:
     page = open_page("/en/settings/", java_script_enabled=False)
     give_address(page)
     assert page.get_by_role("button", name="Copy").count() == 0
@@ -296,9 +296,7 @@ def test_without_script_nothing_is_offered_that_needs_it(open_page: Open) -> Non
 
 @pytest.mark.parametrize("colours", [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"forced_colors": "active"}])
 @pytest.mark.parametrize("app", PHONE_APPS)
-def test_a_code_opens_the_page_of_a_phones_app_on_the_phone(
-    open_page: Open, tmp_path: Path, app: str, colours: dict[str, str]
-) -> None:
+def test_a_code_opens_the_page_on_the_phone(open_page: Open, tmp_path: Path, app: str, colours: dict[str, str]) -> None:
     page = open_page(f"/cy/setup/{app}/", **colours)
     url = scan(page.get_by_role("img", name="agor y dudalen hon").first, tmp_path)
     assert url == f"{ORIGIN}/cy/setup/{app}/"
@@ -317,7 +315,7 @@ def test_a_code_downloads_the_profile_to_an_iphone(open_page: Open, tmp_path: Pa
 
 
 @pytest.mark.parametrize("colours", [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"forced_colors": "active"}])
-def test_a_code_is_the_whole_account_for_thunderbird_for_android(
+def test_a_code_contains_the_account_for_thunderbird_for_android(
     open_page: Open, tmp_path: Path, colours: dict[str, str]
 ) -> None:
     page = open_page("/en/", **colours)
@@ -332,7 +330,7 @@ def test_a_code_is_the_whole_account_for_thunderbird_for_android(
 
 
 @pytest.mark.parametrize("app", PHONE_APPS)
-def test_a_phone_is_shown_no_code_that_it_would_have_to_scan_itself(open_page: Open, app: str) -> None:
+def test_a_phone_shows_no_codes(open_page: Open, app: str) -> None:
     page = open_page(f"/en/setup/{app}/", user_agent=IPHONE, viewport={"width": 390, "height": 844}, has_touch=True)
     give_address(page)
     assert not [code for code in page.get_by_role("img", name="QR code").all() if code.is_visible()]

@@ -1,4 +1,7 @@
-"""The floor: a bare ASGI callable that sends fixed bytes. `floor.py PORT FILE`; FILE has the headers and body as JSON."""
+"""The baseline: a bare ASGI callable that sends fixed bytes.
+
+Usage: `baseline.py PORT FILE`; FILE contains the headers and the body as JSON.
+"""
 
 import json
 import sys
@@ -16,14 +19,14 @@ START: Message = {
 END: Message = {"type": "http.response.body", "body": fixed["body"].encode()}
 
 
-async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
+async def application(_scope: Scope, _receive: Receive, send: Send) -> None:
     await send(START)
     await send(END)
 
 
 if __name__ == "__main__":
     uvicorn.run(
-        answer,
+        application,
         port=int(sys.argv[1]),
         http="httptools",
         loop="uvloop",
