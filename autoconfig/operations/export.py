@@ -20,6 +20,7 @@ from autoconfig.server import application
 from autoconfig.site import setup_page
 from autoconfig.site.assets import ASSETS
 from autoconfig.sources import Settings
+from autoconfig.visible import visible
 
 MANIFEST = "manifest.json"
 _MAX_MANIFEST = 1024 * 1024 * 1024
@@ -53,14 +54,19 @@ async def export(settings: Settings, path: Path, root: Path | None = None) -> Ex
 
     Each file is replaced atomically, the manifest last. Files of an earlier export that are no longer needed are
     removed, unless they were changed since. Nothing else in the folder is touched, and symbolic links are not followed.
-    Raises ExportError if the folder cannot be written, or holds another file of the same name.
+    Raises ExportError if the folder cannot be written or holds another file of the same name, or if a configuration
+    cannot contain `root`.
     """
+    root = (root or path).resolve()
+    if unusable := webservers.UNUSABLE.search(str(root)):
+        where, character = visible(str(root)), visible(unusable[0])
+        raise ExportError(f"{where}: nginx and Caddy cannot use a path with '{character}'; use --root PATH")
     try:
         with Folder(path) as folder:
             files = _Files(folder)
             responses = _Responses(settings)
             sites = [site for one in settings.definitions async for site in _sites(one, responses, files)]
-            for name, text in webservers.configurations(sites, (root or path).resolve()).items():
+            for name, text in webservers.configurations(sites, root).items():
                 files.write(name, text.encode(errors="surrogateescape"))
             folder.replace(MANIFEST, _manifest(sites, files.written))
             files.remove_obsolete()

@@ -4,6 +4,7 @@ Requests for autoconfig files have email addresses in their query strings, so no
 exported gets 404.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -30,6 +31,8 @@ class Site(NamedTuple):
     home: str
 
 
+UNUSABLE = re.compile(r"[${}\x00-\x1f\x7f]")
+"""Characters that a path in a configuration cannot contain: variables of nginx and Caddy, and control characters."""
 NGINX_HTTP, NGINX_SERVER, CADDY = NAMES = ("nginx-http.conf", "nginx-server.conf", "Caddyfile")
 
 

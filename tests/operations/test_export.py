@@ -96,6 +96,18 @@ def test_the_web_server_configurations_contain_the_root(tmp_path: Path, root: st
     assert f'root * "{root or tmp_path}"\n' in (tmp_path / "Caddyfile").read_text()
 
 
+@pytest.mark.parametrize("character", ["$", "{", "}", "\n", "\x1b"])
+def test_a_root_that_the_configurations_cannot_contain_is_refused(tmp_path: Path, character: str) -> None:
+    refused = export(tmp_path / f"a{character}b")
+    shown = {"\n": r"\x0a", "\x1b": r"\x1b"}.get(character, character)
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        f"{tmp_path}/a{shown}b: nginx and Caddy cannot use a path with '{shown}'; use --root PATH\n"
+    )
+    assert not files(tmp_path)
+    assert export(tmp_path / f"a{character}b", "--root", "/srv/site").returncode == 0
+
+
 @pytest.mark.parametrize(
     "url",
     [
