@@ -5,7 +5,7 @@ import re
 from starlette.types import ASGIApp
 
 from autoconfig.definition import EMBEDDED, Definition
-from autoconfig.directory import check_conflicts
+from autoconfig.definition_files import check_conflicts
 from autoconfig.server import application as make_application
 from autoconfig.sources import Options, Settings
 

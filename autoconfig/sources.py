@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from autoconfig.advice import advise
 from autoconfig.definition import Definition, DefinitionError
-from autoconfig.directory import Directory, Files, directory, load, read
+from autoconfig.definition_files import Files, load, read
+from autoconfig.directory import Directory, directory
 from autoconfig.hosting import Assigned, HostedList, ListSource, assign, check, read_lists
 from autoconfig.mail_exchangers import Resolver
 from autoconfig.signing import Signer, SigningError, SigningFiles

@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner
 from starlette.types import ASGIApp
 
-from autoconfig import directory as directory_module
+from autoconfig import definition_files
 from autoconfig.cli import main
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, directory
@@ -185,7 +185,7 @@ class _InProcess(httpx.BaseTransport):
 
 def load(*sources: Path) -> Directory[Definition]:
     """Read definitions as the server does."""
-    return directory(directory_module.load(directory_module.read(sources)))
+    return directory(definition_files.load(definition_files.read(sources)))
 
 
 SERVICES = """
