@@ -1,4 +1,4 @@
-"""A real Delta Chat: its core, as PyPI's deltachat-rpc-server has it."""
+"""A real Delta Chat: its core, from the PyPI package deltachat-rpc-server."""
 
 import json
 import sys
@@ -10,16 +10,16 @@ from tests.clients.network import Network
 
 @dataclass(frozen=True)
 class Conversation:
-    """What one account, set up from address and password, made of its settings, and what the other got from it."""
+    """The settings of an account that set itself up from address and password, and the message that it sent."""
 
     version: str
     settings: str
-    """The servers, each `host:port:security`, the one in use first; the address in it is masked."""
+    """The servers as `host:port:security`, the one in use first. The address is masked."""
     received: str
 
 
 def converse(network: Network, password: str, sender: str, receiver: str) -> Conversation:
-    """Have two accounts configure themselves and one write to the other. The lab's certificates are accepted."""
+    """Let two accounts set themselves up, and one send a message to the other. Any certificate is accepted."""
     driver = Path(__file__).with_name("deltachat_driver.py")
     command = [sys.executable, str(driver), str(network.folder / "deltachat"), password, sender, receiver]
     return Conversation(**json.loads(network.run(command, timeout=60)))

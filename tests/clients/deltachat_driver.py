@@ -1,7 +1,7 @@
 """Run Delta Chat's core: `deltachat_driver.py FOLDER PASSWORD ADDRESS ADDRESS`, inside the lab's network.
 
-Two accounts configure themselves from address and password; the first writes to the second. Prints as JSON what was
-configured and what arrived.
+Two accounts set themselves up from address and password, and the first sends a message to the second. Prints the
+settings and the received message as JSON.
 """
 
 import json
@@ -28,12 +28,12 @@ def main() -> None:
         sender.create_chat(receiver).send_text("Hello.")
         received = receiver.wait_for_incoming_msg().get_snapshot().text  # type: ignore[no-untyped-call]
         info = sender.get_info()
-        answer = {
+        result = {
             "version": info.deltachat_core_version,
             "settings": info.used_transport_settings,
             "received": received,
         }
-        sys.stdout.write(json.dumps(answer))
+        sys.stdout.write(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A whole deployment in the lab, right until a test breaks one thing of it, and what `bt-autoconfig check` says of it."""
+"""A complete deployment in the lab, and `bt-autoconfig check` for it. Tests break one part at a time."""
 
 import json
 import subprocess
@@ -16,16 +16,16 @@ from tests.support import COMMAND
 
 DOMAIN = "btinternet.com"
 PAGES = "www.bt.com"
-"""Where BT's help and webmail are."""
+"""The host of BT's help and webmail."""
 HOSTS = [*(f"{prefix}{DOMAIN}" for prefix in CLIENT_HOSTS), f"web.{DOMAIN}", PAGES]
 CLOSED, SILENT = "192.0.2.2", "192.0.2.3"
-"""Addresses where nothing listens, and where connections are taken but nothing is ever said."""
-_LISTEN = "import socket, time; taken = socket.create_server(('{}', 443), backlog=9); time.sleep(600)"
+"""An address where nothing listens, and one that accepts connections and sends nothing."""
+_LISTEN = "import socket, time; listener = socket.create_server(('{}', 443), backlog=9); time.sleep(600)"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the check printed as JSON, and its exit status."""
+    """The check's JSON output and its exit status."""
 
     status: int
     lines: list[dict[str, str]]
@@ -35,7 +35,7 @@ class Verdict:
 
 
 class Deployment:
-    """Name server, web front, mail servers and the server itself. Break it before `start`."""
+    """A name server, a reverse proxy, mail servers and the server itself. Break something before `start`."""
 
     def __init__(self, lab: Network, authority: Authority) -> None:
         self.lab, self.authority = lab, authority
@@ -46,7 +46,7 @@ class Deployment:
         self.definition: Path | None = None
         self.starttls = False
         self.front: list[str | Path] = []
-        """Another web server than caddy with certificates of its own."""
+        """The command of another web server to use instead of Caddy."""
 
     def change_zone(self, old: str, new: str) -> None:
         assert self.zones[DOMAIN].count(old) == 1

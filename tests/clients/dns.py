@@ -1,4 +1,4 @@
-"""Names for the lab's network: Debian's knot, an authoritative server."""
+"""DNS for the lab's network: Debian's Knot, an authoritative name server, and BIND, a resolver."""
 
 import functools
 import subprocess
@@ -9,7 +9,7 @@ from tests.support import COMMAND
 
 
 def start(network: Network, zones: Mapping[str, str]) -> None:
-    """Serve zones: by the name of a domain, its records without SOA and NS."""
+    """Serve zones: the records of each domain, without SOA and NS."""
     folder = network.folder / "knot"
     folder.mkdir()
     statements = [
@@ -31,7 +31,7 @@ def start(network: Network, zones: Mapping[str, str]) -> None:
 
 
 def start_resolver(network: Network, zones: Mapping[str, str]) -> None:
-    """Serve zones as `start` does, but follow aliases from zone to zone, as resolvers do: Debian's BIND."""
+    """Serve zones as `start` does, but with BIND, which follows aliases from zone to zone as resolvers do."""
     folder = network.folder / "named"
     folder.mkdir(mode=0o777)
     statements = [
@@ -39,7 +39,7 @@ def start_resolver(network: Network, zones: Mapping[str, str]) -> None:
         f' allow-recursion {{ any; }}; dnssec-validation no; session-keyfile none; managed-keys-directory "{folder}"; }};',
         "controls { };",
     ]
-    # The root is here too: other names do not exist.
+    # With the root zone, other names do not exist.
     for domain, records in {".": "", **zones}.items():
         zone = folder / f"zone.{domain}"
         zone.write_text(
@@ -54,13 +54,13 @@ def start_resolver(network: Network, zones: Mapping[str, str]) -> None:
 
 @functools.cache
 def published(domain: str, host: str) -> str:
-    """Return the records that an operator is told to publish for a domain, when `host` is the server's name."""
+    """Return the records that `bt-autoconfig dns` prints for a domain; `host` is the server's name."""
     command = [str(COMMAND), "dns", "--host", host, "--domain", domain]
     return subprocess.run(command, capture_output=True, check=True, text=True).stdout
 
 
 def records(*hosts: str, mx: str = "") -> str:
-    """Return the records of a domain: an address for each of its hosts (@ is the domain itself), and where mail goes."""
+    """Return a domain's records: an address for each host (@ is the domain itself), and the MX."""
     lines = [f"{host} A {ADDRESS}" for host in hosts]
     if mx:
         lines.append(f"@ MX 10 {mx}.")

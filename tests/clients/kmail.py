@@ -1,4 +1,4 @@
-"""The lookup of KMail's account wizard, by the program of the same source package that prints its result."""
+"""The lookup of KMail's account wizard, run with ispdb, a program from the same source package."""
 
 import re
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Server:
 
 
 def look_up(network: Network, authority: Authority, address: str) -> list[Server]:
-    """Return the servers that the wizard would propose for an address."""
+    """Return the servers that the wizard proposes for an address."""
     printed = Desktop(network, authority).run(
         "ispdb",
         "--email",

@@ -1,4 +1,4 @@
-"""The provider's mail servers: Debian's dovecot and postfix, on the ports and in the modes that bt.xml promises."""
+"""The provider's mail servers: Debian's Dovecot and Postfix, with the ports and security of bt.xml."""
 
 import shutil
 from collections.abc import Mapping
@@ -113,9 +113,9 @@ _STARTTLS = "587 inet n - n - - smtpd"
 
 
 class MailServers:
-    """IMAP, POP3 and submission for some mailboxes; log-in with the names as they stand in `passwords` and no others.
+    """IMAP, POP3 and submission for some mailboxes. Users log in with exactly the names in `passwords`.
 
-    `changes` are values of the configuration that differ from what is right.
+    `changes` replaces values of the configuration, to break it.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class MailServers:
             "imaps": 0 if starttls else 993,
             "pop3s": 0 if starttls else 995,
             "submission": _STARTTLS if starttls else _IMPLICIT_TLS,
-            # Delivered to whom logs in: the whole address, or what is before its @ where that is the user name.
+            # The mailbox has the username: the whole address, or the part before the @.
             "mailbox": "${recipient}" if all("@" in name for name in passwords) else "${user}",
             "dovecot": folder / "dovecot.conf",
             **changes,
@@ -163,7 +163,7 @@ class MailServers:
         (folder / "dovecot.conf").write_text(_DOVECOT.format(**values))
         (folder / "postfix" / "main.cf").write_text(_POSTFIX_MAIN.format(**values))
         (folder / "postfix" / "master.cf").write_text(_POSTFIX_MASTER.format(**values))
-        # postfix makes what else its queue wants; dovecot's socket must wait for this folder.
+        # Postfix creates the rest of its queue, but Dovecot's socket needs this folder before.
         private = queue / "private"
         private.mkdir(mode=0o700)
         shutil.chown(private, "postfix")
@@ -174,7 +174,7 @@ class MailServers:
                 network.wait_for_port(port)
         self._log = folder / "dovecot.maillog"
 
-    def refused(self, name: str) -> bool:
-        """Tell whether a log-in with this name has been refused."""
+    def rejected(self, name: str) -> bool:
+        """Tell whether a login with this name has been rejected."""
         lines = self._log.read_text().splitlines()
         return any("auth failed" in line and f"user=<{name}>" in line for line in lines)

@@ -1,6 +1,6 @@
 """Run a script in a running Thunderbird: `marionette.py PORT`, the script and its arguments as JSON on stdin.
 
-Prints what the script returns, as JSON. A program of its own, because it must run inside the lab's network.
+Prints the script's result as JSON. It is a separate program because it must run inside the lab's network.
 """
 
 import json

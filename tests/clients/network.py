@@ -1,4 +1,4 @@
-"""A network of the tests' own: one namespace that nothing can leave."""
+"""An isolated network for tests: a namespace without a route to the outside."""
 
 import contextlib
 import itertools
@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ADDRESS = "192.0.2.1"
-"""The only host of the network (TEST-NET-1, RFC 5737): web, mail and name server in one."""
+"""The network's only host (TEST-NET-1, RFC 5737), with the web, mail and name servers."""
 
 _PREFIX = "bt-autoconfig"
 _numbers = itertools.count(1)
 
 
 class Network:
-    """A network namespace, and the programs that run in it; each prints into NAME.log in `folder`."""
+    """A network namespace and the programs in it. Each program's output goes to NAME.log in `folder`."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -28,7 +28,7 @@ class Network:
         self._started: list[subprocess.Popen[bytes]] = []
 
     def start(self, program: str, command: Sequence[str | Path], **environment: str) -> None:
-        """Start a program that goes on until the network is torn down."""
+        """Start a program that runs until the network is removed."""
         with (self.folder / f"{program}.log").open("ab") as log:
             process = subprocess.Popen(
                 ["ip", "netns", "exec", self.name, *command],
@@ -41,7 +41,7 @@ class Network:
         self._started.append(process)
 
     def run(self, command: Sequence[str | Path], stdin: str = "", timeout: float = 90) -> str:
-        """Run a program to its end and return what it prints."""
+        """Run a program and return its output. Raises AssertionError if it fails."""
         done = subprocess.run(
             ["ip", "netns", "exec", self.name, *command],
             input=stdin.encode(),
@@ -63,32 +63,32 @@ class Network:
         raise AssertionError(f"nothing listens on port {port}:\n{self.printed()}")
 
     def close(self) -> None:
-        """End every program and remove the network."""
+        """Stop every program and remove the network."""
         _tear_down(self.name)
         for process in self._started:
             process.wait(timeout=5)
 
     def printed(self, but: Collection[str] = ()) -> str:
-        """Return all that every program, `but` for some, has printed so far."""
+        """Return the output so far of every program except those in `but`."""
         logs = [log for log in sorted(self.folder.glob("*.log")) if log.stem not in but]
         return "".join(f"--- {log.name}\n{log.read_text(errors='replace')}" for log in logs)
 
 
 @contextmanager
 def network() -> Iterator[Network]:
-    """Make a network, and tear it down with all that runs in it."""
+    """Create a network; afterwards, remove it and everything that runs in it."""
     _tear_down_leftovers()
     name = f"{_PREFIX}-{os.getpid()}-{next(_numbers)}"
     made = Network(name)
     try:
-        # Mail servers run as users of their own and must get in, so not pytest's folder.
+        # Not pytest's folder: the mail servers' users need access.
         made.folder.mkdir(mode=0o755)
         configuration = Path("/etc/netns", name)
         configuration.mkdir(parents=True)
         (configuration / "resolv.conf").write_text(f"nameserver {ADDRESS}\noptions timeout:2 attempts:1\n")
         _ip("netns", "add", name)
         _ip("-n", name, "link", "set", "lo", "up")
-        # Both ends of the cable are inside; an address that is not loopback makes getaddrinfo resolve names at all.
+        # Both ends of the link are inside. getaddrinfo resolves names only if there is an address other than loopback.
         _ip("-n", name, "link", "add", "inner", "type", "veth", "peer", "name", "outer")
         _ip("-n", name, "address", "add", f"{ADDRESS}/24", "dev", "inner")
         for end in ("inner", "outer"):

@@ -1,4 +1,4 @@
-"""Records for the documentation: the requests and results of real clients, and a check."""
+"""Records for the documentation: requests and results of real clients, and a picture of a check."""
 
 import io
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from tests.clients.tls import Front
 
 _HEAD = """# What real clients do
 
-Written by `make record-clients`: each row is a run of a real client against a real `bt-autoconfig serve`, with real DNS,
+`make record-clients` writes this page. Each row is a run of a real client against a real `bt-autoconfig serve`, with real DNS,
 TLS and mail servers, in an isolated network. Each client got only an address and, if it asked, a name and a password.
 
 """
-_BY_HAND = "\n## Runs by hand\n"
+_MANUAL = "\n## Manual runs\n"
 """The heading of the part that people write."""
 
 
@@ -29,22 +29,22 @@ class Recorder:
     def add(self, client: str, situation: str, front: Front, outcome: str) -> None:
         """Add a run: the client's requests (each once) and the result."""
         # A client that has found its settings cancels its other lookups.
-        asked = {
+        requests = {
             f"`{request.method} {request.place}` → {request.status or 'cancelled'}" for request in front.requests()
         }
-        row = f"| {situation} | {'<br>'.join(sorted(asked))} | {outcome} |"
+        row = f"| {situation} | {'<br>'.join(sorted(requests))} | {outcome} |"
         self._sections.setdefault(client, []).append(row)
 
     def write(self, file: Path) -> None:
-        """Write the page. Keeps the runs by hand at its end."""
-        _, heading, by_hand = file.read_text().partition(_BY_HAND) if file.exists() else ("", "", "")
+        """Write the page. Keeps the manual runs at its end."""
+        _, heading, manual = file.read_text().partition(_MANUAL) if file.exists() else ("", "", "")
         head = "| situation | requests to the server | result |\n|---|---|---|\n"
         sections = [f"## {client}\n\n{head}" + "\n".join(rows) + "\n" for client, rows in self._sections.items()]
-        file.write_text(_HEAD + "\n".join(sections) + heading + by_hand)
+        file.write_text(_HEAD + "\n".join(sections) + heading + manual)
 
 
 def picture(lines: Sequence[dict[str, str]], file: Path) -> None:
-    """Draw the JSON of a check as the table that a terminal shows."""
+    """Draw a check's JSON lines as the table that a terminal shows."""
     report = Report()
     report.domains = sorted({line["domain"] for line in lines if line["domain"]})
     for line in lines:

@@ -1,4 +1,4 @@
-"""The code for Thunderbird for Android is the account that Thunderbird ends with when it is given the address."""
+"""The code for Thunderbird for Android contains the account that Thunderbird sets up from the address."""
 
 import json
 
@@ -18,12 +18,12 @@ METHODS = {1: "passwordCleartext", 2: "passwordEncrypted", 6: "OAuth2"}
 
 
 def server(kind: str, host: str, port: int, security: int, method: int, username: str) -> Server:
-    """Return a server of the code in Thunderbird's terms."""
+    """Return a server from the code in Thunderbird's terms."""
     return Server(kind, host, port, SECURITY[security], METHODS[method], username)
 
 
 @pytest.mark.usefixtures("names", "served", "mail", "front")
-def test_thunderbird_and_a_scanned_code_end_with_the_same_account(lab: Network, authority: Authority) -> None:
+def test_thunderbird_and_a_scanned_code_set_up_the_same_account(lab: Network, authority: Authority) -> None:
     form = ["--data-urlencode", f"emailaddress={FRED}"]
     page = lab.run(["curl", "--silent", "--fail", "--cacert", authority.certificate, *form, PAGE])
     (code,) = document_fromstring(page).xpath("//svg[@class='account']")

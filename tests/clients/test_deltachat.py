@@ -8,27 +8,29 @@ from tests.clients.tls import Front
 
 
 @pytest.mark.usefixtures("names", "served", "mail")
-def test_delta_chat_configures_itself_by_autoconfig_and_talks(lab: Network, front: Front, recorder: Recorder) -> None:
+def test_delta_chat_sets_itself_up_with_autoconfig_and_sends_a_message(
+    lab: Network, front: Front, recorder: Recorder
+) -> None:
     result = converse(lab, PASSWORD, JOE, MAXINE)
     assert result.received == "Hello."
     assert "imap:[mail.btinternet.com:993:tls] smtp:[mail.btinternet.com:465:tls]" in result.settings
-    asked = {(request.place, request.status) for request in front.requests()}
-    assert asked == {("https://autoconfig.talk21.com/mail/config-v1.1.xml", 200)}
+    requests = {(request.place, request.status) for request in front.requests()}
+    assert requests == {("https://autoconfig.talk21.com/mail/config-v1.1.xml", 200)}
     recorder.add(f"Delta Chat core {result.version}", "all is up", front, f"`{result.settings}`; sent and received")
 
 
 @pytest.mark.usefixtures("served", "mail")
-def test_delta_chat_configures_itself_by_autodiscover_alone_and_talks(
+def test_delta_chat_sets_itself_up_with_autodiscover_alone_and_sends_a_message(
     lab: Network, front: Front, recorder: Recorder
 ) -> None:
     publish(lab, "autodiscover")
     result = converse(lab, PASSWORD, JOE, MAXINE)
     assert result.received == "Hello."
-    # It tries implicit TLS first; STARTTLS on the same port is a guess of its own.
+    # Delta Chat tries implicit TLS first. STARTTLS on the same port is its own guess.
     assert "imap:[mail.btinternet.com:993:tls, " in result.settings
     assert "smtp:[mail.btinternet.com:465:tls, " in result.settings
-    asked = {(request.place, request.status) for request in front.requests()}
-    assert asked == {("https://autodiscover.talk21.com/autodiscover/autodiscover.xml", 200)}
+    requests = {(request.place, request.status) for request in front.requests()}
+    assert requests == {("https://autodiscover.talk21.com/autodiscover/autodiscover.xml", 200)}
     recorder.add(
         f"Delta Chat core {result.version}",
         "no autoconfig host and no DOMAIN in DNS",

@@ -1,4 +1,4 @@
-"""The reverse proxies of deploy/, with a real client and the check. tests/deploy attacks them."""
+"""The reverse proxies of deploy/, with a real client and `check`. tests/deploy attacks them."""
 
 import subprocess
 
@@ -14,7 +14,7 @@ from tests.deploy.proxies import DEPLOY, SETUP_HOST, install_nginx, start_caddy
 
 
 def fetch(lab: Network, host: str, scheme: str = "https") -> str:
-    """Request a file with an address, its client's secrets beside it; return the status."""
+    """Request a file with an address in the query and secrets in headers; return the status."""
     url = f"{scheme}://{host}/mail/config-v1.1.xml?emailaddress={FRED}"
     secret = ["--header", f"Authorization: Basic {PASSWORD}", "--referer", f"http://{FRED}/", "--user-agent", FRED]
     return lab.run(
@@ -22,7 +22,7 @@ def fetch(lab: Network, host: str, scheme: str = "https") -> str:
     )
 
 
-def test_caddy_finds_nothing_wrong_with_its_configuration() -> None:
+def test_caddys_configuration_is_valid() -> None:
     command = ["caddy", "validate", "--adapter", "caddyfile", "--config", str(DEPLOY / "Caddyfile")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -30,7 +30,7 @@ def test_caddy_finds_nothing_wrong_with_its_configuration() -> None:
 
 
 @pytest.mark.usefixtures("names", "served", "mail")
-def test_caddy_gets_a_certificate_for_each_of_the_definitions_own_names_and_for_no_other(
+def test_caddy_gets_certificates_only_for_names_of_the_definition_from_the_server(
     lab: Network, authority: Authority
 ) -> None:
     start_caddy(lab)
@@ -44,10 +44,10 @@ def test_caddy_gets_a_certificate_for_each_of_the_definitions_own_names_and_for_
     assert '"status":200' in lab.printed(but=("dovecot", "postfix"))
 
 
-def test_the_check_finds_nothing_wrong_behind_nginx(lab: Network, authority: Authority) -> None:
+def test_the_check_finds_no_errors_behind_nginx(lab: Network, authority: Authority) -> None:
     deployment = Deployment(lab, authority)
     names = authority.issue(*web_names(DOMAIN), f"web.{DOMAIN}")
-    # DOMAIN itself and the host in the SRV record are served here too.
+    # This server also serves DOMAIN itself and the host in the SRV record.
     others = {f"server_name {SETUP_HOST};": f"server_name {DOMAIN} web.{DOMAIN};"}
     configuration = install_nginx(lab, {"bt-autoconfig": names, SETUP_HOST: names}, others)
     subprocess.run(["nginx", "-t", "-q", "-c", configuration], check=True)

@@ -1,4 +1,4 @@
-"""What `bt-autoconfig dns` prints, loaded unchanged into real name servers."""
+"""The output of `bt-autoconfig dns`, loaded unchanged into real name servers."""
 
 import subprocess
 import sys
@@ -13,12 +13,12 @@ from tests.support import COMMAND
 
 DOMAIN = "btinternet.com"
 NameServer = Callable[[Path, Path], list[str | Path]]
-"""Writes its configuration to a folder, for a zone, and returns its command."""
-ASK = """
+"""Writes its configuration for a zone to a folder, and returns its command."""
+QUERY = """
 import dns.resolver, sys
 resolver = dns.resolver.Resolver(configure=False)
 resolver.nameservers = [sys.argv[1]]
-for name, type_ in [question.split("/") for question in sys.argv[2:]]:
+for name, type_ in [query.split("/") for query in sys.argv[2:]]:
     print(*(one.to_text() for one in resolver.resolve(name, type_)))
 """
 
@@ -50,7 +50,7 @@ def bind(folder: Path, zone: Path) -> list[str | Path]:
 
 
 def services(calendar: str, contacts: str) -> str:
-    """Return the end of a definition that has a calendar and an address book at these URLs."""
+    """Return the end of a definition, with a calendar and an address book at these URLs."""
     rest = "<authentication>Basic</authentication><username>%EMAILADDRESS%</username>"
     return (
         f'<calendar type="caldav"><url>{calendar}</url>{rest}</calendar>'
@@ -59,7 +59,7 @@ def services(calendar: str, contacts: str) -> str:
 
 
 def written(folder: Path, *arguments: str | Path) -> Path:
-    """Write the records of DOMAIN to a file as `dns --output` does, with odd URLs in the definition."""
+    """Write the records of DOMAIN with `dns --output`, from a definition with odd URLs; return the file."""
     definition = folder / "definition.xml"
     urls = ("https://dav.example/a;b&quot;\\é", f"https://dav.example/{'x' * 300}")
     definition.write_text(EMBEDDED.read_text().replace("</clientConfig>", services(*urls)))
@@ -68,16 +68,16 @@ def written(folder: Path, *arguments: str | Path) -> Path:
     return folder / f"{DOMAIN}.zone"
 
 
-def answers(lab: Network, server: NameServer, folder: Path, records: Path, *questions: str) -> list[str]:
-    """Load records into a name server's zone, and ask it NAME/TYPE."""
+def query(lab: Network, server: NameServer, folder: Path, records: Path, *queries: str) -> list[str]:
+    """Load records into a name server's zone, and send it queries, NAME/TYPE; return the responses."""
     zone = folder / "zone"
     zone.write_text(
         f"$ORIGIN {DOMAIN}.\n$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A {ADDRESS}\n$INCLUDE {records}\n"
     )
     lab.start(server.__name__, server(folder, zone))
     lab.wait_for_port(53)
-    asked = [question.replace("/", f".{DOMAIN}/") for question in questions]
-    return lab.run([sys.executable, "-c", ASK, ADDRESS, *asked]).splitlines()
+    arguments = [one.replace("/", f".{DOMAIN}/") for one in queries]
+    return lab.run([sys.executable, "-c", QUERY, ADDRESS, *arguments]).splitlines()
 
 
 @pytest.fixture
@@ -88,8 +88,8 @@ def folder(lab: Network) -> Path:
 
 
 @pytest.mark.parametrize("server", [knot, nsd, bind])
-def test_a_name_server_loads_the_records_and_answers_with_them(lab: Network, server: NameServer, folder: Path) -> None:
-    *others, digest = answers(
+def test_a_name_server_loads_and_serves_the_records(lab: Network, server: NameServer, folder: Path) -> None:
+    *others, digest = query(
         lab, server, folder, written(folder, "--host", f"web.{DOMAIN}"),
         "autoconfig/CNAME", "_autodiscover._tcp/SRV", "_imaps._tcp/SRV", "_imap._tcp/SRV", "_smtps._tcp/SRV",
         "_carddavs._tcp/SRV", "_caldavs._tcp/TXT", "_ua-auto-config/TXT",
@@ -110,6 +110,6 @@ def test_a_name_server_loads_the_records_and_answers_with_them(lab: Network, ser
 def test_a_name_server_loads_addresses_instead_of_aliases(lab: Network, server: NameServer, folder: Path) -> None:
     records = written(folder, "--address", "192.0.2.1", "--address", "192.0.2.2", "--address", "2001:db8::1")
     names = ("autoconfig/A", "ua-auto-config/AAAA", "_autodiscover._tcp/SRV")
-    first, *others = answers(lab, server, folder, records, *names)
+    first, *others = query(lab, server, folder, records, *names)
     assert sorted(first.split()) == ["192.0.2.1", "192.0.2.2"]
     assert others == ["2001:db8::1", f"0 0 443 autodiscover.{DOMAIN}."]

@@ -1,4 +1,4 @@
-"""What `bt-autoconfig export` writes, served by nginx with the configuration that it writes, configures a real Thunderbird."""
+"""The files of `bt-autoconfig export`, served by nginx with the exported configuration, and a real Thunderbird."""
 
 import subprocess
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.support import COMMAND
 
 
 def nginx(folder: Path, site: Path, certificate: tuple[Path, Path]) -> Path:
-    """Write a configuration that includes those that the export has written."""
+    """Write a configuration that includes the exported ones."""
     chain, key = certificate
     file = folder / "nginx.conf"
     file.write_text(
@@ -26,7 +26,7 @@ def nginx(folder: Path, site: Path, certificate: tuple[Path, Path]) -> Path:
 
 
 @pytest.mark.usefixtures("names", "mail")
-def test_a_static_copy_is_enough_for_thunderbird_to_send_and_receive(lab: Network, authority: Authority) -> None:
+def test_thunderbird_sets_itself_up_with_exported_files(lab: Network, authority: Authority) -> None:
     site = lab.folder / "site"
     subprocess.run([COMMAND, "export", site], check=True, capture_output=True)
     certificate = authority.issue(*web_names("btinternet.com", "btopenworld.com", "talk21.com"))

@@ -1,4 +1,4 @@
-"""Customers' domains behind one provider, with real clients, Caddy's certificates on demand, and aliases."""
+"""Domains that a provider hosts, with real clients, Caddy's certificates on demand, and aliases."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +17,13 @@ from tests.clients.tls import Authority
 from tests.deploy.proxies import start_caddy
 
 WEB = "web.btinternet.com"
-"""The server's name: customers' names are aliases for it."""
+"""The server's name. Customers' names are aliases of it."""
 BY_MX, BY_NAME, ELSEWHERE = "customer.example", "shop.example", "elsewhere.example"
 _ALIASES = ("autoconfig", "autodiscover")
 
 
 def zones(*provider: str, aliases: tuple[str, ...] = _ALIASES) -> dict[str, str]:
-    """Return zones: the provider's with some hosts of clients, and those of three customers, the last of another's."""
+    """Return the zones of the provider, with some hosts of clients, of two customers, and of another provider's domain."""
     found = {BY_MX: dns.records(mx=MAIL_HOST), "btinternet.com": dns.records("web", "mail", *provider)}
     for domain, mx in ((BY_NAME, MAIL_HOST), (ELSEWHERE, f"mail.{ELSEWHERE}")):
         found[domain] = dns.records(mx=mx) + "".join(f"{alias} CNAME {WEB}.\n" for alias in aliases)
@@ -33,7 +33,7 @@ def zones(*provider: str, aliases: tuple[str, ...] = _ALIASES) -> dict[str, str]
 
 @pytest.fixture
 def definition(tmp_path: Path) -> Path:
-    """BT's definition, were BT to host customers' domains."""
+    """BT's definition, as if BT hosted customers' domains."""
     file = tmp_path / "hosting.xml"
     file.write_text(EMBEDDED.read_text().replace("<domain>btinternet.com", '<domain purpose="mx">btinternet.com'))
     return file
@@ -41,7 +41,7 @@ def definition(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=["a list", "the DNS"])
 def recognised_by(request: pytest.FixtureRequest, lab: Network, definition: Path, tmp_path: Path) -> Iterator[str]:
-    """Serve the definition, with a list of the customers or without."""
+    """Serve the definition, with or without a list of the customers."""
     lists: list[str | Path] = []
     if request.param == "a list":
         customers = tmp_path / "customers.txt"
@@ -70,9 +70,9 @@ def certificates(lab: Network) -> set[str]:
 
 
 def fetch(lab: Network, url: str, *, attempts: int = 5) -> str:
-    """Request a URL, as docs/deploy.md has it done once for each new name; return status and redirect.
+    """Request a URL, as docs/deploy.md does once for each new name; return the status and the redirect.
 
-    Caddy 2.6 refuses a handshake for a new name that comes soon after another.
+    Caddy 2.6 rejects a handshake for a new name soon after another one.
     """
     trusted = ["--cacert", str(root_of_caddy(lab))] if url.startswith("https:") else []
     wanted = ["--output", "/dev/null", "--write-out", "%{http_code} %{redirect_url}"]
@@ -81,7 +81,7 @@ def fetch(lab: Network, url: str, *, attempts: int = 5) -> str:
 
 
 @pytest.mark.usefixtures("recognised_by", "mail")
-def test_a_customer_without_any_name_here_is_found_by_its_mx_record(lab: Network, authority: Authority) -> None:
+def test_thunderbird_finds_a_customers_settings_through_its_mx_record(lab: Network, authority: Authority) -> None:
     dns.start_resolver(lab, zones("autoconfig", "autodiscover"))
     assert fetch(lab, "https://autoconfig.btinternet.com/mail/config-v1.1.xml") == "200"
     result = Thunderbird(lab, authority, root_of_caddy(lab)).correspond(OWNER, PASSWORD)
@@ -91,10 +91,8 @@ def test_a_customer_without_any_name_here_is_found_by_its_mx_record(lab: Network
 
 
 @pytest.mark.usefixtures("recognised_by", "mail")
-def test_a_customer_with_aliases_is_found_by_its_own_names_with_certificates_of_no_definition(
-    lab: Network, authority: Authority
-) -> None:
-    dns.start_resolver(lab, zones())  # nothing at the provider's names: its own ones must do
+def test_thunderbird_finds_a_customers_settings_at_the_customers_own_hosts(lab: Network, authority: Authority) -> None:
+    dns.start_resolver(lab, zones())  # no server at the provider's names, so only the customer's own can work
     for name in _ALIASES:
         assert fetch(lab, f"https://{name}.{BY_NAME}/healthz") == "200"
     result = Thunderbird(lab, authority, root_of_caddy(lab)).correspond(KEEPER, PASSWORD)
@@ -106,19 +104,19 @@ def test_a_customer_with_aliases_is_found_by_its_own_names_with_certificates_of_
 
 
 @pytest.mark.usefixtures("recognised_by", "mail")
-def test_delta_chat_finds_a_hosted_domain_by_its_own_autodiscover(lab: Network) -> None:
+def test_delta_chat_finds_a_customers_settings_at_the_customers_autodiscover_host(lab: Network) -> None:
     dns.start_resolver(lab, zones(aliases=("autodiscover",)))
     assert fetch(lab, f"https://autodiscover.{BY_NAME}/autodiscover/autodiscover.xml") == "200"
     result = converse(lab, PASSWORD, KEEPER, CLERK)
     assert result.received == "Hello."
-    # It tries implicit TLS first; STARTTLS on the same port is a guess of its own.
+    # Delta Chat tries implicit TLS first. STARTTLS on the same port is its own guess.
     assert "imap:[mail.btinternet.com:993:tls, " in result.settings
     assert "smtp:[mail.btinternet.com:465:tls, " in result.settings
     assert certificates(lab) == {f"autodiscover.{BY_NAME}"}
 
 
 @pytest.mark.usefixtures("recognised_by")
-def test_a_domain_whose_mail_goes_elsewhere_gets_no_certificate_and_no_settings(
+def test_a_domain_with_another_mail_provider_gets_no_certificate_and_no_settings(
     lab: Network, authority: Authority
 ) -> None:
     dns.start_resolver(lab, zones("autoconfig", "autodiscover"))

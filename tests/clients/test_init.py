@@ -1,4 +1,4 @@
-"""`bt-autoconfig init` against real mail servers, and a real Thunderbird that sets itself up with what it writes."""
+"""`bt-autoconfig init` against real mail servers, and a real Thunderbird that uses the resulting definition."""
 
 import re
 import subprocess
@@ -29,16 +29,16 @@ OTHER_PRODUCT = """<?xml version="1.0"?>
 <outgoingServer type="smtp"><hostname>mail.example.org</hostname><port>465</port><socketType>SSL</socketType>
 <authentication>password-cleartext</authentication><username>%EMAILADDRESS%</username></outgoingServer>
 </emailProvider></clientConfig>"""
-"""What another product serves: nothing listens on port 1993."""
+"""The response of another product. Nothing listens on port 1993."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A provider, and what `init` must find of it."""
+    """A provider, and the settings and evidence that `init` must find."""
 
     zone: str
     names: tuple[str, ...]
-    """The names in the certificate of the mail servers."""
+    """The names in the mail servers' certificate."""
     servers: tuple[tuple[str, str, int, str], ...]
     evidence: tuple[str, ...]
     starttls: bool = False
@@ -61,7 +61,7 @@ CASES = {
         starttls=True,
         options=("--username", "localpart"),
     ),
-    "nothing but an MX": Case(
+    "only an MX record": Case(
         dns.records("mx", mx="mx.example.org"),
         ("mx.example.org",),
         (("imap", "mx.example.org", 993, "SSL"), ("pop3", "mx.example.org", 995, "SSL"),
@@ -81,7 +81,7 @@ CASES = {
 
 @contextmanager
 def other_product(lab: Network, published: str) -> Iterator[None]:
-    """Serve another product's autoconfig file behind the front."""
+    """Serve another product's autoconfig file behind the reverse proxy."""
     if not published:
         yield
         return
@@ -98,7 +98,7 @@ def other_product(lab: Network, published: str) -> Iterator[None]:
 
 
 def init(lab: Network, authority: Authority, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run the command that the documentation shows, from a folder; the lab's addresses are not the internet's."""
+    """Run the documented command in a folder. The lab's addresses count as private."""
     environment = [f"SSL_CERT_FILE={authority.certificate}", "BT_AUTOCONFIG_PRIVATE_ADDRESSES=1"]
     return subprocess.run(
         ["ip", "netns", "exec", lab.name, "env", *environment, COMMAND, *SHOWN.split()[1:], *options],
@@ -115,7 +115,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "init.md").read_text()
 
 
 def undated(text: str) -> str:
-    """Return a text without what differs from day to day."""
+    """Return a text without dates."""
     return re.sub(r"\d{4}-\d\d-\d\d", "DATE", re.sub(r"\d+\s+more\s+days", "N more days", text))
 
 
@@ -158,8 +158,8 @@ def test_thunderbird_sets_itself_up_with_what_init_finds(
 
 
 _OUTSIDE = "9.9.9.9"
-"""An address of the internet, here at the end of the lab's cable."""
-_STRANGER = """
+"""A public IP address, which belongs to the lab here."""
+_REMOTE_SERVER = """
 import http.server, pathlib, socketserver, sys, threading
 seen = pathlib.Path(sys.argv[1])
 
@@ -180,12 +180,12 @@ http.server.HTTPServer((sys.argv[2], 80), Redirect).serve_forever()
 """
 
 
-def test_a_stranger_outside_leads_init_nowhere_inside(lab: Network, tmp_path: Path) -> None:
-    """By a redirect and by an SRV record, both of which are seen."""
+def test_a_remote_server_cannot_make_init_connect_to_internal_addresses(lab: Network, tmp_path: Path) -> None:
+    """Neither by a redirect nor by an SRV record; both are reported."""
     subprocess.run(["ip", "-n", lab.name, "address", "add", f"{_OUTSIDE}/32", "dev", "inner"], check=True)
     zone = f"autoconfig A {_OUTSIDE}\ninside A 127.0.0.1\n_imaps._tcp SRV 0 1 993 inside\n"
     dns.start(lab, {DOMAIN: zone})
-    lab.start("stranger", [sys.executable, "-c", _STRANGER, tmp_path, _OUTSIDE])
+    lab.start("remote", [sys.executable, "-c", _REMOTE_SERVER, tmp_path, _OUTSIDE])
     lab.wait_for_port(80)
     command: list[str | Path] = [
         "ip",

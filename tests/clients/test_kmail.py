@@ -10,10 +10,10 @@ from tests.clients.tls import Authority, Front
 
 
 @pytest.mark.usefixtures("served")
-def test_the_lookup_of_kmails_wizard_finds_the_settings_and_sends_no_address(
+def test_kmails_lookup_finds_the_settings_and_sends_no_address(
     lab: Network, authority: Authority, front: Front, recorder: Recorder
 ) -> None:
-    # It also asks Thunderbird's database, which does not exist here.
+    # KMail also requests Thunderbird's database, which does not exist here.
     dns.start_resolver(lab, right_zones())
     servers = look_up(lab, authority, FRED)
     assert servers == [
@@ -24,5 +24,5 @@ def test_the_lookup_of_kmails_wizard_finds_the_settings_and_sends_no_address(
     assert [(request.url, request.status) for request in front.requests()] == [
         ("https://autoconfig.btinternet.com/mail/config-v1.1.xml", 200)
     ]
-    told = ", ".join(f"{one.kind} {one.host}:{one.port} {one.encryption}" for one in servers)
-    recorder.add(version("KMail (lookup of its account wizard)", "accountwizard"), "all is up", front, told)
+    found = ", ".join(f"{one.kind} {one.host}:{one.port} {one.encryption}" for one in servers)
+    recorder.add(version("KMail (lookup of its account wizard)", "accountwizard"), "all is up", front, found)

@@ -18,12 +18,13 @@ SMTP = Server("smtp", "mail.btinternet.com", 465, "SSL", "passwordCleartext", FR
 
 
 def bt_account(source: str, username: str = FRED) -> Account:
-    """What Thunderbird must make of BT's settings."""
+    """Return the account that Thunderbird must set up from BT's settings."""
     imap, pop3, smtp = (replace(server, username=username) for server in (IMAP, POP3, SMTP))
     return Account(source, imap, smtp, (pop3,))
 
 
-def told(account: Account | None) -> str:
+def summary(account: Account | None) -> str:
+    """Return an account's source and servers for the record."""
     if account is None:
         return "nothing found"
     servers = ", ".join(f"{one.type} {one.hostname}:{one.port} {one.socketType}" for one in account.servers())
@@ -38,11 +39,11 @@ def test_an_address_and_a_password_are_enough_to_send_and_receive(
     result = Thunderbird(lab, authority).correspond(FRED, PASSWORD, protocol)
     assert result.account == bt_account("xml-from-isp-https")
     assert result.subject == "To myself"
-    recorder.add(version(), f"all is up; {protocol}", front, f"{told(result.account)}; logged in, sent and received")
+    recorder.add(version(), f"all is up; {protocol}", front, f"{summary(result.account)}; logged in, sent and received")
 
 
 @pytest.mark.usefixtures("served")
-def test_the_well_known_address_on_the_domain_is_enough(
+def test_the_well_known_url_of_the_domain_is_enough(
     lab: Network, authority: Authority, front: Front, recorder: Recorder
 ) -> None:
     publish(lab, "@")
@@ -51,15 +52,15 @@ def test_the_well_known_address_on_the_domain_is_enough(
     assert {request.place for request in front.requests() if request.status == 200} >= {
         "https://btinternet.com/.well-known/autoconfig/mail/config-v1.1.xml"
     }
-    recorder.add(version(), "only DOMAIN is in DNS, no autoconfig host", front, told(account))
+    recorder.add(version(), "only DOMAIN is in DNS, no autoconfig host", front, summary(account))
 
 
 @pytest.mark.usefixtures("names", "served")
-def test_plain_http_is_better_than_nothing(lab: Network, authority: Authority, recorder: Recorder) -> None:
+def test_settings_are_found_over_http_alone(lab: Network, authority: Authority, recorder: Recorder) -> None:
     front = Front(lab, None)
     account = Thunderbird(lab, authority).discover(FRED)
     assert account == bt_account("xml-from-isp-http")
-    recorder.add(version(), "no https at all", front, told(account))
+    recorder.add(version(), "no https at all", front, summary(account))
 
 
 @pytest.mark.usefixtures("names", "served")
@@ -68,12 +69,12 @@ def test_a_wrong_certificate_is_not_trusted(lab: Network, authority: Authority, 
     account = Thunderbird(lab, authority).discover(FRED)
     assert account == bt_account("xml-from-isp-http")
     assert not [request for request in front.requests() if request.url.startswith("https:")]
-    recorder.add(version(), "https has a certificate for another name", front, told(account))
+    recorder.add(version(), "https has a certificate for another name", front, summary(account))
 
 
 @pytest.fixture
 def hosting(tmp_path: Path) -> Path:
-    """BT's definition, were BT to host other people's domains."""
+    """BT's definition, as if BT hosted customers' domains."""
     file = tmp_path / "hosting.xml"
     text = EMBEDDED.read_text()
     file.write_text(text.replace("<domain>btinternet.com", '<domain purpose="mx">btinternet.com'))
@@ -82,33 +83,31 @@ def hosting(tmp_path: Path) -> Path:
 
 
 @pytest.mark.usefixtures("names", "mail")
-def test_an_address_at_a_customers_own_domain_is_found_where_its_mail_goes(
+def test_a_customers_settings_are_found_through_its_mx_record(
     lab: Network, authority: Authority, front: Front, recorder: Recorder, hosting: Path
 ) -> None:
     serve(lab, "--definition", hosting)
     result = Thunderbird(lab, authority).correspond(OWNER, PASSWORD)
     assert result.account == bt_account("xml-from-isp-https", OWNER)
     assert result.subject == "To myself"
-    recorder.add(version(), "an address at a domain that the provider hosts (MX)", front, told(result.account))
+    recorder.add(version(), "an address at a domain that the provider hosts (MX)", front, summary(result.account))
 
 
 @pytest.mark.usefixtures("names", "served")
-def test_a_wrong_password_is_refused_by_the_mail_server_and_the_server_under_test_never_learns_why(
+def test_the_mail_server_rejects_a_wrong_password_and_the_server_under_test_neither_requests_nor_logs_it(
     lab: Network, authority: Authority, front: Front, mail: MailServers
 ) -> None:
     thunderbird = Thunderbird(lab, authority)
     with pytest.raises(AssertionError, match="Unable to log in at server"):
         thunderbird.correspond(FRED, "wrong")
-    assert mail.refused(FRED)
-    # Autodiscover got the password offered and answered as always; it neither asked for it nor wrote it down.
-    # (0: look-ups that Thunderbird gave up when another had answered.)
+    assert mail.rejected(FRED)
+    # Thunderbird sent the password to Autodiscover, which neither requested nor logged it.
+    # (0: lookups that Thunderbird cancelled after another one had succeeded.)
     assert {request.status for request in front.requests()} <= {0, 200, 302}
 
 
 @pytest.mark.usefixtures("served")
-def test_a_domain_that_is_not_the_providers_finds_nothing(
-    lab: Network, authority: Authority, recorder: Recorder
-) -> None:
+def test_nothing_is_found_for_another_providers_domain(lab: Network, authority: Authority, recorder: Recorder) -> None:
     publish(lab, **{"other.example": dns.records("@", "autoconfig", "autodiscover")})
     front = Front(lab, authority.issue(*web_names("other.example")))
     address = "somebody@other.example"
@@ -129,10 +128,10 @@ def test_autodiscover_alone_is_enough_to_send_and_receive(
     assert "exchange" not in {server.type for server in result.account.servers()}
     assert result.subject == "To myself"
     assert not [request for request in front.requests() if "config-v1.1.xml" in request.place]
-    recorder.add(version(), "lookup at the provider switched off", front, told(result.account))
+    recorder.add(version(), "lookup at the provider switched off", front, summary(result.account))
 
 
-def test_a_second_provider_with_starttls_and_its_own_user_names_is_found_beside_the_first(
+def test_the_settings_of_a_second_provider_are_found_with_starttls_and_other_usernames(
     lab: Network, authority: Authority, recorder: Recorder, second: Path
 ) -> None:
     serve(lab, "--definition", EMBEDDED, "--definition", second)
@@ -142,13 +141,11 @@ def test_a_second_provider_with_starttls_and_its_own_user_names_is_found_beside_
     smtp = replace(imap, type="smtp", port=587)
     assert result.account == Account("xml-from-isp-https", imap, smtp, ())
     assert result.subject == "To myself"
-    recorder.add(version(), "a second definition: STARTTLS, username before the @", front, told(result.account))
+    recorder.add(version(), "a second definition: STARTTLS, username before the @", front, summary(result.account))
 
 
 @pytest.mark.usefixtures("served")
-def test_as_a_database_of_providers_it_is_asked_for_the_domain(
-    lab: Network, authority: Authority, recorder: Recorder
-) -> None:
+def test_the_server_can_replace_thunderbirds_database(lab: Network, authority: Authority, recorder: Recorder) -> None:
     publish(lab, **{"database.example": dns.records("@")})
     front = Front(lab, authority.issue("database.example"))
     preferences: dict[str, bool | int | str] = {
@@ -158,12 +155,12 @@ def test_as_a_database_of_providers_it_is_asked_for_the_domain(
     }
     account = Thunderbird(lab, authority, preferences=preferences).discover(FRED)
     assert account == bt_account("xml-from-db")
-    recorder.add(version(), "mailnews.auto_config_url set to this server", front, told(account))
+    recorder.add(version(), "mailnews.auto_config_url set to this server", front, summary(account))
 
 
 @pytest.mark.usefixtures("names", "served", "mail")
-def test_the_mail_servers_take_the_whole_address_only_and_nothing_in_clear_text(lab: Network) -> None:
-    """What makes the tests above mean something: a bare user name would be refused, and there is nowhere to fall back to."""
+def test_the_mail_servers_accept_only_the_whole_address_and_only_tls(lab: Network) -> None:
+    """Otherwise the tests above would prove nothing: a wrong username must fail, and so must a fallback without TLS."""
     listening = lab.run(["ss", "--no-header", "--listening", "--numeric", "--tcp"])
     assert not [port for port in (25, 110, 143, 587) if f":{port} " in listening]
     curl = ["curl", "--silent", "--insecure", "--url", "imaps://mail.btinternet.com", "--user"]

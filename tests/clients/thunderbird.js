@@ -1,4 +1,4 @@
-// What the tests have Thunderbird do, with the modules that its account set-up is made of (Thunderbird 153).
+// Functions that run in Thunderbird 153 and use the modules of its account setup.
 
 const { FindConfig } = ChromeUtils.importESModule("resource:///modules/accountcreation/FindConfig.sys.mjs");
 const { AccountConfig } = ChromeUtils.importESModule("resource:///modules/accountcreation/AccountConfig.sys.mjs");
@@ -49,7 +49,7 @@ async function discover(address, password) {
   return config && describeAccount(config);
 }
 
-// Find the settings, prove them by logging in, and make the account. With protocol "pop3" take the alternative.
+// Find the settings, verify them by logging in, and create the account; with protocol "pop3", the alternative one.
 async function setUp(address, password, protocol) {
   const config = await find(address, password);
   if (!config) {
@@ -65,7 +65,7 @@ async function setUp(address, password, protocol) {
   return { found, account: await CreateInBackend.createAccountInBackend(config) };
 }
 
-// Set the account up, send a mail to its own address, and read the inbox until it is there; return its subject.
+// Set up the account, send a message to its own address, and check the inbox until it arrives; return its subject.
 async function correspond(address, password, protocol) {
   const { found, account } = await setUp(address, password, protocol);
   await send(account, address, "To myself");
@@ -88,7 +88,7 @@ function send(account, address, subject) {
       onSendNotPerformed() {},
       onGetDraftFolderURI() {},
       onTransportSecurityError(id, status, secInfo, location) {
-        reject(new Error(`the certificate of ${location} was refused`));
+        reject(new Error(`the certificate of ${location} was rejected`));
       },
       onStopSending(id, status, message) {
         if (Components.isSuccessCode(status)) {

@@ -14,7 +14,7 @@ from tests.clients.tls import Authority
 
 
 def version() -> str:
-    """Return what Thunderbird calls itself: `Mozilla Thunderbird 153.7.0esr`."""
+    """Return Thunderbird's name and version: `Mozilla Thunderbird 153.7.0esr`."""
     done = subprocess.run(["thunderbird", "--version"], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
@@ -35,7 +35,7 @@ _PREFERENCES: dict[str, bool | int | str] = {
 
 @dataclass(frozen=True)
 class Server:
-    """What Thunderbird made of one server, in its own terms."""
+    """A server in Thunderbird's own terms."""
 
     type: str
     hostname: str
@@ -47,7 +47,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Account:
-    """The account that Thunderbird would set up, and where it found it (`xml-from-isp-https`, …)."""
+    """The account that Thunderbird sets up, and its source (`xml-from-isp-https`, …)."""
 
     source: str
     incoming: Server
@@ -56,25 +56,25 @@ class Account:
 
     @classmethod
     def read(cls, found: dict[str, Any]) -> Self:
-        """Read what thunderbird.js tells of an account."""
+        """Read an account from thunderbird.js."""
         alternatives = tuple(Server(**server) for server in found["alternatives"])
         return cls(found["source"], Server(**found["incoming"]), Server(**found["outgoing"]), alternatives)
 
     def servers(self) -> tuple[Server, ...]:
-        """Return all of its servers."""
+        """Return all servers of the account."""
         return (self.incoming, *self.alternatives, self.outgoing)
 
 
 @dataclass(frozen=True)
 class Correspondence:
-    """A mail that went out and came back: with which settings, and its subject as read in the inbox."""
+    """The settings with which a message was sent and received, and its subject in the inbox."""
 
     account: Account
     subject: str
 
 
 class Thunderbird:
-    """A Thunderbird with an empty profile that trusts one certificate authority more, or some."""
+    """A Thunderbird with an empty profile that trusts additional certificate authorities."""
 
     def __init__(
         self,
@@ -103,14 +103,14 @@ class Thunderbird:
         network.wait_for_port(_MARIONETTE_PORT, timeout=60)
 
     def discover(self, address: str, password: str = "") -> Account | None:
-        """Look an address's settings up, as the account set-up does when a person has typed address and password."""
+        """Look up the settings of an address, as the account setup does after the user has typed address and password."""
         found = self._call("discover", address, password)
         return Account.read(found) if found else None
 
     def correspond(self, address: str, password: str, protocol: str = "imap") -> Correspondence:
-        """Set the account up, prove it by logging in, send a mail to the address itself, and read it in the inbox.
+        """Set up the account, log in, send a message to the same address, and read it in the inbox.
 
-        Raises AssertionError with Thunderbird's own words when a step fails.
+        Raises AssertionError with Thunderbird's own message if a step fails.
         """
         result = self._call("correspond", address, password, protocol)
         return Correspondence(Account.read(result["account"]), result["subject"])
@@ -125,6 +125,6 @@ class Thunderbird:
                 error => done({{ error: `${{error}}\\n${{error.stack}}` }}));
         """
         command = [sys.executable, str(Path(__file__).with_name("marionette.py")), str(_MARIONETTE_PORT)]
-        answer = json.loads(self._network.run(command, json.dumps([script, arguments])))
-        assert "error" not in answer, answer["error"]
-        return answer["result"]
+        done = json.loads(self._network.run(command, json.dumps([script, arguments])))
+        assert "error" not in done, done["error"]
+        return done["result"]

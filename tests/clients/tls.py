@@ -1,4 +1,4 @@
-"""The lab's web front: Debian's caddy, and the certificates that the lab's clients trust."""
+"""The lab's reverse proxy, Debian's Caddy, and the certificates that the lab's clients trust."""
 
 import datetime
 import json
@@ -12,7 +12,7 @@ from tests.clients.network import Network
 
 
 class Authority:
-    """A certificate authority of this test run; `certificate` is its PEM file."""
+    """A certificate authority; `certificate` is its PEM file."""
 
     def __init__(self, folder: Path) -> None:
         self._authority = trustme.CA()
@@ -21,7 +21,7 @@ class Authority:
         self._authority.cert_pem.write_to_path(self.certificate)
 
     def issue(self, *names: str, days: int = 90) -> tuple[Path, Path]:
-        """Return the PEM files of a certificate for some names, its chain included, and of its key."""
+        """Return the PEM files of a certificate for some names, with its chain, and of its key."""
         now = datetime.datetime.now()
         begin, end = (now + datetime.timedelta(days=number, hours=1) for number in (-100, days))
         issued = self._authority.issue_cert(*names, not_before=begin, not_after=end)
@@ -33,7 +33,7 @@ class Authority:
         return chain, key
 
     def self_signed(self, name: str) -> tuple[Path, Path]:
-        """Return the PEM files of a certificate that nobody vouches for, and of its key."""
+        """Return the PEM files of a self-signed certificate and of its key."""
         chain, key = self._folder / f"self-{name}.pem", self._folder / f"self-{name}.key"
         command: list[str | Path] = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}"]
         command += ["-addext", f"subjectAltName=DNS:{name}", "-keyout", key, "-out", chain]
@@ -43,7 +43,7 @@ class Authority:
 
 @dataclass(frozen=True)
 class Request:
-    """What a client asked the front, and what it was answered."""
+    """A client's request to the reverse proxy, and the status of the response."""
 
     url: str
     method: str
@@ -57,10 +57,10 @@ class Request:
 
 
 class Front:
-    """The web server in front of the server under test: https on port 443 where it has a certificate, http on 80."""
+    """The reverse proxy of the server under test: http on port 80, and https on port 443 if it has a certificate."""
 
     def __init__(self, network: Network, certificate: tuple[Path, Path] | None) -> None:
-        # Not among the programs' logs: what clients ask is to be seen here and nowhere else.
+        # Not one of the programs' logs, which must contain no address.
         self._requests = network.folder / "requests.json"
         passing = f"reverse_proxy 127.0.0.1:8000\n  log {{\n    output file {self._requests}\n  }}"
         sites = ["{\n  auto_https off\n  admin off\n  servers {\n    protocols h1 h2\n  }\n}"]
@@ -76,16 +76,16 @@ class Front:
         network.wait_for_port(443 if certificate else 80)
 
     def requests(self) -> list[Request]:
-        """Return what has been asked so far, in the order of the answers."""
+        """Return the requests so far, in the order of the responses."""
         lines = self._requests.read_text().splitlines() if self._requests.exists() else []
         entries = [json.loads(line) for line in lines]
         return [
             Request(
-                url=f"{'https' if 'tls' in asked else 'http'}://{asked['host']}{asked['uri']}",
-                method=asked["method"],
+                url=f"{'https' if 'tls' in request else 'http'}://{request['host']}{request['uri']}",
+                method=request["method"],
                 status=entry["status"],
-                user_agent=asked["headers"].get("User-Agent", [""])[0],
+                user_agent=request["headers"].get("User-Agent", [""])[0],
             )
             for entry in entries
-            if (asked := entry["request"])
+            if (request := entry["request"])
         ]
