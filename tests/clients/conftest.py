@@ -1,8 +1,8 @@
-"""The lab: a network with names, certificates, a web front, mail servers and the server under test, for real clients.
+"""The lab for real clients: a network with DNS, certificates, a reverse proxy, mail servers and the server under test.
 
-client ── DNS (knot)
-   ├── https, http ── front (caddy) ── bt-autoconfig serve
-   └── IMAPS, POP3S (dovecot), submissions (postfix)
+client ── DNS (Knot)
+   ├── https, http ── reverse proxy (Caddy) ── bt-autoconfig serve
+   └── IMAPS, POP3S (Dovecot), submissions (Postfix)
 """
 
 import os
@@ -34,7 +34,7 @@ PROGRAMS = {
     "postfix": "postfix",
     "thunderbird": "thunderbird",
 }
-"""What the lab runs, and the Debian packages that have it."""
+"""The lab's programs, and their Debian packages."""
 
 DOMAINS = ("btinternet.com", "btopenworld.com", "talk21.com")
 MAIL_HOST = "mail.btinternet.com"
@@ -44,9 +44,9 @@ FRED = "fred.bloggs@btinternet.com"
 JOE = "joe.soap@talk21.com"
 MAXINE = "maxine@talk21.com"
 OWNER = "owner@customer.example"
-"""An address on a customer's own domain, whose mail the provider takes."""
+"""An address at a customer's domain."""
 KEEPER, CLERK = "keeper@shop.example", "clerk@shop.example"
-"""Addresses at a customer's domain that has names here."""
+"""Addresses at a customer's domain with hosts for clients."""
 PASSWORD = "correct horse battery"
 
 
@@ -74,7 +74,7 @@ SECOND = """<clientConfig version="1.1">
 
 
 def missing() -> str:
-    """Say what this machine lacks for the lab, and how to get it."""
+    """Return what the lab lacks on this machine, and how to install it."""
     if os.geteuid() != 0:
         return "network namespaces need root: sudo make test-clients"
     packages = sorted({package for program, package in PROGRAMS.items() if not shutil.which(program)})
@@ -93,10 +93,10 @@ def _complete() -> None:
 
 @pytest.fixture
 def lab() -> Iterator[Network]:
-    """The network; when a test fails, what the programs in it have printed goes with the report."""
+    """The network. If a test fails, the report contains the output of its programs."""
     with network() as made:
         yield made
-        print(made.printed())  # noqa: T201 - pytest shows it with a failure, and only then
+        print(made.printed())  # noqa: T201 - pytest shows it only if the test fails
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +106,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture
 def second(lab: Network, authority: Authority, tmp_path: Path) -> Path:
-    """Another provider's definition and all that it promises: STARTTLS, and log-in with what is before the @."""
+    """Another provider's definition, with its DNS and mail servers: STARTTLS, and login with the part before the @."""
     domain = "second.example"
     publish(lab, **{domain: dns.records(*WEB_HOSTS, "mail")})
     host = f"mail.{domain}"
@@ -116,10 +116,10 @@ def second(lab: Network, authority: Authority, tmp_path: Path) -> Path:
     return definition
 
 
-def right_zones() -> dict[str, str]:
-    """Return the zones of the provider, as the tool prints them, and of a customer.
+def correct_zones() -> dict[str, str]:
+    """Return the zones of the provider, with the records that `bt-autoconfig dns` prints, and of a customer.
 
-    The server has a name in each of them: a name server with authority does not follow aliases out of a zone.
+    The server has a name in each zone, because an authoritative name server does not follow aliases into other zones.
     """
     zones = {
         domain: dns.records("@", "web", mx=MAIL_HOST) + dns.published(domain, f"web.{domain}") for domain in DOMAINS
@@ -138,8 +138,8 @@ def publish(lab: Network, *hosts: str, **others: str) -> None:
 
 @pytest.fixture
 def names(lab: Network) -> None:
-    """DNS as `bt-autoconfig dns` tells the provider to publish it."""
-    dns.start(lab, right_zones())
+    """DNS with the records that `bt-autoconfig dns` prints."""
+    dns.start(lab, correct_zones())
 
 
 def web_names(*domains: str) -> list[str]:
@@ -148,7 +148,7 @@ def web_names(*domains: str) -> list[str]:
 
 @pytest.fixture
 def front(lab: Network, authority: Authority) -> Iterator[Front]:
-    """HTTPS and HTTP for all of the names that clients ask."""
+    """HTTPS and HTTP for all hosts that clients use."""
     front = Front(lab, authority.issue(*web_names(*DOMAINS)))
     yield front
     assert_well_behaved(front)
@@ -169,23 +169,20 @@ def mail(lab: Network, authority: Authority) -> MailServers:
 
 
 def serve(lab: Network, *arguments: str | Path) -> None:
-    """Start the server under test, as its users do."""
+    """Start the server under test."""
     lab.start("bt-autoconfig", [COMMAND, "serve", *arguments])
     lab.wait_for_port(8000)
 
 
 @pytest.fixture
 def served(lab: Network) -> None:
-    """The server under test, nothing special."""
+    """The server under test, with default options."""
     serve(lab)
 
 
 @pytest.fixture(autouse=True)
 def _nothing_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
-    """No program of the web side, and no client, prints the address or the password that a test used.
-
-    Mail servers log whose mail they take; theirs is another job.
-    """
+    """Check that no client and no program except mail servers prints an address or a password of a test."""
     lab: Network = request.getfixturevalue("lab")
     yield
     printed = lab.printed(but=("dovecot", "postfix"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from autoconfig.directory import CLIENT_HOSTS
 from tests.clients import dns
-from tests.clients.conftest import DOMAINS, MAIL_HOST, right_zones, serve
+from tests.clients.conftest import DOMAINS, MAIL_HOST, correct_zones, serve
 from tests.clients.mail import MailServers
 from tests.clients.network import ADDRESS, Network
 from tests.clients.tls import Authority
@@ -39,7 +39,7 @@ class Deployment:
 
     def __init__(self, lab: Network, authority: Authority) -> None:
         self.lab, self.authority = lab, authority
-        self.zones = right_zones()
+        self.zones = correct_zones()
         self.certificates = {host: authority.issue(host) for host in HOSTS}
         self.directives = {f"https://{PAGES}": "respond 200"}
         self.mail: dict[str, object] = {}

@@ -1,4 +1,4 @@
-"""A desktop session in the lab: what mail programs need to start, with a D-Bus of its own."""
+"""A desktop session in the lab, with its own D-Bus, for mail programs."""
 
 import shutil
 import subprocess
@@ -8,7 +8,10 @@ from tests.clients.network import Network
 from tests.clients.tls import Authority
 
 _TRUSTED = Path("/etc/ssl/certs")
-"""The authorities that GnuTLS (a file in there) and Qt (links, by hash) trust on Debian. No variable names another."""
+"""The authorities that GnuTLS (a file in this folder) and Qt (links named by hash) trust on Debian.
+
+No environment variable names another folder.
+"""
 
 
 def version(program: str, package: str) -> str:
@@ -34,7 +37,7 @@ class Desktop:
         subprocess.run(["openssl", "rehash", self._trusted], check=True, capture_output=True)
 
     def run(self, *command: str, **environment: str) -> str:
-        """Run a program to its end and return what the session printed. Raises AssertionError if the program fails."""
+        """Run a program and return the output of the session. Raises AssertionError if the program fails."""
         log = self.home / "session.txt"
         variables = {
             "HOME": str(self.home),
@@ -43,7 +46,7 @@ class Desktop:
             "LC_ALL": "C.UTF-8",
         } | environment
         # `ip netns exec` gives every command a mount namespace, so no other program sees these authorities.
-        # Services of the session may outlive it; they must not hold the pipe that `Network.run` reads.
+        # Services of the session may outlive it, so they must not inherit the pipe that `Network.run` reads.
         script = 'mount --bind "$1" "$2"; log=$3; shift 3; "$@" >"$log" 2>&1 || { cat "$log"; exit 1; }'
         self._network.run(
             ["sh", "-euc", script, "sh", self._trusted, _TRUSTED, log,

@@ -1,7 +1,7 @@
 import pytest
 
 from tests.clients import dns
-from tests.clients.conftest import FRED, MAIL_HOST, right_zones
+from tests.clients.conftest import FRED, MAIL_HOST, correct_zones
 from tests.clients.desktop import version
 from tests.clients.kmail import Server, look_up
 from tests.clients.network import Network
@@ -14,7 +14,7 @@ def test_kmails_lookup_finds_the_settings_and_sends_no_address(
     lab: Network, authority: Authority, front: Front, recorder: Recorder
 ) -> None:
     # KMail also requests Thunderbird's database, which does not exist here.
-    dns.start_resolver(lab, right_zones())
+    dns.start_resolver(lab, correct_zones())
     servers = look_up(lab, authority, FRED)
     assert servers == [
         Server("imap", MAIL_HOST, 993, "SSL", FRED, "plain"),

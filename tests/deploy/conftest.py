@@ -14,7 +14,7 @@ from tests.support import Unavailable
 
 
 def missing(**packages: str) -> str:
-    """Return which of some programs are missing, as Debian packages, and how to install them; empty if none is.
+    """Return the Debian packages of missing programs, and how to install them; empty if none is missing.
 
     `packages` gives the Debian package of each program.
     """
@@ -47,13 +47,13 @@ _UNAVAILABLE = (
     Unavailable("docs/deploy.md", PROXIES, "REQUIRE_DEPLOY", "test_document.py"),
     Unavailable("deploy/kubernetes", KUBECTL, "REQUIRE_DEPLOY", "test_kubernetes.py"),
 )  # fmt: skip
-collect_ignore_glob = [file for left_out in _UNAVAILABLE for file in left_out.files]
+collect_ignore_glob = [file for one in _UNAVAILABLE for file in one.files]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Report the tests that are left out."""
-    for left_out in _UNAVAILABLE:
-        left_out.report(terminalreporter)
+    """Report the tests that did not run."""
+    for one in _UNAVAILABLE:
+        one.report(terminalreporter)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

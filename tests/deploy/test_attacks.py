@@ -1,4 +1,4 @@
-"""Attacks on the server, directly and through the shipped reverse proxies, while a thousand clients set themselves up."""
+"""Attacks on the server, directly and through the reverse proxies of deploy/, during requests of a thousand clients."""
 
 import asyncio
 import json

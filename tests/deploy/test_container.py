@@ -108,13 +108,13 @@ def test_the_pod_serves_metrics_at_the_annotated_port(pod: Pod, manifests: list[
 
 
 def test_a_pod_that_shuts_down_is_not_ready_but_still_serves(engine: Machine, manifests: list[Manifest]) -> None:
-    ending = Pod(engine, manifests)
+    stopping = Pod(engine, manifests)
     try:
-        ending.wait("startupProbe", "200")
-        engine.run("docker", "kill", "--signal=TERM", ending.name)
-        ending.wait("readinessProbe", "503")
-        assert ending.probe("livenessProbe") == "200"
-        assert ending.get("/mail/config-v1.1.xml") == "200"
-        assert engine.run("docker", "wait", ending.name, timeout=40).strip() == "0"
+        stopping.wait("startupProbe", "200")
+        engine.run("docker", "kill", "--signal=TERM", stopping.name)
+        stopping.wait("readinessProbe", "503")
+        assert stopping.probe("livenessProbe") == "200"
+        assert stopping.get("/mail/config-v1.1.xml") == "200"
+        assert engine.run("docker", "wait", stopping.name, timeout=40).strip() == "0"
     finally:
-        engine.run("docker", "rm", "--force", ending.name)
+        engine.run("docker", "rm", "--force", stopping.name)

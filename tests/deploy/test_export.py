@@ -47,7 +47,8 @@ class Exported(NamedTuple):
     folder: Path
     manifest: dict[str, Any]
 
-    def places(self) -> list[tuple[str, str]]:
+    def urls(self) -> list[tuple[str, str]]:
+        """Return the host and the path of each exported file."""
         return [
             (host, entry["path"])
             for site in self.manifest["sites"]
@@ -60,17 +61,17 @@ class Exported(NamedTuple):
                 for entry in site["redirects"]]  # fmt: skip
 
     def get(
-        self, places: list[tuple[str, str]], *, tls: str = "any", ipv6: bool = False, method: str = "GET"
+        self, urls: list[tuple[str, str]], *, tls: str = "any", ipv6: bool = False, method: str = "GET"
     ) -> list[Response]:
         sent = [
-            exchange(request(f"{method} {path} HTTP/1.1", host), sni=host, tls=tls, ipv6=ipv6) for host, path in places
+            exchange(request(f"{method} {path} HTTP/1.1", host), sni=host, tls=tls, ipv6=ipv6) for host, path in urls
         ]
         return [Response.read(text) for text in send(self.lab, sent)]
 
-    def get_from_server(self, places: list[tuple[str, str]]) -> list[Response]:
+    def get_from_server(self, urls: list[tuple[str, str]]) -> list[Response]:
         sent = [
             exchange(request(f"GET {path} HTTP/1.1", host, "X-Forwarded-Proto: https"), tls="", port=8000)
-            for host, path in places
+            for host, path in urls
         ]
         return [Response.read(text) for text in send(self.lab, sent)]
 
@@ -129,8 +130,8 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def test_every_response_equals_the_servers(exported: Exported) -> None:
-    places = exported.places()
-    hosts = {host for host, _ in places}
+    urls = exported.urls()
+    hosts = {host for host, _ in urls}
     domains = (
         "btinternet.com",
         "btopenworld.com",
@@ -141,28 +142,28 @@ def test_every_response_equals_the_servers(exported: Exported) -> None:
         "mx.example",
     )
     assert {f"autoconfig.{domain}" for domain in domains} | set(domains) <= hosts
-    static, served = exported.get(places), exported.get_from_server(places)
-    for place, exported_response, server_response in zip(places, static, served, strict=True):
-        assert exported_response.compared() == server_response.compared(), place
+    static, served = exported.get(urls), exported.get_from_server(urls)
+    for url, exported_response, server_response in zip(urls, static, served, strict=True):
+        assert exported_response.compared() == server_response.compared(), url
         assert exported_response.status == "200"
     by_host = {
         host: response.body
-        for (host, path), response in zip(places, static, strict=True)
+        for (host, path), response in zip(urls, static, strict=True)
         if path == "/mail/config-v1.1.xml"
     }
     assert "imap.second.example" in by_host["autoconfig.second.example"]
 
 
-def test_a_page_with_a_qr_code_is_at_one_host_and_the_others_redirect_to_it(exported: Exported) -> None:
+def test_pages_with_a_qr_code_are_at_one_host_and_the_others_redirect_to_it(exported: Exported) -> None:
     redirects = exported.redirects()
     assert ("autoconfig.talk21.com", "/setup/iphone/", "https://autoconfig.btinternet.com/setup/iphone/") in redirects
     responses = exported.get([(host, path) for host, path, _ in redirects])
     assert [(response.status, response.headers["location"]) for response in responses] == [
         ("302", location) for *_, location in redirects
     ]
-    places = exported.places()
+    urls = exported.urls()
     for _, path, location in redirects:
-        assert (location.removeprefix("https://").removesuffix(path), path) in places
+        assert (location.removeprefix("https://").removesuffix(path), path) in urls
 
 
 def test_paths_that_are_not_exported_get_404(exported: Exported) -> None:
@@ -180,7 +181,7 @@ def test_no_file_contains_a_hosted_domain(exported: Exported) -> None:
     assert [file for file in files if CUSTOMER.encode() in file.read_bytes() or CUSTOMER in str(file)] == []
 
 
-def test_autoconfig_files_are_served_over_http_too_but_pages_and_profiles_only_over_https(exported: Exported) -> None:
+def test_autoconfig_files_are_also_served_over_http_but_pages_and_profiles_are_not(exported: Exported) -> None:
     host = "autoconfig.btinternet.com"
     file, *others = exported.get(
         [(host, path) for path in ("/mail/config-v1.1.xml", "/", "/email.mobileconfig", "/cy/setup/iphone/")], tls=""
@@ -197,17 +198,15 @@ def test_a_post_gets_405(exported: Exported) -> None:
 
 
 def test_a_file_is_the_same_with_a_query_and_over_ipv6(exported: Exported) -> None:
-    places = [
+    urls = [
         ("autoconfig.talk21.com", "/mail/config-v1.1.xml?emailaddress=fred.bloggs%40talk21.com"),
         ("AUTOCONFIG.Talk21.com", "/mail/config-v1.1.xml"),
     ]
-    plain, *others = exported.get([("autoconfig.talk21.com", "/mail/config-v1.1.xml")]) + exported.get(
-        places, ipv6=True
-    )
+    plain, *others = exported.get([("autoconfig.talk21.com", "/mail/config-v1.1.xml")]) + exported.get(urls, ipv6=True)
     assert [response.compared() for response in others] == [plain.compared()] * 2
 
 
-def test_no_log_has_an_address(exported: Exported) -> None:
+def test_no_log_contains_an_address(exported: Exported) -> None:
     host, fred = "autoconfig.btinternet.com", "fred.bloggs"
     paths = [
         f"{path}?emailaddress={fred}@btinternet.com"

@@ -1,4 +1,4 @@
-"""The files of deploy/ suit the programs that read them, and the server."""
+"""The files of deploy/ are valid for the programs that read them, and fit the server."""
 
 import functools
 import json
@@ -34,8 +34,8 @@ def environment_variables() -> set[str]:
     ids=lambda path: str(path.relative_to(DEPLOY)),
 )
 def test_every_environment_variable_is_one_of_the_servers(file: Path) -> None:
-    caddys = {"BT_AUTOCONFIG_SERVER"}
-    assert set(re.findall(r"BT_AUTOCONFIG_[A-Z_]+", file.read_text())) <= environment_variables() | caddys
+    of_caddy = {"BT_AUTOCONFIG_SERVER"}
+    assert set(re.findall(r"BT_AUTOCONFIG_[A-Z_]+", file.read_text())) <= environment_variables() | of_caddy
 
 
 # systemd
@@ -61,8 +61,7 @@ def unit(folder: Path) -> list[Path]:
 @needs_systemd
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     done = subprocess.run(["systemd-analyze", "verify", *unit(tmp_path)], capture_output=True, text=True, check=False)
-    complaints = [line for line in done.stderr.splitlines() if "bt-autoconfig" in line]
-    assert complaints == []
+    assert [line for line in done.stderr.splitlines() if "bt-autoconfig" in line] == []
 
 
 @needs_systemd
@@ -133,7 +132,7 @@ def test_the_images_and_manifests_have_the_projects_version() -> None:
     assert example["images"][0]["newTag"] == version
 
 
-def test_one_line_admits_a_prometheus_on_another_machine() -> None:
+def test_the_documented_line_for_a_remote_prometheus_fits_the_unit() -> None:
     line = "IPAddressAllow=192.0.2.9"
     assert f"`{line}`" in (DEPLOY.parent / "docs" / "deploy.md").read_text()
     assert "IPAddressDeny=any" in UNITS[0].read_text()

@@ -107,7 +107,7 @@ def test_only_the_autoscaler_sets_the_number_of_replicas(example: list[Manifest]
     )
 
 
-def test_the_server_may_connect_to_nothing_or_with_lookups_to_dns_alone(tmp_path: Path) -> None:
+def test_the_server_may_connect_only_to_dns_and_only_with_lookups(tmp_path: Path) -> None:
     for replacements, allowed in ((GATEWAY, []), (GATEWAY | LOOKUPS, [("UDP", 53), ("TCP", 53)])):
         policies = of_kind(build(overlay(tmp_path / str(len(allowed)), replacements)), "NetworkPolicy")
         labels = of_kind(build(KUBERNETES / "example"), "Deployment")[0]["spec"]["template"]["metadata"]["labels"]
@@ -118,7 +118,7 @@ def test_the_server_may_connect_to_nothing_or_with_lookups_to_dns_alone(tmp_path
         assert all(rule["to"] for rule in rules)
 
 
-def test_pods_run_without_root_on_a_read_only_file_system(manifests: list[Manifest]) -> None:
+def test_pods_run_without_root_and_with_a_read_only_root_filesystem(manifests: list[Manifest]) -> None:
     pod = pod_of(manifests)
     (container,) = pod["containers"]
     assert pod["securityContext"]["runAsNonRoot"] is True
@@ -146,7 +146,7 @@ def test_load_balancing_follows_readyz_and_restarts_follow_healthz(example: list
     assert container["livenessProbe"]["httpGet"]["path"] == container["startupProbe"]["httpGet"]["path"] == "/healthz"
 
 
-def test_the_certificate_has_every_hostname_that_clients_request(example: list[Manifest]) -> None:
+def test_the_certificate_covers_every_hostname_that_clients_request(example: list[Manifest]) -> None:
     (certificate,) = of_kind(example, "Certificate")
     command = f'{COMMAND} dns --definition definitions --host setup.example.com --format json | jq -r \'.[] | select(.type | IN("A", "AAAA", "CNAME")) | .name\''
     names = subprocess.run(

@@ -135,11 +135,11 @@ def deployment(engine: Machine) -> Iterator[Deployment]:
         deployment.until(has_root)
         yield deployment
     finally:
-        print(deployment.logs()[-5000:])  # noqa: T201 - pytest shows it with a failure, and only then
+        print(deployment.logs()[-5000:])  # noqa: T201 - pytest shows it only if a test fails
         engine.run("docker-compose", "-f", "deploy/compose.yaml", "down", "--volumes")
 
 
-def test_each_definition_is_served_at_its_own_names_with_certificates(deployment: Deployment) -> None:
+def test_each_definition_is_served_at_its_own_hosts_with_certificates(deployment: Deployment) -> None:
     for host, server in {
         "autoconfig.example.com": "imap.example.com", "autoconfig.btinternet.com": "mail.btinternet.com",
         "autodiscover.talk21.com": "mail.btinternet.com", "example.com": "imap.example.com",
@@ -150,7 +150,7 @@ def test_each_definition_is_served_at_its_own_names_with_certificates(deployment
     assert json.loads(pacc)["info"]["provider"]["name"] == "BT Mail"
 
 
-def test_a_hosted_domain_has_settings_at_its_own_names_and_at_the_providers(
+def test_a_hosted_domain_gets_its_settings_at_its_own_host_and_the_providers(
     deployment: Deployment,
 ) -> None:
     """The server recognises it by its MX record; there is no list yet."""
@@ -165,7 +165,7 @@ def test_a_hosted_domain_has_settings_at_its_own_names_and_at_the_providers(
             deployment.get(f"https://autoconfig.example.net/mail/config-v1.1.xml?emailaddress=owner@{domain}")
 
 
-def test_the_page_is_redirected_to_https_and_links_to_https_only(deployment: Deployment) -> None:
+def test_the_page_is_redirected_to_https_and_links_only_to_https(deployment: Deployment) -> None:
     page = deployment.get(f"http://{SETUP}/en/setup/iphone/", "--location", "--data", f"emailaddress={ADDRESS}")
     assert f"https://{SETUP}/email.mobileconfig" in page or "https://autoconfig.example.com/email.mobileconfig" in page
     assert f"http://{SETUP}" not in page
@@ -306,7 +306,7 @@ def test_containers_run_read_only_and_the_server_without_root(deployment: Deploy
         assert machine.run("docker", "inspect", "--format", form, container).strip() == "true [ALL] false"
 
 
-def test_no_log_has_an_address(deployment: Deployment) -> None:
+def test_no_log_contains_an_address(deployment: Deployment) -> None:
     deployment.get(f"https://autoconfig.example.com/mail/config-v1.1.xml?emailaddress={ADDRESS}")
     deployment.get(
         f"https://autodiscover.example.com/autodiscover/autodiscover.json/v1.0/{ADDRESS}?Protocol=Autodiscoverv1"

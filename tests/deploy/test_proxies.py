@@ -1,4 +1,4 @@
-"""Attacks on the shipped reverse proxies: they log no personal data and expose no internal endpoint."""
+"""Attacks on the reverse proxies of deploy/: they log no personal data and expose no internal endpoint."""
 
 import subprocess
 import time
@@ -168,7 +168,7 @@ def test_no_body_is_written_to_disk_while_the_server_works_on_it(proxy: Proxy) -
     assert found == {}
 
 
-def test_the_access_log_has_a_line_with_the_status_of_each_failure(proxy: Proxy) -> None:
+def test_the_access_log_contains_the_status_of_each_failure(proxy: Proxy) -> None:
     send(proxy.lab, [exchange(with_address(FILE, "X-Failure: empty")), exchange(with_address("/readyz"))])
     if proxy.name == "caddy":
         log = proxy.lab.printed(but=["upstream"])
@@ -194,7 +194,7 @@ def test_internal_endpoints_are_out_of_reach_in_every_spelling(proxy: Proxy) -> 
     assert {"404"} == {status(response) for response in responses[-5 * len(INTERNAL) :]}
     passed = [request_text for request_text in received(proxy.record)[before:] if "\r\nX-Outside:" in request_text]
     paths = {requested_path(request_text) for request_text in passed if not sent_by_the_proxy_itself(request_text)}
-    assert len(paths) > 20  # spellings of something else are passed on
+    assert len(paths) > 20  # spellings of other paths are passed on
     assert [path for path in paths if path.lower().rstrip("/") in INTERNAL] == []
 
 
@@ -247,7 +247,7 @@ def test_internal_endpoints_of_the_real_server_are_out_of_reach(served: Proxy) -
         assert "ConnectionRefusedError" in direct
 
 
-def test_the_page_is_served_over_https_and_its_forms_are_redirected_there(served: Proxy) -> None:
+def test_the_page_is_served_over_https_and_forms_are_redirected_to_https(served: Proxy) -> None:
     (page,) = send(
         served.lab,
         [exchange(request("POST / HTTP/1.1", HOST, "Content-Type: application/x-www-form-urlencoded", body=FORM))],
@@ -260,7 +260,7 @@ def test_the_page_is_served_over_https_and_its_forms_are_redirected_there(served
 
 
 def test_no_response_contains_an_unknown_host(served: Proxy) -> None:
-    """nginx accepts autoconfig.evil.example, because the shipped server_name is a pattern; a list of names refuses it."""
+    """nginx accepts autoconfig.evil.example, because its server_name in deploy/ is a pattern."""
     hosts = [
         "evil.example",
         "btinternet.com.evil.example",

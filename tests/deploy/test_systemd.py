@@ -33,7 +33,7 @@ def systemd(engine: Machine) -> Iterator[Systemd]:
         container.remove()
 
 
-def test_the_documents_commands_start_the_service(systemd: Systemd) -> None:
+def test_the_documented_commands_start_the_service(systemd: Systemd) -> None:
     assert "imap.example.com" in systemd.get("/mail/config-v1.1.xml")
     assert systemd.run("systemctl is-active bt-autoconfig").strip() == "active"
 
@@ -94,7 +94,7 @@ def test_requests_wait_while_the_service_restarts(systemd: Systemd) -> None:
                 "urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=20)\"; done")  # fmt: skip
 
 
-def test_the_journal_has_no_address(systemd: Systemd) -> None:
+def test_the_journal_contains_no_address(systemd: Systemd) -> None:
     systemd.get("/mail/config-v1.1.xml?emailaddress=fred.bloggs@example.com")
     journal = systemd.run("journalctl --no-pager --unit bt-autoconfig")
     assert "serving" in journal

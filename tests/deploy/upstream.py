@@ -1,6 +1,6 @@
-"""A server that fails as a request's header `X-Failure` says, for tests of reverse proxies: `python upstream.py PORT RECORD`.
+"""A server that fails as a request's `X-Failure` header says, for tests of reverse proxies.
 
-It appends every request to RECORD, byte for byte, as a JSON string.
+Usage: `python upstream.py PORT RECORD`. It appends every request to RECORD, byte for byte, as a JSON string.
 """
 
 import asyncio
