@@ -149,8 +149,8 @@ def test_serve_shuts_down_cleanly_on_a_signal(workers: str, number: signal.Signa
 
 def test_every_worker_gives_the_same_responses(write: Write) -> None:
     with serving("--workers", "2", "--definition", write()) as served:
-        answers = {httpx.get(f"{served.url}/mail/config-v1.1.xml").headers["etag"] for _ in range(20)}
-        assert len(answers) == 1
+        etags = {httpx.get(f"{served.url}/mail/config-v1.1.xml").headers["etag"] for _ in range(20)}
+        assert len(etags) == 1
 
 
 def test_help_names_the_commands_and_the_version_is_the_packages() -> None:

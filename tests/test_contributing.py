@@ -1,4 +1,4 @@
-"""The worked examples of CONTRIBUTING.md, followed to the letter in a copy of the package."""
+"""The worked examples of CONTRIBUTING.md, applied literally to a copy of the package."""
 
 import os
 import re
@@ -36,7 +36,7 @@ def run(package: Path, module: str, *arguments: str) -> str:
     return done.stdout
 
 
-def test_every_example_has_less_than_thirty_lines() -> None:
+def test_every_example_has_fewer_than_thirty_lines() -> None:
     found = [
         example
         for language in ("python", "xml", "sh")

@@ -1,4 +1,4 @@
-"""What the documentation says of the project is so."""
+"""Facts about the project in the documentation: files, tests, make targets and definitions."""
 
 import re
 from pathlib import Path

@@ -10,7 +10,7 @@ names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?(\.[a-z]{2,4}){1,2}", f
 
 
 @given(st.sets(names), st.sets(names))
-def test_a_pickled_domain_set_is_the_same_set(inside: set[str], others: set[str]) -> None:
+def test_a_domain_set_survives_pickling(inside: set[str], others: set[str]) -> None:
     found: DomainSet = pickle.loads(pickle.dumps(DomainSet(inside)))
     assert (set(found), len(found)) == (inside, len(inside))
     assert all((name in found) == (name in inside) for name in others | inside)

@@ -109,7 +109,7 @@ def test_a_definition_of_100_megabytes_is_rejected(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "status", "told"),
+    ("old", "new", "status", "text"),
     [
         ("<hostname>", "<name>a.example</name>" * 30_000 + "<hostname>", 1, "has more than 25000 elements"),
         ("<domain>", "<domain>a b</domain>" * 20_000 + "<domain>", 1, "and 19900 more errors"),
@@ -119,13 +119,13 @@ def test_a_definition_of_100_megabytes_is_rejected(tmp_path: Path) -> None:
     ids=["elements", "errors", "instructions", "attributes"],
 )
 def test_a_huge_definition_gets_a_clear_result_quickly(
-    tmp_path: Path, old: str, new: str, status: int, told: str
+    tmp_path: Path, old: str, new: str, status: int, text: str
 ) -> None:
     file = tmp_path / "large.xml"
     file.write_text(Write.TEXT.replace(old, new, 1))
     done = run("validate", file)
     assert done.returncode == status
-    assert told in done.stdout + done.stderr
+    assert text in done.stdout + done.stderr
 
 
 def test_thousands_of_conflicting_domains_get_a_clear_error_quickly(tmp_path: Path) -> None:

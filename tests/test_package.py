@@ -1,4 +1,4 @@
-"""Properties of the package as a whole."""
+"""Properties of the whole package."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""The commands of the README and of docs/, run as they stand there, give the output that stands there."""
+"""The commands in the README and in docs/ print the output shown there."""
 
 import re
 import subprocess
@@ -22,7 +22,7 @@ def examples() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("command", "output"), examples())
 def test_a_command_in_the_documentation_prints_the_output_shown(server: Served, command: str, output: str) -> None:
     done = subprocess.run(
-        # The same program, wherever this run has it, and the server that this run has started.
+        # The program under test, and the running test server.
         command.replace(".venv/bin/", f"{COMMAND.parent}/").replace("127.0.0.1:8000", f"127.0.0.1:{server.port}"),
         shell=True,
         cwd=PROJECT,

@@ -168,7 +168,7 @@ def test_pending_reloads_are_merged_and_sigterm_stops_the_server_during_one(tmp_
         assert served.printed().count("reloaded") <= 1
 
 
-def test_sighup_during_start_is_remembered(write: Write) -> None:
+def test_sighup_during_start_causes_a_reload(write: Write) -> None:
     file = write()
     with tempfile.TemporaryFile() as output:
         command: list[str | Path] = [COMMAND, "serve", "--port", "0", "--definition", file]

@@ -27,7 +27,7 @@ def test_uvicorn_calls_a_factory_of_connections_with_its_state() -> None:
 def test_uvicorn_shuts_down_the_connections_in_its_state_and_waits_for_them() -> None:
     assert ServerState().connections == set(), "uvicorn no longer keeps its connections in a set"
     source = inspect.getsource(uvicorn.Server.shutdown)
-    assert "connection.shutdown()" in source, "uvicorn no longer tells connections to shut down"
+    assert "connection.shutdown()" in source, "uvicorn no longer shuts connections down"
     assert "server_state.connections" in inspect.getsource(uvicorn.Server._wait_tasks_to_complete)
 
 

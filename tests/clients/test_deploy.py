@@ -30,9 +30,7 @@ def test_caddys_configuration_is_valid() -> None:
 
 
 @pytest.mark.usefixtures("names", "served", "mail")
-def test_caddy_gets_certificates_only_for_names_of_the_definition_from_the_server(
-    lab: Network, authority: Authority
-) -> None:
+def test_caddy_gets_certificates_only_for_hosts_that_the_server_approves(lab: Network, authority: Authority) -> None:
     start_caddy(lab)
     assert fetch(lab, "autoconfig.talk21.com") == "200"
     root = lab.folder / "caddy" / "caddy" / "pki" / "authorities" / "local" / "root.crt"

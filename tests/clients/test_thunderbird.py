@@ -110,7 +110,7 @@ def test_the_mail_server_rejects_a_wrong_password_and_the_server_under_test_neit
 def test_nothing_is_found_for_another_providers_domain(lab: Network, authority: Authority, recorder: Recorder) -> None:
     publish(lab, **{"other.example": dns.records("@", "autoconfig", "autodiscover")})
     front = Front(lab, authority.issue(*web_names("other.example")))
-    address = "somebody@other.example"
+    address = "fred@other.example"
     assert Thunderbird(lab, authority).discover(address, PASSWORD) is None
     autoconfig = [request.status for request in front.requests() if "config-v1.1.xml" in request.place]
     assert set(autoconfig) == {404}

@@ -94,7 +94,7 @@ def certificates(authority: Authority) -> dict[str, tuple[Path, Path]]:
 
 
 def request(line: str, host: str = HOST, *headers: str, body: str = "") -> str:
-    """Return a request as text, with one character for each byte. It tells the proxy to close the connection."""
+    """Return a request as text, with one character for each byte and with `Connection: close`."""
     lines = [line, f"Host: {host}", "Connection: close", *headers]
     if body:
         lines.append(f"Content-Length: {len(body)}")

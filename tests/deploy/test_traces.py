@@ -41,5 +41,5 @@ def test_an_ip_address_is_found(text: str) -> None:
     assert len(traces(text.encode(), ["192.0.2.77", "2001:db8::77"])) == 1
 
 
-def test_other_text_has_no_trace() -> None:
+def test_other_text_is_not_found() -> None:
     assert traces(b"GET /mail/config-v1.1.xml 200 frederick bloggs 192.0.2.1", [SECRET, "192.0.2.77"]) == []

@@ -22,7 +22,7 @@ def test_every_module_is_in_the_list() -> None:
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
-def test_protocol_modules_do_not_know_each_other(module: str) -> None:
+def test_protocol_modules_do_not_import_each_other(module: str) -> None:
     source = Path(autoconfig.protocols.__file__).with_name(f"{module}.py").read_text()
     imported = re.findall(r"autoconfig\.protocols(?:\.(\w+))? import", source)
     assert set(imported) <= {"description"}
