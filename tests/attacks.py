@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import httpx
 
+from autoconfig.address import MailAddress
+from autoconfig.protocols.autodiscover import request_for
 from tests.http1 import UNTRUSTED, request
 
 FORM = "Content-Type: application/x-www-form-urlencoded"
@@ -118,14 +120,6 @@ class Results:
         self.good[path] += 1
 
 
-def _outlook(address: str) -> bytes:
-    schemas = "http://schemas.microsoft.com/exchange/autodiscover/outlook"
-    return (
-        f'<Autodiscover xmlns="{schemas}/requestschema/2006"><Request><EMailAddress>{address}</EMailAddress>'
-        f"<AcceptableResponseSchema>{schemas}/responseschema/2006a</AcceptableResponseSchema></Request></Autodiscover>"
-    ).encode()
-
-
 async def send_requests(
     client: httpx.AsyncClient, host: str, address: str, results: Results, *, personal: bool = False
 ) -> None:
@@ -136,7 +130,7 @@ async def send_requests(
     profile = f"<string>{address}</string>".encode()
     requests = [
         ("GET", f"/mail/config-v1.1.xml?emailaddress={address}", None, b"<clientConfig"),
-        ("POST", "/autodiscover/autodiscover.xml", _outlook(address), login),
+        ("POST", "/autodiscover/autodiscover.xml", request_for(MailAddress.parse(address)), login),
         ("GET", f"/email.mobileconfig?emailaddress={address}", None, profile),
         ("GET", "/.well-known/user-agent-configuration.json", None, b'"protocols"'),
         ("GET", "/", None, b"</html>"),

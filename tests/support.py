@@ -48,6 +48,11 @@ class Served:
     def printed(self) -> str:
         return self._output.read_text()
 
+    def metrics(self) -> str:
+        """Return the metrics of a server with `--metrics-port 0`."""
+        (url,) = re.findall(r"http://127\.0\.0\.1:\d+/metrics", self.printed())
+        return httpx.get(url).text
+
     def workers(self) -> list[int]:
         """Return the process IDs of its workers."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()

@@ -17,6 +17,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Host, Mount, Route
 
 from autoconfig import Definition, DefinitionError, application
+from autoconfig.address import MailAddress
+from autoconfig.protocols.autodiscover import request_for
 from tests.support import Write, wait_until
 
 CONFIG = "/mail/config-v1.1.xml"
@@ -67,8 +69,9 @@ def test_every_protocol_works_below_a_path_of_another_application(client_of: Cli
     mounted = application(Definition.from_file(write()), root_path="/setup")
     client = client_of(Route("/", lambda _: PlainTextResponse("the other application")), Mount("/setup", mounted))
     assert client.get("/").text == "the other application"
+    address = MailAddress("fred", "example.com")
     assert client.get(f"/setup{CONFIG}").headers["content-type"] == "text/xml; charset=utf-8"
-    assert "imap.example.com" in client.post("/setup/autodiscover/autodiscover.xml", content=OUTLOOK).text
+    assert "imap.example.com" in client.post("/setup/autodiscover/autodiscover.xml", content=request_for(address)).text
     assert "imap.example.com" in client.get("/setup/email.mobileconfig").text
 
 
@@ -142,9 +145,3 @@ def test_an_unknown_attribute_of_the_package_is_an_attribute_error() -> None:
 def test_importing_the_package_imports_no_server() -> None:
     code = "import autoconfig, sys; print(sorted({'starlette', 'uvicorn', 'lxml'} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
-
-
-OUTLOOK = """<Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006"><Request>
-<EMailAddress>fred@example.com</EMailAddress><AcceptableResponseSchema>
-http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a</AcceptableResponseSchema>
-</Request></Autodiscover>"""

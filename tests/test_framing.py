@@ -19,7 +19,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 
+from autoconfig.address import MailAddress
 from autoconfig.framing import ChunkedBody, parse_head
+from autoconfig.protocols.autodiscover import request_for
 from tests.http1 import Response, connect, exchange, read_to_end, request, split_responses
 from tests.support import TIMEOUT, Served, wait_for
 
@@ -64,14 +66,6 @@ def chunked(draw: st.DrawFn, body: bytes) -> bytes:
     return encoded + b"0\r\n" + trailers + b"\r\n"
 
 
-def outlook(name: str) -> bytes:
-    schemas = "http://schemas.microsoft.com/exchange/autodiscover/outlook"
-    return (
-        f'<Autodiscover xmlns="{schemas}/requestschema/2006"><Request><EMailAddress>{name}@btinternet.com</EMailAddress>'
-        f"<AcceptableResponseSchema>{schemas}/responseschema/2006a</AcceptableResponseSchema></Request></Autodiscover>"
-    ).encode()
-
-
 @st.composite
 def requests(draw: st.DrawFn, name: str, *, final: bool = False) -> Message:
     """A request for the settings of a user; a `final` one may close the connection."""
@@ -96,7 +90,8 @@ def requests(draw: st.DrawFn, name: str, *, final: bool = False) -> Message:
             body = f"emailaddress={quote(name)}%40btinternet.com".encode()
             return Message(request("/email.mobileconfig", "POST", [FORM, *headers], body), "POST")
         case "outlook":
-            return Message(request("/autodiscover/autodiscover.xml", "POST", headers, outlook(name)), "POST")
+            body = request_for(MailAddress(name, "btinternet.com"))
+            return Message(request("/autodiscover/autodiscover.xml", "POST", headers, body), "POST")
         case "smuggled":
             return Message(request(path, "POST", [FORM, *headers], SMUGGLED), "POST")
         case "close":

@@ -9,15 +9,12 @@ import time
 import httpx
 import pytest
 
+from autoconfig.address import MailAddress
+from autoconfig.protocols.autodiscover import request_for
 from tests.support import COMMAND, Served, Write, eventually, serving
 
 SECRET = "very.secret"
-OUTLOOK = (
-    '<Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006"><Request>'
-    f"<EMailAddress>{SECRET}@example.org</EMailAddress><AcceptableResponseSchema>"
-    "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
-    "</AcceptableResponseSchema></Request></Autodiscover>"
-)
+OUTLOOK = request_for(MailAddress(SECRET, "example.org"))
 REQUESTS = [  # method, path, User-Agent, route, client, outcome
     (
         "GET",
@@ -55,14 +52,9 @@ def send_all(served: Served) -> list[tuple[int, bytes]]:
     return responses
 
 
-def metrics(served: Served) -> str:
-    (port,) = re.findall(r"127\.0\.0\.1:(\d+)/metrics", served.printed())
-    return httpx.get(f"http://127.0.0.1:{port}/metrics").text
-
-
 def value(served: Served, name: str) -> float:
     found = [
-        line.rpartition(" ")[2] for line in metrics(served).splitlines() if line.startswith((f"{name} ", f"{name}{{"))
+        line.rpartition(" ")[2] for line in served.metrics().splitlines() if line.startswith((f"{name} ", f"{name}{{"))
     ]
     return sum(map(float, found))
 
@@ -73,7 +65,7 @@ def test_requests_are_counted_by_route_client_and_outcome_across_workers(workers
         for _ in range(10):
             with httpx.Client(base_url=served.url) as served.http:
                 send_all(served)
-        text = metrics(served)
+        text = served.metrics()
         for *_, route, client, outcome in REQUESTS:
             assert f'bt_autoconfig_requests_total{{client="{client}",outcome="{outcome}",route="{route}"}} 10.0' in text
         assert 'bt_autoconfig_request_seconds_count{route="autoconfig"} 20.0' in text
@@ -100,10 +92,10 @@ def test_metrics_show_failed_and_successful_reloads(write: Write, workers: str, 
         assert abs(value(served, "bt_autoconfig_last_reload_timestamp_seconds") - time.time()) < 20
         write({">143<": ">99999<"})
         served.process.send_signal(signal.SIGHUP)
-        assert eventually(served, "last_reload_failed 1.0", metrics)
+        assert eventually(served, "last_reload_failed 1.0", Served.metrics)
         write()
         served.process.send_signal(signal.SIGHUP)
-        assert eventually(served, "last_reload_failed 0.0", metrics)
+        assert eventually(served, "last_reload_failed 0.0", Served.metrics)
 
 
 def test_a_metrics_port_in_use_is_reported(server: Served) -> None:

@@ -1,5 +1,4 @@
 import os
-import re
 import signal
 import subprocess
 import tempfile
@@ -22,11 +21,6 @@ CHANGED = {"imap.example.com": "changed.example.com"}
 
 def settings(served: Served) -> str:
     return httpx.get(f"{served.url}{PATH}").text
-
-
-def metrics(served: Served) -> str:
-    (port,) = re.findall(r"127\.0\.0\.1:(\d+)/metrics", served.printed())
-    return httpx.get(f"http://127.0.0.1:{port}/metrics").text
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -78,7 +72,7 @@ def test_sighup_reloads_a_changed_list(write: Write, tmp_path: Path, workers: st
         served.process.send_signal(signal.SIGHUP)
         assert eventually(served, "reloaded", Served.printed)
         assert wait_until(lambda: serves(served, "new.example"))
-        assert "bt_autoconfig_hosted_domains 2.0" in metrics(served)
+        assert "bt_autoconfig_hosted_domains 2.0" in served.metrics()
         assert serves(served, "old.example")
 
 
@@ -142,14 +136,14 @@ def test_an_unreadable_folder_is_reported_and_the_previous_configuration_stays(w
             )
             assert eventually(served, error, Served.printed)
             assert "imap.example.com" in settings(served)
-            assert "bt_autoconfig_last_reload_failed 1.0" in metrics(served)
+            assert "bt_autoconfig_last_reload_failed 1.0" in served.metrics()
         finally:
             folder.chmod(0o700)
         write(CHANGED)
         served.process.send_signal(signal.SIGHUP)
         assert eventually(served, "WARNING: reloaded", Served.printed)
         assert "changed.example.com" in settings(served)
-        assert "bt_autoconfig_last_reload_failed 0.0" in metrics(served)
+        assert "bt_autoconfig_last_reload_failed 0.0" in served.metrics()
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -110,8 +110,7 @@ def test_the_server_has_every_metric_of_the_dashboard(signing: tuple[str, ...]) 
     assert len(json.loads(dashboard)["panels"]) == 8
     with serving("--metrics-port", "0", *signing) as served:
         served.http.get("/healthz")
-        (port,) = re.findall(r"127\.0\.0\.1:(\d+)/metrics", served.printed())
-        text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        text = served.metrics()
     known = set(re.findall(r"^(bt_autoconfig_[a-z_]+)", text, re.MULTILINE))
     assert shown - known == set()
 
