@@ -88,7 +88,7 @@ def _poll(look: Callable[[], T], seconds: float) -> T:
 
 
 def wait_until(condition: Callable[[], object], seconds: float = TIMEOUT) -> bool:
-    """Tell whether a condition is soon true."""
+    """Return whether a condition is soon true."""
     return bool(_poll(condition, seconds))
 
 
@@ -126,7 +126,7 @@ def serving(
 
 
 def eventually(served: Served, wanted: str, read: Callable[[Served], str], seconds: float = TIMEOUT) -> bool:
-    """Tell whether what `read` returns about a server soon contains a text."""
+    """Return whether what `read` returns about a server soon contains a text."""
     return wait_until(lambda: wanted in read(served), seconds)
 
 

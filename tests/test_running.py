@@ -187,7 +187,7 @@ def hangup_is_pending(pid: int) -> bool:
 
 
 def has_hangup(pid: int, signals: str) -> bool:
-    """Tell whether SIGHUP is in a set of a process's signals (proc(5))."""
+    """Return whether SIGHUP is in a set of a process's signals (proc(5))."""
     status = Path(f"/proc/{pid}/status").read_text()
     found = next(line.split()[1] for line in status.splitlines() if line.startswith(f"{signals}:"))
     return bool(int(found, 16) & 1 << signal.SIGHUP - 1)

@@ -22,7 +22,7 @@ SHOWN_XML = r"\x9b2J]52;c;QUFB\u202etxt.exe\u200b\u061c\ufeff[bold red]x[/]"
 
 
 def is_visible(text: str) -> bool:
-    """Tell whether every character of a text, except line breaks, is visible."""
+    """Return whether every character of a text, except line breaks, is visible."""
     return all(
         character == "\n" or (character.isprintable() and unicodedata.category(character)[0] != "C")
         for character in text

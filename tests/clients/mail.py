@@ -175,6 +175,6 @@ class MailServers:
         self._log = folder / "dovecot.maillog"
 
     def rejected(self, name: str) -> bool:
-        """Tell whether a login with this name has been rejected."""
+        """Return whether a login with this name has been rejected."""
         lines = self._log.read_text().splitlines()
         return any("auth failed" in line and f"user=<{name}>" in line for line in lines)

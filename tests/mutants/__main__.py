@@ -88,7 +88,7 @@ class Bench:
                 shutil.copy(file, folder)
 
     def detects(self, mutant: Mutant) -> bool:
-        """Tell whether a test fails with a change."""
+        """Return whether a test fails with a change."""
         file = self._folder / mutant.file
         original = mutant.source
         self._write(file, mutant.change.apply(original))

@@ -44,7 +44,7 @@ def press(page: Page, key: str = "Enter") -> None:
 
 
 def in_viewport(page: Page, element: Locator) -> bool:
-    """Tell whether an element is visible without scrolling."""
+    """Return whether an element is visible without scrolling."""
     box, window = element.bounding_box(), page.viewport_size
     # One pixel of tolerance: positions have fractions, but scrolling does not.
     return bool(box and window and box["y"] >= -1 and box["y"] + box["height"] <= window["height"] + 1)
