@@ -17,7 +17,7 @@ from tests.clients import dns
 from tests.clients.mail import MailServers
 from tests.clients.network import Network, network
 from tests.clients.record import Recorder
-from tests.clients.tls import Authority, Front
+from tests.clients.tls import Authority, ReverseProxy
 from tests.support import COMMAND, Unavailable
 
 PROGRAMS = {
@@ -147,16 +147,16 @@ def web_names(*domains: str) -> list[str]:
 
 
 @pytest.fixture
-def front(lab: Network, authority: Authority) -> Iterator[Front]:
+def proxy(lab: Network, authority: Authority) -> Iterator[ReverseProxy]:
     """HTTPS and HTTP for all hosts that clients use."""
-    front = Front(lab, authority.issue(*web_names(*DOMAINS)))
-    yield front
-    assert_well_behaved(front)
+    proxy = ReverseProxy(lab, authority.issue(*web_names(*DOMAINS)))
+    yield proxy
+    assert_no_errors(proxy)
 
 
-def assert_well_behaved(front: Front) -> None:
+def assert_no_errors(proxy: ReverseProxy) -> None:
     """Check that no response was a 401, a server error, or a redirect from https."""
-    requests = front.requests()
+    requests = proxy.requests()
     assert not [request for request in requests if request.status == 401 or request.status >= 500]
     assert not [request for request in requests if request.status // 100 == 3 and request.url.startswith("https:")]
 

@@ -45,7 +45,7 @@ class Deployment:
         self.mail: dict[str, object] = {}
         self.definition: Path | None = None
         self.starttls = False
-        self.front: list[str | Path] = []
+        self.web_server: list[str | Path] = []
         """The command of another web server to use instead of Caddy."""
 
     def change_zone(self, old: str, new: str) -> None:
@@ -56,10 +56,10 @@ class Deployment:
         for address in (CLOSED, SILENT):
             subprocess.run(["ip", "-n", self.lab.name, "address", "add", f"{address}/24", "dev", "inner"], check=True)
         dns.start(self.lab, self.zones)
-        if self.front:
-            self.lab.start("front", self.front)
+        if self.web_server:
+            self.lab.start("web-server", self.web_server)
         else:
-            self._start_front()
+            self._start_caddy()
             self.lab.start("silent", [sys.executable, "-c", _LISTEN.format(SILENT)])
         self.lab.wait_for_port(80)
         passwords = {"fred" if self.starttls else f"fred@{DOMAIN}": "secret"}
@@ -67,7 +67,7 @@ class Deployment:
         MailServers(self.lab, MAIL_HOST, certificate, DOMAINS, passwords, starttls=self.starttls, changes=self.mail)
         serve(self.lab, *(("--definition", self.definition) if self.definition else ()))
 
-    def _start_front(self) -> None:
+    def _start_caddy(self) -> None:
         sites = ["{\n  auto_https off\n  admin off\n  servers {\n    protocols h1 h2\n  }\n}"]
         for host in HOSTS:
             chain, key = self.certificates[host]

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from autoconfig.operations.report import Finding, Line, Report, Verdict
 from autoconfig.operations.report_table import table
-from tests.clients.tls import Front
+from tests.clients.tls import ReverseProxy
 
 _HEAD = """# What real clients do
 
@@ -26,11 +26,11 @@ class Recorder:
     def __init__(self) -> None:
         self._sections: dict[str, list[str]] = {}
 
-    def add(self, client: str, situation: str, front: Front, outcome: str) -> None:
+    def add(self, client: str, situation: str, proxy: ReverseProxy, outcome: str) -> None:
         """Add a run: the client's requests (each once) and the result."""
         # A client that has found its settings cancels its other lookups.
         requests = {
-            f"`{request.method} {request.place}` → {request.status or 'cancelled'}" for request in front.requests()
+            f"`{request.method} {request.place}` → {request.status or 'cancelled'}" for request in proxy.requests()
         }
         row = f"| {situation} | {'<br>'.join(sorted(requests))} | {outcome} |"
         self._sections.setdefault(client, []).append(row)

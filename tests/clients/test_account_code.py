@@ -22,7 +22,7 @@ def server(kind: str, host: str, port: int, security: int, method: int, username
     return Server(kind, host, port, SECURITY[security], METHODS[method], username)
 
 
-@pytest.mark.usefixtures("names", "served", "mail", "front")
+@pytest.mark.usefixtures("names", "served", "mail", "proxy")
 def test_thunderbird_and_a_scanned_code_set_up_the_same_account(lab: Network, authority: Authority) -> None:
     form = ["--data-urlencode", f"emailaddress={FRED}"]
     page = lab.run(["curl", "--silent", "--fail", "--cacert", authority.certificate, *form, PAGE])

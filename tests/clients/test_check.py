@@ -171,7 +171,7 @@ FAULTS: dict[str, tuple[Callable[[Deployment], None], str, str]] = {
     "a closed port": (broken(mail={"imaps": 0}), f"imap {MAIL_HOST}:993", "192.0.2.1 port 993: connection refused"),
     "a mail server with an expired certificate": (submission(lambda ca: ca.issue(MAIL_HOST, days=-1)), SMTP, "the certificate has expired"),
     "a mail server with a self-signed certificate": (submission(lambda ca: ca.self_signed(MAIL_HOST)), SMTP, "the certificate is self-signed"),
-    "a mail server with a certificate for another name": (submission(lambda ca: ca.issue("smtp.example")), SMTP, f"the certificate is not for {MAIL_HOST}"),
+    "a mail server with the wrong certificate": (submission(lambda ca: ca.issue("smtp.example")), SMTP, f"the certificate is not for {MAIL_HOST}"),
     "no login at the submission server": (broken(mail={"sasl": "no"}), SMTP, "the server does not offer password-cleartext"),
     "a missing help page": (broken(site=("https://www.bt.com", "respond /help/* 404\n  respond 200")), "page https://www.bt.com/help/email", "responds with 404"),
     "STARTTLS instead of implicit TLS": (broken(mail={"submission": "465 inet n - n - - smtpd"}), SMTP, "TLS fails"),

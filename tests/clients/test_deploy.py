@@ -53,7 +53,7 @@ def test_the_check_finds_no_errors_behind_nginx(lab: Network, authority: Authori
     (lab.folder / "nginx" / "conf.d" / "pages.conf").write_text(
         f"server {{ listen 443 ssl; server_name {PAGES}; ssl_certificate {chain}; ssl_certificate_key {key}; return 200; }}\n"
     )
-    deployment.front = ["nginx", "-g", "daemon off;", "-c", configuration]
+    deployment.web_server = ["nginx", "-g", "daemon off;", "-c", configuration]
     deployment.start()
     verdict = deployment.check()
     assert verdict.of("error", "unknown", "skipped") == []

@@ -16,7 +16,7 @@ from tests.clients.conftest import PASSWORD, serve
 from tests.clients.mail import MailServers
 from tests.clients.network import Network
 from tests.clients.thunderbird import Server, Thunderbird
-from tests.clients.tls import Authority, Front
+from tests.clients.tls import Authority, ReverseProxy
 from tests.support import COMMAND, load
 
 DOMAIN = "example.org"
@@ -128,7 +128,7 @@ def test_thunderbird_sets_itself_up_with_what_init_finds(
     user = "walter" if provider.starttls else USER
     certificate = authority.issue(*provider.names)
     MailServers(lab, provider.names[0], certificate, (DOMAIN,), {user: PASSWORD}, starttls=provider.starttls)
-    Front(lab, authority.issue(f"autoconfig.{DOMAIN}"))
+    ReverseProxy(lab, authority.issue(f"autoconfig.{DOMAIN}"))
     with other_product(lab, provider.published):
         done = init(lab, authority, tmp_path, *provider.options)
     assert done.returncode == 0, done.stderr

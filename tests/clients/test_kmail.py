@@ -6,12 +6,12 @@ from tests.clients.desktop import version
 from tests.clients.kmail import Server, look_up
 from tests.clients.network import Network
 from tests.clients.record import Recorder
-from tests.clients.tls import Authority, Front
+from tests.clients.tls import Authority, ReverseProxy
 
 
 @pytest.mark.usefixtures("served")
 def test_kmails_lookup_finds_the_settings_and_sends_no_address(
-    lab: Network, authority: Authority, front: Front, recorder: Recorder
+    lab: Network, authority: Authority, proxy: ReverseProxy, recorder: Recorder
 ) -> None:
     # KMail also requests Thunderbird's database, which does not exist here.
     dns.start_resolver(lab, correct_zones())
@@ -21,8 +21,8 @@ def test_kmails_lookup_finds_the_settings_and_sends_no_address(
         Server("pop3", MAIL_HOST, 995, "SSL", FRED, "plain"),
         Server("smtp", MAIL_HOST, 465, "SSL", FRED, "plain"),
     ]
-    assert [(request.url, request.status) for request in front.requests()] == [
+    assert [(request.url, request.status) for request in proxy.requests()] == [
         ("https://autoconfig.btinternet.com/mail/config-v1.1.xml", 200)
     ]
     found = ", ".join(f"{one.kind} {one.host}:{one.port} {one.encryption}" for one in servers)
-    recorder.add(version("KMail (lookup of its account wizard)", "accountwizard"), "all is up", front, found)
+    recorder.add(version("KMail (lookup of its account wizard)", "accountwizard"), "all is up", proxy, found)

@@ -10,7 +10,7 @@ from tests.clients.mail import MailServers
 from tests.clients.network import Network
 from tests.clients.record import Recorder
 from tests.clients.thunderbird import Account, Server, Thunderbird, version
-from tests.clients.tls import Authority, Front
+from tests.clients.tls import Authority, ReverseProxy
 
 IMAP = Server("imap", "mail.btinternet.com", 993, "SSL", "passwordCleartext", FRED)
 POP3 = Server("pop3", "mail.btinternet.com", 995, "SSL", "passwordCleartext", FRED)
@@ -34,42 +34,42 @@ def summary(account: Account | None) -> str:
 @pytest.mark.usefixtures("names", "served", "mail")
 @pytest.mark.parametrize("protocol", ["imap", "pop3"])
 def test_an_address_and_a_password_are_enough_to_send_and_receive(
-    lab: Network, authority: Authority, front: Front, recorder: Recorder, protocol: str
+    lab: Network, authority: Authority, proxy: ReverseProxy, recorder: Recorder, protocol: str
 ) -> None:
     result = Thunderbird(lab, authority).correspond(FRED, PASSWORD, protocol)
     assert result.account == bt_account("xml-from-isp-https")
     assert result.subject == "To myself"
-    recorder.add(version(), f"all is up; {protocol}", front, f"{summary(result.account)}; logged in, sent and received")
+    recorder.add(version(), f"all is up; {protocol}", proxy, f"{summary(result.account)}; logged in, sent and received")
 
 
 @pytest.mark.usefixtures("served")
 def test_the_well_known_url_of_the_domain_is_enough(
-    lab: Network, authority: Authority, front: Front, recorder: Recorder
+    lab: Network, authority: Authority, proxy: ReverseProxy, recorder: Recorder
 ) -> None:
     publish(lab, "@")
     account = Thunderbird(lab, authority).discover(FRED, PASSWORD)
     assert account == bt_account("xml-from-isp-https")
-    assert {request.place for request in front.requests() if request.status == 200} >= {
+    assert {request.place for request in proxy.requests() if request.status == 200} >= {
         "https://btinternet.com/.well-known/autoconfig/mail/config-v1.1.xml"
     }
-    recorder.add(version(), "only DOMAIN is in DNS, no autoconfig host", front, summary(account))
+    recorder.add(version(), "only DOMAIN is in DNS, no autoconfig host", proxy, summary(account))
 
 
 @pytest.mark.usefixtures("names", "served")
 def test_settings_are_found_over_http_alone(lab: Network, authority: Authority, recorder: Recorder) -> None:
-    front = Front(lab, None)
+    proxy = ReverseProxy(lab, None)
     account = Thunderbird(lab, authority).discover(FRED)
     assert account == bt_account("xml-from-isp-http")
-    recorder.add(version(), "no https at all", front, summary(account))
+    recorder.add(version(), "no https at all", proxy, summary(account))
 
 
 @pytest.mark.usefixtures("names", "served")
 def test_a_wrong_certificate_is_not_trusted(lab: Network, authority: Authority, recorder: Recorder) -> None:
-    front = Front(lab, authority.issue("another.example"))
+    proxy = ReverseProxy(lab, authority.issue("another.example"))
     account = Thunderbird(lab, authority).discover(FRED)
     assert account == bt_account("xml-from-isp-http")
-    assert not [request for request in front.requests() if request.url.startswith("https:")]
-    recorder.add(version(), "https has a certificate for another name", front, summary(account))
+    assert not [request for request in proxy.requests() if request.url.startswith("https:")]
+    recorder.add(version(), "https has a certificate for another name", proxy, summary(account))
 
 
 @pytest.fixture
@@ -84,18 +84,18 @@ def hosting(tmp_path: Path) -> Path:
 
 @pytest.mark.usefixtures("names", "mail")
 def test_a_customers_settings_are_found_through_its_mx_record(
-    lab: Network, authority: Authority, front: Front, recorder: Recorder, hosting: Path
+    lab: Network, authority: Authority, proxy: ReverseProxy, recorder: Recorder, hosting: Path
 ) -> None:
     serve(lab, "--definition", hosting)
     result = Thunderbird(lab, authority).correspond(OWNER, PASSWORD)
     assert result.account == bt_account("xml-from-isp-https", OWNER)
     assert result.subject == "To myself"
-    recorder.add(version(), "an address at a domain that the provider hosts (MX)", front, summary(result.account))
+    recorder.add(version(), "an address at a domain that the provider hosts (MX)", proxy, summary(result.account))
 
 
 @pytest.mark.usefixtures("names", "served")
 def test_the_mail_server_rejects_a_wrong_password_and_the_server_under_test_neither_requests_nor_logs_it(
-    lab: Network, authority: Authority, front: Front, mail: MailServers
+    lab: Network, authority: Authority, proxy: ReverseProxy, mail: MailServers
 ) -> None:
     thunderbird = Thunderbird(lab, authority)
     with pytest.raises(AssertionError, match="Unable to log in at server"):
@@ -103,23 +103,23 @@ def test_the_mail_server_rejects_a_wrong_password_and_the_server_under_test_neit
     assert mail.rejected(FRED)
     # Thunderbird sent the password to Autodiscover, which neither requested nor logged it.
     # (0: lookups that Thunderbird cancelled after another one had succeeded.)
-    assert {request.status for request in front.requests()} <= {0, 200, 302}
+    assert {request.status for request in proxy.requests()} <= {0, 200, 302}
 
 
 @pytest.mark.usefixtures("served")
 def test_nothing_is_found_for_another_providers_domain(lab: Network, authority: Authority, recorder: Recorder) -> None:
     publish(lab, **{"other.example": dns.records("@", "autoconfig", "autodiscover")})
-    front = Front(lab, authority.issue(*web_names("other.example")))
+    proxy = ReverseProxy(lab, authority.issue(*web_names("other.example")))
     address = "fred@other.example"
     assert Thunderbird(lab, authority).discover(address, PASSWORD) is None
-    autoconfig = [request.status for request in front.requests() if "config-v1.1.xml" in request.place]
+    autoconfig = [request.status for request in proxy.requests() if "config-v1.1.xml" in request.place]
     assert set(autoconfig) == {404}
-    recorder.add(version(), "a domain that is not served", front, "nothing found")
+    recorder.add(version(), "a domain that is not served", proxy, "nothing found")
 
 
 @pytest.mark.usefixtures("names", "served", "mail")
 def test_autodiscover_alone_is_enough_to_send_and_receive(
-    lab: Network, authority: Authority, front: Front, recorder: Recorder
+    lab: Network, authority: Authority, proxy: ReverseProxy, recorder: Recorder
 ) -> None:
     thunderbird = Thunderbird(lab, authority, preferences={"mailnews.auto_config.fetchFromISP.enabled": False})
     result = thunderbird.correspond(FRED, PASSWORD)
@@ -127,27 +127,27 @@ def test_autodiscover_alone_is_enough_to_send_and_receive(
     assert (result.account.incoming, result.account.outgoing) == (IMAP, SMTP)
     assert "exchange" not in {server.type for server in result.account.servers()}
     assert result.subject == "To myself"
-    assert not [request for request in front.requests() if "config-v1.1.xml" in request.place]
-    recorder.add(version(), "lookup at the provider switched off", front, summary(result.account))
+    assert not [request for request in proxy.requests() if "config-v1.1.xml" in request.place]
+    recorder.add(version(), "lookup at the provider switched off", proxy, summary(result.account))
 
 
 def test_the_settings_of_a_second_provider_are_found_with_starttls_and_other_usernames(
     lab: Network, authority: Authority, recorder: Recorder, second: Path
 ) -> None:
     serve(lab, "--definition", EMBEDDED, "--definition", second)
-    front = Front(lab, authority.issue(*web_names("second.example")))
+    proxy = ReverseProxy(lab, authority.issue(*web_names("second.example")))
     result = Thunderbird(lab, authority).correspond("fred.bloggs@second.example", PASSWORD)
     imap = Server("imap", "mail.second.example", 143, "alwaysSTARTTLS", "passwordCleartext", "fred.bloggs")
     smtp = replace(imap, type="smtp", port=587)
     assert result.account == Account("xml-from-isp-https", imap, smtp, ())
     assert result.subject == "To myself"
-    recorder.add(version(), "a second definition: STARTTLS, username before the @", front, summary(result.account))
+    recorder.add(version(), "a second definition: STARTTLS, username before the @", proxy, summary(result.account))
 
 
 @pytest.mark.usefixtures("served")
 def test_the_server_can_replace_thunderbirds_database(lab: Network, authority: Authority, recorder: Recorder) -> None:
     publish(lab, **{"database.example": dns.records("@")})
-    front = Front(lab, authority.issue("database.example"))
+    proxy = ReverseProxy(lab, authority.issue("database.example"))
     preferences: dict[str, bool | int | str] = {
         "mailnews.auto_config_url": "https://database.example/v1.1/",
         "mailnews.auto_config.fetchFromISP.enabled": False,
@@ -155,7 +155,7 @@ def test_the_server_can_replace_thunderbirds_database(lab: Network, authority: A
     }
     account = Thunderbird(lab, authority, preferences=preferences).discover(FRED)
     assert account == bt_account("xml-from-db")
-    recorder.add(version(), "mailnews.auto_config_url set to this server", front, summary(account))
+    recorder.add(version(), "mailnews.auto_config_url set to this server", proxy, summary(account))
 
 
 @pytest.mark.usefixtures("names", "served", "mail")

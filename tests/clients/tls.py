@@ -56,7 +56,7 @@ class Request:
         return self.url.partition("?")[0]
 
 
-class Front:
+class ReverseProxy:
     """The reverse proxy of the server under test: http on port 80, and https on port 443 if it has a certificate."""
 
     def __init__(self, network: Network, certificate: tuple[Path, Path] | None) -> None:
