@@ -131,7 +131,7 @@ def test_the_whole_check_ends_in_time_however_many_attempts_there_are(no_names: 
         (b"https://a.example:99999999999/", "is not a web address"),
         (b"https://a.example:" + b"9" * 5000, "is not a web address"),
         (b"javascript:alert(1)", "is not a web address"),
-        (b"https://b\xfccher.example/", "in a loop"),  # --url serves every host
+        (b"https://b\xfccher.example/", "redirects to itself"),  # --url serves every host
         (b"http://a.example/\x80 \xff?\xe2\x80\xae", "in a loop"),
     ],
 )  # fmt: skip
