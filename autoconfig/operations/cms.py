@@ -1,4 +1,4 @@
-"""Signatures of profiles: CMS SignedData (RFC 5652), as far as Apple's devices and this server use it."""
+"""Signatures of profiles: the subset of CMS SignedData (RFC 5652) that Apple's devices and this server use."""
 
 import datetime
 from typing import NamedTuple
@@ -22,7 +22,7 @@ _HASHES = {
     bytes.fromhex("608648016503040203"): hashes.SHA512(),
 }
 _LONGEST_CHAIN = 10
-_REMEDY = "sign with --sign-cert, --sign-key and --sign-chain; nothing on the way may change the response"
+_REMEDY = "sign with --sign-cert, --sign-key and --sign-chain; let no proxy change the response"
 
 
 class _Element(NamedTuple):
@@ -33,40 +33,40 @@ class _Element(NamedTuple):
     whole: bytes
 
 
-class _BrokenError(Exception):
-    """Bytes that are not what they should be."""
+class _MalformedError(Exception):
+    """Bytes that are not valid CMS, or use something unsupported."""
 
 
 def is_signed(document: bytes) -> bool:
-    """Tell whether a document is within a signature: XML does not begin as DER does."""
+    """Return whether a document is signed: XML does not start like DER."""
     return document[:1] == bytes([_SEQUENCE])
 
 
 def check(document: bytes) -> tuple[Finding, bytes]:
-    """Check the signature of a document; return what is found, and the document within.
+    """Check the signature of a document. Return the finding and the document without it. Raises Problem.
 
-    Devices show it as verified if the signature is right, and the signer's chain leads to a root that they trust. The
-    roots here are those that TLS trusts. Raises Problem.
+    Devices show a profile as verified if its signature is valid and the signer's chain leads to a root that they trust.
+    Here, the roots are those that TLS trusts.
     """
     try:
         content, signer, others = _verified(document)
-    except (_BrokenError, ValueError, LookupError, InvalidSignature, UnsupportedAlgorithm) as error:
-        raise Problem("its signature is not valid: devices refuse it", _REMEDY) from error
+    except (_MalformedError, ValueError, LookupError, InvalidSignature, UnsupportedAlgorithm) as error:
+        raise Problem("the signature is not valid, so devices reject the profile", _REMEDY) from error
     chain = _chain(signer, others)
     days = min((one.not_valid_after_utc - datetime.datetime.now(datetime.UTC)).days for one in chain)
     if days < 0:
-        raise Problem("the certificate of its signature has expired", "renew the signing certificate, and reload")
-    return tls.unless_soon(days, f"signed by {_name(signer)}, for {days} more days"), content
+        raise Problem("the signing certificate has expired", "renew it, and reload the server")
+    return tls.expiry_finding(days, f"signed by {_name(signer)}, certificate valid for {days} more days"), content
 
 
 def _verified(document: bytes) -> tuple[bytes, x509.Certificate, list[x509.Certificate]]:
-    """Return the content, the signer's certificate and the others, when the signature is right."""
+    """Return the content, the signer's certificate and the other certificates. Raises if the signature is not valid."""
     identifier, wrapped = _children(_only(_elements(document), _SEQUENCE), 2)
     if identifier.content != _SIGNED_DATA:
-        raise _BrokenError
+        raise _MalformedError
     parts = _elements(_only(_elements(wrapped.content), _SEQUENCE).content)
     if len(parts) < 5 or parts[3].tag != _TAGGED or parts[-1].tag != _SET:
-        raise _BrokenError
+        raise _MalformedError
     content = _only(_elements(_children(parts[2], 2)[1].content), _OCTETS).content
     certificates = [x509.load_der_x509_certificate(one.whole) for one in _elements(parts[3].content)]
     signers = _elements(parts[-1].content)
@@ -82,13 +82,13 @@ def _verified(document: bytes) -> tuple[bytes, x509.Certificate, list[x509.Certi
     )
     algorithm = _HASHES.get(_elements(fields[2].content)[0].content)
     if signer is None or algorithm is None:
-        raise _BrokenError
+        raise _MalformedError
     signed = content
     if fields[3].tag == _TAGGED:
         digest = Hash(algorithm)
         digest.update(content)
         if _attribute(fields[3], _MESSAGE_DIGEST) != digest.finalize():
-            raise _BrokenError
+            raise _MalformedError
         signed = bytes([_SET]) + fields[3].whole[1:]  # section 5.4: the attributes are signed as a SET
     signature = [one.content for one in fields if one.tag == _OCTETS][-1]
     key = signer.public_key()
@@ -97,7 +97,7 @@ def _verified(document: bytes) -> tuple[bytes, x509.Certificate, list[x509.Certi
     elif isinstance(key, ec.EllipticCurvePublicKey):
         key.verify(signature, signed, ec.ECDSA(algorithm))
     else:
-        raise _BrokenError
+        raise _MalformedError
     return content, signer, [one for one in certificates if one is not signer]
 
 
@@ -106,11 +106,11 @@ def _attribute(attributes: _Element, identifier: bytes) -> bytes:
         name, values = _children(one, 2)
         if name.content == identifier:
             return _only(_elements(values.content), _OCTETS).content
-    raise _BrokenError
+    raise _MalformedError
 
 
 def _chain(signer: x509.Certificate, others: list[x509.Certificate]) -> list[x509.Certificate]:
-    """Return the signer's certificate and those that lead from it to a trusted root. Raises Problem."""
+    """Return the certificates from the signer's to one that a trusted root issued. Raises Problem."""
     roots = _trusted_roots()
     chain = [signer]
     while len(chain) < _LONGEST_CHAIN:
@@ -123,11 +123,11 @@ def _chain(signer: x509.Certificate, others: list[x509.Certificate]) -> list[x50
     missing = chain[-1].issuer.rfc4514_string()
     if chain[-1].issuer == chain[-1].subject:
         raise Problem(
-            f"the root of its signature is not trusted: {missing}", "sign with a certificate that devices trust"
+            f"the signing certificate's root is not trusted: {missing}", "sign with a certificate that devices trust"
         )
     raise Problem(
-        f"the chain of its signature is not complete: the certificate of {missing} is missing, or not trusted",
-        "name the certificates between it and a root with --sign-chain",
+        f"the signing certificate's chain is incomplete: the certificate of {missing} is missing or not trusted",
+        "add the intermediate certificates with --sign-chain",
     )
 
 
@@ -154,34 +154,34 @@ def _name(certificate: x509.Certificate) -> str:
 
 
 def _elements(encoded: bytes) -> list[_Element]:
-    """Return the values that some bytes consist of."""
+    """Return the DER values in some bytes."""
     found: list[_Element] = []
-    place = 0
-    while place < len(encoded):
-        start, tag = place, encoded[place]
-        length = encoded[place + 1] if place + 1 < len(encoded) else 0x80
-        place += 2
+    position = 0
+    while position < len(encoded):
+        start, tag = position, encoded[position]
+        length = encoded[position + 1] if position + 1 < len(encoded) else 0x80
+        position += 2
         if length >= 0x80:
             size = length - 0x80
             if not 1 <= size <= 4:  # indefinite lengths are not DER
-                raise _BrokenError
-            length = int.from_bytes(encoded[place : place + size])
-            place += size
-        if place + length > len(encoded):
-            raise _BrokenError
-        found.append(_Element(tag, encoded[place : place + length], encoded[start : place + length]))
-        place += length
+                raise _MalformedError
+            length = int.from_bytes(encoded[position : position + size])
+            position += size
+        if position + length > len(encoded):
+            raise _MalformedError
+        found.append(_Element(tag, encoded[position : position + length], encoded[start : position + length]))
+        position += length
     return found
 
 
 def _only(elements: list[_Element], tag: int) -> _Element:
     if len(elements) != 1 or elements[0].tag != tag:
-        raise _BrokenError
+        raise _MalformedError
     return elements[0]
 
 
 def _children(element: _Element, number: int) -> list[_Element]:
     found = _elements(element.content)
     if len(found) != number:
-        raise _BrokenError
+        raise _MalformedError
     return found

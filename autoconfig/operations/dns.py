@@ -1,4 +1,4 @@
-"""The DNS records to publish for each domain, so that clients find the server and the mail servers."""
+"""The DNS records to publish for each domain so that clients find the server and the mail servers."""
 
 import base64
 import contextlib
@@ -14,12 +14,12 @@ from autoconfig.address import ascii_domain
 from autoconfig.definition import Definition
 from autoconfig.protocols.pacc import Configuration
 
-_LONGEST_STRING = 255
-_LONGEST_NAME = 253
+_MAX_STRING = 255
+_MAX_NAME = 253
 """Maximum characters of a domain name without the final dot (RFC 1035, section 2.3.4)."""
 _PLACEHOLDER = "%EMAIL"
 TTL = 3600
-"""Seconds for which resolvers may cache a record: a change has reached everyone an hour later."""
+"""Seconds for which resolvers may cache a record: all clients see a change after an hour."""
 
 _SRV_NAMES = {
     ("imap", True): "_imaps._tcp",
@@ -65,7 +65,7 @@ class Record(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def hostname(name: str) -> str:
-    """Return a host that a record can point to, in lower-case A-labels; an empty string if it cannot.
+    """Return a hostname in lower-case A-labels, or an empty string if records cannot point to it.
 
     Labels may contain only letters, digits and hyphens, and IP addresses are not allowed: name servers refuse to load
     a zone with any other SRV target (BIND's check-names).
@@ -83,7 +83,7 @@ def hostname(name: str) -> str:
 def _character_strings(text: str) -> str:
     """Return the quoted strings of a TXT record, each of at most 255 bytes (RFC 1035, section 3.3.14)."""
     content = text.encode()
-    parts = [content[start : start + _LONGEST_STRING] for start in range(0, len(content), _LONGEST_STRING)] or [b""]
+    parts = [content[start : start + _MAX_STRING] for start in range(0, len(content), _MAX_STRING)] or [b""]
     return " ".join(f'"{"".join(map(_escaped, part))}"' for part in parts)
 
 
@@ -140,15 +140,15 @@ class Publication:
                 for text in self._pacc_texts(domain)
             ),
         ]
-        return [one for one in found if len(f"{one.name}.{domain}") <= _LONGEST_NAME]
+        return [one for one in found if len(f"{one.name}.{domain}") <= _MAX_NAME]
 
     def _hosts(self, domain: str) -> Iterator[Record]:
-        for prefix, why in _WHY.items():
+        for prefix, clients in _CLIENTS.items():
             name = prefix.rstrip(".")
             for one in self._addresses:
-                yield Record(name, "A" if one.version == 4 else "AAAA", str(one), why)
+                yield Record(name, "A" if one.version == 4 else "AAAA", str(one), clients)
             if not self._addresses and f"{prefix}{domain}" != self._host:
-                yield Record(name, "CNAME", f"{self._host}.", why)
+                yield Record(name, "CNAME", f"{self._host}.", clients)
 
     def _pacc_texts(self, domain: str) -> list[str]:
         """Return the TXT data for each definition's PACC document (draft-ietf-mailmaint-pacc-03)."""
@@ -160,12 +160,12 @@ class Publication:
         return [Configuration(one) for one in (self._definition, self._coming) if one]
 
 
-_WHY = {
+_CLIENTS = {
     "autoconfig.": "Thunderbird and other clients",
     "autodiscover.": "Outlook",
     "ua-auto-config.": "PACC clients",
 }
-"""Prefixes of the client hosts. The domain itself is not one: it has its own website."""
+"""The clients that look up each prefix. The domain itself is left out: it has its own website."""
 
 
 def pacc_text(document: bytes) -> str:
@@ -174,7 +174,7 @@ def pacc_text(document: bytes) -> str:
 
 
 def _mail(definition: Definition, domain: str) -> Iterator[Record]:
-    """Yield a record for every service: its server, or that it is not offered.
+    """Yield a record for every service: the server, or the statement that the service is not offered.
 
     The order of the definition is the provider's preference. Priorities express it between IMAP and POP3 (RFC 6186,
     section 3.4).
@@ -204,12 +204,12 @@ def _web(definition: Definition, domain: str) -> Iterator[Record]:
             yield Record(name, "SRV", f"0 1 {port} {host}.", "calendar, contacts and JMAP clients")
             text = f"path={path}"
             # An attribute is one string (RFC 6763, section 6.1). Without it, clients use /.well-known.
-            if service.type != "jmap" and path.strip("/") and len(text.encode()) <= _LONGEST_STRING:
+            if service.type != "jmap" and path.strip("/") and len(text.encode()) <= _MAX_STRING:
                 yield Record(name, "TXT", text, "calendar and contacts clients")
 
 
 def _place(url: str) -> tuple[str, int, str] | None:
-    """Return the host, port and path of a URL, or None if an SRV record cannot express it."""
+    """Return the host, port and path of a URL, or None if SRV and TXT records cannot express it."""
     try:
         parts = urlsplit(url)
         host, port = hostname(parts.hostname or ""), parts.port

@@ -1,4 +1,4 @@
-"""`bt-autoconfig export`: the static documents, as files for any web server or CDN."""
+"""`bt-autoconfig export`: the static documents as files for any web server or CDN."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from autoconfig.definition import Definition
 from autoconfig.front import Front
 from autoconfig.operations import webservers
 from autoconfig.operations.folder import Folder, FolderError
-from autoconfig.operations.webservers import Headers, Place, Site
+from autoconfig.operations.webservers import Headers, Location, Site
 from autoconfig.protocols import PROTOCOLS, mobileconfig
 from autoconfig.requests import FORM, Request
 from autoconfig.responses import Response
@@ -24,12 +24,12 @@ from autoconfig.visible import visible
 
 MANIFEST = "manifest.json"
 _MAX_MANIFEST = 1024 * 1024 * 1024
-"""Bytes. A manifest for 10,000 definitions has about 100 million."""
+"""Maximum bytes. A manifest for 10,000 definitions has about 100 million."""
 _PAGES_AT = "autoconfig."
 """Prefix of the hosts with the setup page."""
 _PAGES = (*setup_page.PATHS, *(asset.path for asset in ASSETS))
 _DOCUMENTS = tuple((prefix, path.path) for one in PROTOCOLS for path in one.paths for prefix in path.exported_at)
-"""Host prefixes, with the paths there whose response is the same for every client."""
+"""Host prefixes, and the paths there whose response is the same for every client."""
 _PREFIXES = tuple(dict.fromkeys(prefix for prefix, _ in _DOCUMENTS))
 _PATHS = (*_DOCUMENTS, *((_PAGES_AT, path) for path in _PAGES))
 
@@ -39,23 +39,23 @@ class ExportError(Exception):
 
 
 class Exported(NamedTuple):
-    """The number of files written, and of hosts that they are for."""
+    """The numbers of files written and of hosts served."""
 
     files: int
     hosts: int
 
 
 async def export(settings: Settings, path: Path, root: Path | None = None) -> Exported:
-    """Write the files for every domain of the definitions to a folder. They contain no hosted domain.
+    """Write the files for every domain in the definitions to a folder. Hosted domains are not exported.
 
     Identical content is written once, to HOST/PATH of the first host that serves it. `manifest.json` lists each file
     with its digest, and each host and path with its file and headers. Configurations for nginx and Caddy are included;
     they read the files from `root`, by default the folder itself.
 
-    Each file is replaced atomically, the manifest last. Files of an earlier export that are no longer needed are
-    removed, unless they were changed since. Nothing else in the folder is touched, and symbolic links are not followed.
-    Raises ExportError if the folder cannot be written or holds another file of the same name, or if a configuration
-    cannot contain `root`.
+    Each file is replaced atomically, the manifest last. Obsolete files of an earlier export are removed, unless they
+    were changed since. Nothing else in the folder is touched, and symbolic links are not followed. Raises ExportError
+    if the folder cannot be written or contains another file with the same name, or if `root` cannot be written in a
+    configuration.
     """
     root = (root or path).resolve()
     if unusable := webservers.UNUSABLE.search(str(root)):
@@ -76,7 +76,7 @@ async def export(settings: Settings, path: Path, root: Path | None = None) -> Ex
 
 
 class _Responses:
-    """The server's responses. Identical profiles are signed once: each signature would differ."""
+    """The server's responses. Identical profiles are signed only once, because each signature differs."""
 
     def __init__(self, settings: Settings) -> None:
         self._signed: dict[bytes, Response] = {}
@@ -101,7 +101,7 @@ async def _respond(front: Front, host: str, path: str) -> Response:
 
 
 class _Files:
-    """The files in the folder: those of an earlier export, and those written by this one."""
+    """The files in the folder: those of an earlier export, and those that this one writes."""
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
@@ -110,7 +110,7 @@ class _Files:
         self.written: dict[str, str] = {}
 
     def keep(self, file: str, content: bytes) -> str:
-        """Write a file, unless another has the same content; return the name of the file with this content."""
+        """Write a file, unless another file has the same content. Return the name of the file with this content."""
         digest = _digest(content)
         if digest not in self._by_digest:
             self.write(file, content)
@@ -141,14 +141,14 @@ class _Files:
 class _Group:
     """Hosts with the same responses, except for paths that contain their domain."""
 
-    places: tuple[Place, ...]
-    moved: tuple[str, ...]
+    locations: tuple[Location, ...]
+    redirects: tuple[str, ...]
     prefix: str
     domains: list[str] = field(default_factory=list)
 
     def site(self, home: str) -> Site:
-        places = [one._replace(path=path) for one in self.places for path in _filled(one.path, self.domains)]
-        return Site(tuple(f"{self.prefix}{domain}" for domain in self.domains), tuple(places), self.moved, home)
+        locations = [one._replace(path=path) for one in self.locations for path in _filled(one.path, self.domains)]
+        return Site(tuple(f"{self.prefix}{domain}" for domain in self.domains), tuple(locations), self.redirects, home)
 
 
 def _filled(path: str, domains: list[str]) -> Iterator[str]:
@@ -156,10 +156,10 @@ def _filled(path: str, domains: list[str]) -> Iterator[str]:
 
 
 async def _sites(definition: Definition, responses: _Responses, files: _Files) -> AsyncIterator[Site]:
-    """Yield what the hosts of a definition's domains serve.
+    """Yield the sites of a definition's domains.
 
-    Most of it is the same for all domains. Some pages contain their own URL as a QR code: they are written for the
-    first domain only, and the hosts of the other domains redirect there.
+    Most content is the same for all domains. Some pages contain their own URL as a QR code: they are written for the
+    first domain only, and the hosts of the other domains redirect to it.
     """
     home = f"{_PAGES_AT}{definition.domains[0]}"
     shared, own = await _pages(definition, responses, files)
@@ -167,43 +167,43 @@ async def _sites(definition: Definition, responses: _Responses, files: _Files) -
     for domain in definition.domains:
         for prefix in _PREFIXES:
             host = f"{prefix}{domain}"
-            places = []
+            locations = []
             for path in (path for at, path in _DOCUMENTS if at == prefix):
                 response = await responses.get(host, path.format(domain=domain))
                 if response.status == 200:
                     file = files.keep(_file(host, path.format(domain=domain)), response.body)
-                    places.append(Place(path, file, _headers(response)))
-            moved: tuple[str, ...] = ()
+                    locations.append(Location(path, file, _headers(response)))
+            redirects: tuple[str, ...] = ()
             if prefix == _PAGES_AT:
-                places += shared
+                locations += shared
                 if host == home:
-                    places += own
+                    locations += own
                 else:
-                    moved = tuple(one.path for one in own)
-            key = (prefix, tuple((one.path, one.file, one.headers) for one in places), moved)
-            groups.setdefault(key, _Group(tuple(places), moved, prefix)).domains.append(domain)
+                    redirects = tuple(one.path for one in own)
+            key = (prefix, tuple((one.path, one.file, one.headers) for one in locations), redirects)
+            groups.setdefault(key, _Group(tuple(locations), redirects, prefix)).domains.append(domain)
     for group in groups.values():
-        if group.places:
+        if group.locations:
             yield group.site(home)
 
 
-async def _pages(definition: Definition, responses: _Responses, files: _Files) -> tuple[list[Place], list[Place]]:
+async def _pages(definition: Definition, responses: _Responses, files: _Files) -> tuple[list[Location], list[Location]]:
     """Return the pages that are the same for all domains, and those that differ."""
-    shared: list[Place] = []
-    own: list[Place] = []
+    shared: list[Location] = []
+    own: list[Location] = []
     first, *others = (f"{_PAGES_AT}{domain}" for domain in definition.domains[:2])
     for path in _PAGES:
         response = await responses.get(first, path)
         if response.status == 200:
-            place = Place(path, files.keep(_file(first, path), response.body), _headers(response))
+            location = Location(path, files.keep(_file(first, path), response.body), _headers(response))
             elsewhere = [await responses.get(host, path) for host in others]
             same = all((one.body, one.kind.headers) == (response.body, response.kind.headers) for one in elsewhere)
-            (shared if same else own).append(place)
+            (shared if same else own).append(location)
     return shared, own
 
 
 def _headers(response: Response) -> Headers:
-    """Return the headers for a web server's configuration: it generates the ETag itself."""
+    """Return the headers for a web server's configuration, without the ETag: web servers generate their own."""
     return tuple((name.decode(), value.decode()) for name, value in response.kind.headers if name != b"etag")
 
 
@@ -214,9 +214,9 @@ def _manifest(sites: list[Site], written: dict[str, str]) -> bytes:
             "hosts": site.hosts,
             "paths": [
                 {"path": one.path, "file": one.file, "headers": kinds.setdefault(one.headers, len(kinds))}
-                for one in site.places
+                for one in site.locations
             ],
-            "redirects": [{"path": path, "location": f"https://{site.home}{path}"} for path in site.moved],
+            "redirects": [{"path": path, "location": f"https://{site.home}{path}"} for path in site.redirects],
         }
         for site in sites
     ]
@@ -241,10 +241,10 @@ def _written_before(folder: Folder) -> dict[str, str]:
         files = {str(entry["file"]): str(entry.get("sha256")) for entry in json.loads(content)["files"]}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ExportError(f"{folder.place(MANIFEST)}: not written by an export; choose another folder") from error
-    return {file: digest for file, digest in files.items() if _can_be_ours(file)}
+    return {file: digest for file, digest in files.items() if _is_export_name(file)}
 
 
-def _can_be_ours(file: str) -> bool:
+def _is_export_name(file: str) -> bool:
     """Return whether an export writes files of this name."""
     if file in webservers.NAMES:
         return True

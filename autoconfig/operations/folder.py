@@ -23,8 +23,8 @@ class FolderError(Exception):
 class Folder:
     """A folder, created if it does not exist. The path to it may contain symbolic links.
 
-    Files in it are named by relative paths with `/` as the separator. Each part is opened relative to the one before,
-    so another user cannot insert a symbolic link. All methods raise FolderError.
+    Files in it are named by relative paths with `/` as the separator. Each part is opened relative to the previous one,
+    so other users cannot insert symbolic links. All methods raise FolderError.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,7 +44,7 @@ class Folder:
         return str(self._path / file)
 
     def exists(self, file: str) -> bool:
-        """Return whether anything has this name, even a broken symbolic link."""
+        """Return whether the name exists, even as a broken symbolic link."""
         with self._explained(file):
             try:
                 with self._parent(file) as (parent, name):
@@ -53,14 +53,14 @@ class Folder:
                 return False
             return True
 
-    def read(self, file: str, most: int) -> bytes | None:
-        """Return the content of a regular file of at most `most` bytes, or None if it does not exist."""
+    def read(self, file: str, limit: int) -> bytes | None:
+        """Return the content of a regular file of at most `limit` bytes, or None if it does not exist."""
         with self._explained(file):
             try:
                 with self._opened(file) as opened:
-                    if (size := os.fstat(opened.fileno()).st_size) > most:
-                        raise FolderError(f"{self.place(file)}: has {size} bytes; the maximum is {most}")
-                    return opened.read(most)
+                    if (size := os.fstat(opened.fileno()).st_size) > limit:
+                        raise FolderError(f"{self.place(file)}: has {size} bytes; the maximum is {limit}")
+                    return opened.read(limit)
             except FileNotFoundError:
                 return None
 
@@ -81,11 +81,11 @@ class Folder:
             return False
 
     def replace(self, file: str, content: bytes) -> None:
-        """Write a file atomically, readable by all, and create its folders. Processes can still read the old file."""
+        """Write a file atomically, readable by all, and create its folders. Open descriptors keep the old content."""
         self._write(file, content, os.replace)
 
     def create(self, file: str, content: bytes) -> None:
-        """Write a new file atomically, readable by all. Raises FolderError if the name exists, even as a link."""
+        """Write a new file atomically, readable by all. Raises FolderError if the name exists, even as a dead link."""
 
         def move(new: str, name: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
             os.link(new, name, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd, follow_symlinks=False)

@@ -15,9 +15,9 @@ from autoconfig.operations.tls import (
     OLD_TLS_REMEDY,
     connected,
     days_left,
+    expiry_finding,
     old_context,
     trusted,
-    unless_soon,
 )
 
 _PASSWORD = {
@@ -25,21 +25,20 @@ _PASSWORD = {
     "pop3": re.compile(r"^SASL\b.*\b(PLAIN|LOGIN)\b|^USER\b", re.MULTILINE),
     "smtp": re.compile(r"^AUTH\b.*\b(PLAIN|LOGIN)\b", re.MULTILINE),
 }
-_SECRET = r"(CRAM-MD5|DIGEST-MD5|SCRAM-\S+|APOP)"  # noqa: S105 - names of methods
 _METHODS = {
-    "password-encrypted": _SECRET,
+    "password-encrypted": r"(CRAM-MD5|DIGEST-MD5|SCRAM-\S+|APOP)",
     "NTLM": "NTLM",
     "GSSAPI": "GSSAPI",
     "OAuth2": "(XOAUTH2|OAUTHBEARER)",
     "TLS-client-cert": "EXTERNAL",
 }
-_MOST = 64 * 1024
+_MAX_RESPONSE = 64 * 1024
 """Maximum bytes of one response."""
 
 
 @dataclass(frozen=True)
 class MailServer:
-    """A mail server. `type` is imap, pop3 or smtp; `authentication` are the methods in the definition."""
+    """A mail server. `type` is imap, pop3 or smtp; `authentication` are the published methods."""
 
     type: str
     host: str
@@ -51,54 +50,55 @@ class MailServer:
         return f"{self.type} {self.host}:{self.port}"
 
 
-class _Dialogue:
-    """A dialogue with a server, line by line."""
+class _Connection:
+    """A connection to a server that sends lines."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self.writer = reader, writer
-        self._left = bytearray()
+        self._buffer = bytearray()
 
     async def send(self, command: str, end: str) -> str:
         """Send a command, unless it is empty, and return the response, whose last line matches `end`.
 
-        Raises Problem if the connection closes, or the server sends _MOST bytes without such a line.
+        Raises Problem if the connection closes, or the server sends _MAX_RESPONSE bytes without such a line.
         """
         if command:
             self.writer.write(f"{command}\r\n".encode())
         lines: list[str] = []
-        most = _MOST
+        limit = _MAX_RESPONSE
         while not (lines and re.match(end, lines[-1], re.IGNORECASE)):
-            line = await self._line(most)
-            most -= len(line)
+            line = await self._line(limit)
+            limit -= len(line)
             lines.append(line.decode("latin-1").rstrip("\r\n"))
         return "\n".join(lines)
 
-    async def _line(self, most: int) -> bytes:
-        while b"\n" not in self._left and len(self._left) < most:
+    async def _line(self, limit: int) -> bytes:
+        while b"\n" not in self._buffer and len(self._buffer) < limit:
             try:
-                received = await self._reader.read(_MOST)
+                received = await self._reader.read(_MAX_RESPONSE)
             except OSError as error:
                 raise Problem("the connection breaks off during a response", "look at the server's log") from error
             if not received:
                 raise Problem("the server closes the connection", "look at the server's log")
-            self._left += received
-        end = self._left.find(b"\n", 0, max(0, most)) + 1
+            self._buffer += received
+        end = self._buffer.find(b"\n", 0, max(0, limit)) + 1
         if not end:
             raise Problem(
-                f"the server sends {_MOST // 1024} KiB without ending its response", "see what listens on this port"
+                f"the server sends {_MAX_RESPONSE // 1024} KiB without ending its response",
+                "see what listens on this port",
             )
-        line = bytes(self._left[:end])
-        del self._left[:end]
+        line = bytes(self._buffer[:end])
+        del self._buffer[:end]
         return line
 
     async def start_tls(self, host: str, context: ssl.SSLContext) -> None:
         """Start TLS.
 
-        Raises Problem if the server has already sent more: unprotected data would be taken for protected.
+        Raises Problem if the server has already sent more data: it would be taken for encrypted data.
         """
-        if self._left:
+        if self._buffer:
             remedy = "update the mail server (CVE-2011-0411), or find what changes its responses on the network"
-            raise Problem("the server sends data without TLS after it has accepted STARTTLS", remedy)
+            raise Problem("the server sends unencrypted data after it has accepted STARTTLS", remedy)
         with trusted(host):
             await self.writer.start_tls(context, server_hostname=host)
 
@@ -136,7 +136,7 @@ class ProbeResult:
         return tuple(one for one in ("password-cleartext", *_METHODS) if _offers(type_, one, self.offered))
 
     @property
-    def refuses_logins(self) -> bool:
+    def rejects_logins(self) -> bool:
         """Whether it refuses plain passwords, both LOGIN and SASL (IMAP; RFC 9051, section 6.2.3)."""
         return "LOGINDISABLED" in self.offered.split() and not _PASSWORD["imap"].search(self.offered)
 
@@ -154,10 +154,10 @@ async def probe(server: MailServer, address: str, context: ssl.SSLContext, attem
     remedy = f"start the server, and open port {server.port} in firewalls"
     implicit = context if server.socket_type == "SSL" else None
     async with attempts.one(address, remedy), connected(server.host, address, server.port, implicit) as streams:
-        dialogue = _Dialogue(*streams)
-        await _begin(server, dialogue, context)
-        offered = (await _capabilities(server, dialogue)).upper()
-        encryption = dialogue.writer.get_extra_info("ssl_object")
+        connection = _Connection(*streams)
+        await _begin(server, connection, context)
+        offered = (await _capabilities(server, connection)).upper()
+        encryption = connection.writer.get_extra_info("ssl_object")
         if encryption is None:
             return ProbeResult(offered, None, 0)
         return ProbeResult(offered, encryption.version(), days_left(encryption.getpeercert()))
@@ -168,25 +168,25 @@ async def _accepts_old_tls(server: MailServer, address: str, attempts: Attempts)
     implicit = context if server.socket_type == "SSL" else None
     try:
         async with attempts.one(address, ""), connected(server.host, address, server.port, implicit) as streams:
-            await _begin(server, _Dialogue(*streams), context)
+            await _begin(server, _Connection(*streams), context)
             return True
     except Problem:
         return False
 
 
-async def _begin(server: MailServer, dialogue: _Dialogue, context: ssl.SSLContext) -> None:
-    """Read the greeting, and start TLS if the definition says STARTTLS."""
-    greeting = await dialogue.send("", _GREETING[server.type][1])
+async def _begin(server: MailServer, connection: _Connection, context: ssl.SSLContext) -> None:
+    """Read the greeting, and start TLS if the settings say STARTTLS."""
+    greeting = await connection.send("", _GREETING[server.type][1])
     if not re.match(_GREETING[server.type][0], greeting, re.IGNORECASE):
         raise Problem(f"this is not a valid {server.type} greeting", f"see what listens on port {server.port}")
     if server.socket_type == "STARTTLS":
-        await _start_tls(server, dialogue, context)
+        await _start_tls(server, connection, context)
 
 
-async def _capabilities(server: MailServer, dialogue: _Dialogue) -> str:
+async def _capabilities(server: MailServer, connection: _Connection) -> str:
     """Return the capabilities of a server. Raises Problem if it does not list them."""
     command, good, end = _CAPABILITIES[server.type]
-    response = await dialogue.send(command, end)
+    response = await connection.send(command, end)
     offered = "\n".join(re.findall(_OFFERED[server.type], response, re.IGNORECASE | re.MULTILINE))
     if not offered or not _ends_with(good, response):
         raise Problem(f"the server rejects {command.removeprefix('c ').split()[0]}", "look at the server's log")
@@ -198,34 +198,34 @@ def _ends_with(good: str, response: str) -> bool:
     return bool(re.match(good, response.rpartition("\n")[2], re.IGNORECASE))
 
 
-async def _start_tls(server: MailServer, dialogue: _Dialogue, context: ssl.SSLContext) -> None:
-    offered = await _capabilities(server, dialogue)
+async def _start_tls(server: MailServer, connection: _Connection, context: ssl.SSLContext) -> None:
+    offered = await _capabilities(server, connection)
     if not re.search(r"\b(STARTTLS|STLS)\b", offered, re.IGNORECASE):
-        remedy = "enable it on the server, and check that no firewall removes it; or write SSL in the definition"
-        raise Problem("the definition says STARTTLS, but the server does not offer it", remedy)
+        remedy = "enable it on the server, and check that no firewall removes it; or publish SSL in the settings"
+        raise Problem("the settings say STARTTLS, but the server does not offer it", remedy)
     command, good, end = _STARTTLS[server.type]
-    if not _ends_with(good, await dialogue.send(command, end)):
-        raise Problem("the server offers STARTTLS, but then refuses it", "look at the server's TLS settings and log")
-    await dialogue.start_tls(server.host, context)
+    if not _ends_with(good, await connection.send(command, end)):
+        raise Problem("the server offers STARTTLS, but then rejects it", "look at the server's TLS settings and log")
+    await connection.start_tls(server.host, context)
 
 
 def _judge(server: MailServer, result: ProbeResult, prefix: str) -> Finding:
     missing = [method for method in server.authentication if not _offers(server.type, method, result.offered)]
-    not_offered = f"the server does not offer {' or '.join(missing)}, which the definition states"
+    not_offered = f"the server does not offer {' or '.join(missing)}, which the settings name"
     if missing and len(missing) == len(server.authentication):
-        if result.refuses_logins and "password-cleartext" in missing:
+        if result.rejects_logins and "password-cleartext" in missing:
             raise Problem(
-                "the server refuses logins (LOGINDISABLED)", "allow logins after TLS; look at its TLS settings"
+                "the server rejects logins (LOGINDISABLED)", "allow logins after TLS; look at its TLS settings"
             )
-        remedy = "enable it on the server after TLS, or change the definition to what the server offers"
+        remedy = "enable it on the server after TLS, or publish a method that the server offers"
         raise Problem(not_offered, remedy)
     if result.tls is None:
-        return Finding(Verdict.WARNING, f"{prefix}no encryption, as the definition says", "offer TLS")
+        return Finding(Verdict.WARNING, f"{prefix}no TLS, as the settings say", "offer TLS, and publish it")
     methods = "".join(f", {method}" for method in server.authentication if method not in missing)
     text = f"{prefix}{result.tls}, certificate valid for {result.days_left} more days{methods}"
-    finding = unless_soon(result.days_left, text)
+    finding = expiry_finding(result.days_left, text)
     if missing and finding.verdict is Verdict.OK:
-        remedy = "enable it on the server after TLS, or remove it from the definition"
+        remedy = "enable it on the server after TLS, or remove it from the settings"
         return Finding(Verdict.WARNING, f"{prefix}{not_offered}", remedy)
     return finding
 

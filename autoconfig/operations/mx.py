@@ -1,4 +1,4 @@
-"""A domain's mail exchangers, and the domains that clients derive from the best one (draft-06, section 4.3)."""
+"""A domain's mail exchangers, and the domains that clients derive from the preferred one (draft-06, section 4.3)."""
 
 from functools import cache
 from typing import NamedTuple
@@ -29,7 +29,7 @@ class Exchanger(NamedTuple):
 
 
 async def exchangers(names: Names, domain: str) -> list[Exchanger]:
-    """Return the mail exchangers of a domain, the best first.
+    """Return the mail exchangers of a domain, the preferred one first.
 
     Invalid hostnames are left out; so is the null MX of a domain that accepts no mail (RFC 7505). Raises Problem if the
     lookup fails.
@@ -59,5 +59,5 @@ def registrable_domain(name: str) -> str:
 
 @cache
 def _public_suffixes() -> PublicSuffixList:
-    """Load the list on first use: it takes a tenth of a second, which most commands need not spend."""
+    """Load the list on first use: it takes a tenth of a second, and most commands do not need it."""
     return PublicSuffixList()

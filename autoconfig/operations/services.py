@@ -82,7 +82,7 @@ def _host_and_port(url: str) -> tuple[str, int | None]:
     except ValueError:
         host, port = "", None
     if not host or port == 0 or parts.scheme not in ("http", "https"):
-        raise Problem("this is not a web address", "put a URL such as https://dav.example.com/ in the definition")
+        raise Problem("this is not a web address", "put a URL such as https://dav.example.com/ in the settings")
     return host, port
 
 
@@ -92,7 +92,7 @@ def _judge_page(response: Response) -> Finding:
         remedy = "check in a browser whether the page exists"
         return Finding(Verdict.WARNING, f"responds with {response.status}", remedy)
     if response.status >= 400:
-        raise Problem(f"responds with {response.status}", "correct the URL in the definition")
+        raise Problem(f"responds with {response.status}", "correct the URL in the settings")
     return ok(f"responds with {response.status}")
 
 
@@ -103,11 +103,11 @@ def _judge_service(resource: Resource, response: Response) -> Finding:
         wanted = [_SCHEMES[method] for method in resource.methods if method in _SCHEMES]
         if wanted and not any(scheme in offered for scheme in wanted):
             text = f"requires a login, but does not offer {' or '.join(resource.methods)}"
-            raise Problem(text, "enable it, or put the methods that the service offers in the definition")
+            raise Problem(text, "enable it, or publish the methods that the service offers")
         return ok("requires a login")
     if response.status < 300 and _is_service(resource.type, response):
         return ok(f"responds like a {resource.type} service")
-    remedy = f"put the URL of the {resource.type} service in the definition; it must require a login"
+    remedy = f"put the URL of the {resource.type} service in the settings; it must require a login"
     raise Problem(f"responds with {response.status}, not like a {resource.type} service", remedy)
 
 
@@ -141,12 +141,12 @@ async def _check_issuer(web: Web, issuer: str) -> Finding:
             continue
         named = str(found.get("issuer", ""))
         if named.rstrip("/") != url.rstrip("/"):
-            remedy = "put the issuer from the metadata in the definition: clients compare them (RFC 8414)"
+            remedy = "put the issuer from the metadata in the settings: clients compare them (RFC 8414)"
             raise Problem(f"the metadata names another issuer: {named or '(none)'}", remedy)
         if missing := [name for name in ("authorization_endpoint", "token_endpoint") if not found.get(name)]:
             raise Problem(
                 f"the metadata has no {' and no '.join(missing)}", "complete the issuer's metadata (RFC 8414)"
             )
         return certificate if certificate.verdict is Verdict.WARNING else ok("the metadata is valid")
-    remedy = f"publish {origin}{_METADATA}{path}, or correct the issuer in the definition"
+    remedy = f"publish {origin}{_METADATA}{path}, or correct the issuer in the settings"
     raise Problem("has no metadata (RFC 8414)", remedy)

@@ -1,4 +1,4 @@
-"""Connections to one address of a host, with TLS for the hostname, and the problems that clients would have there."""
+"""Connections to one address of a host, with TLS for the hostname, and explanations of TLS errors."""
 
 import asyncio
 import errno
@@ -19,31 +19,31 @@ _NO_ROUTE = {
     *(errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL),
     *(errno.EAFNOSUPPORT, errno.EACCES, errno.EPERM),
 }
-"""Errors of this machine, usually because it has no IPv6: the server may be all right."""
+"""Errors of this machine, usually because it has no IPv6. The server may work."""
 
 _DAY = 24 * 60 * 60
 _SOON = 14
-"""Days before a certificate's expiry by which it should have been renewed."""
+"""A certificate with fewer days left should have been renewed."""
 
 _AUTHORITY = "get one from an authority that clients trust"
 _REASONS = {
     _EXPIRED: ("the certificate has expired", "renew it, and reload the server so that it uses the new one"),
     _SELF_SIGNED: ("the certificate is self-signed", _AUTHORITY),
     _SELF_SIGNED_IN_CHAIN: ("the certificate's authority is not trusted", _AUTHORITY),
-    _NO_ISSUER: ("the certificate's issuer is not known", "send the whole chain, or get one from a trusted authority"),
-    _NO_ISSUER_HERE: ("the certificate's chain is not complete", "send the whole chain: fullchain.pem, not cert.pem"),
+    _NO_ISSUER: ("the certificate's issuer is unknown", "send the whole chain, or get one from a trusted authority"),
+    _NO_ISSUER_HERE: ("the certificate chain is incomplete", "send the whole chain: fullchain.pem, not cert.pem"),
 }
-_OLD_ALONE = {"TLSV1_ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "WRONG_SSL_VERSION"}
+_ONLY_OLD_TLS = {"TLSV1_ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "WRONG_SSL_VERSION"}
 _NO_CERTIFICATE = {"TLSV1_ALERT_INTERNAL_ERROR", "TLSV1_UNRECOGNIZED_NAME", "SSLV3_ALERT_HANDSHAKE_FAILURE"}
 """How Caddy, nginx, Traefik and HAProxy reject a name for which they have no certificate, or not yet."""
 
 
 class NotConnectedError(Problem):
-    """No connection: nothing listens there, or there is no route."""
+    """A connection that cannot be made: nothing listens there, or there is no route."""
 
 
 class HandshakeError(Problem):
-    """A TLS handshake that fails, but not because of the certificate: it may work a little later."""
+    """A TLS handshake that fails, but not because of the certificate. It may work a little later."""
 
 
 def context() -> ssl.SSLContext:
@@ -85,26 +85,28 @@ def trusted(host: str) -> Iterator[None]:
 
 def _handshake_error(host: str, reason: str) -> Problem:
     words = reason.replace("_", " ").lower()
-    if reason in _OLD_ALONE:
+    if reason in _ONLY_OLD_TLS:
         return Problem("the server offers only TLS 1.1 or older", "allow TLS 1.2 and 1.3")
     if reason in _NO_CERTIFICATE:
         remedy = (
             f"give the server a certificate for {host}; if it gets certificates on demand, see its log for the reason"
         )
-        return HandshakeError(f"TLS fails: the server has no certificate for {host} ({words})", remedy)
-    return HandshakeError(f"TLS fails: {words}", "enable TLS 1.2 or 1.3 on this port, without STARTTLS")
+        text = f"the TLS handshake fails: the server has no certificate for {host} ({words})"
+        return HandshakeError(text, remedy)
+    remedy = "enable TLS 1.2 or 1.3 on this port, without STARTTLS"
+    return HandshakeError(f"the TLS handshake fails: {words}", remedy)
 
 
-async def _secured(
+async def _connect(
     host: str, address: str, port: int, tls: ssl.SSLContext | None
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     try:
         reader, writer = await asyncio.open_connection(address, port)
     except UnicodeError as error:
-        raise Problem(f"{address} is not a hostname", "name the server by its hostname") from error
+        raise Problem(f"{address} is not a hostname", "use the server's hostname") from error
     except OSError as error:
         if error.errno in _NO_ROUTE:
-            remedy = "run this on a machine that has a route, for instance one with IPv6"
+            remedy = "run the check on a machine that has a route, such as one with IPv6"
             raise NotConnectedError(f"there is no route from here to {address}", remedy, Verdict.UNKNOWN) from error
         reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else "fails"
         remedy = f"start the server, and open port {port} in firewalls"
@@ -125,9 +127,9 @@ async def connected(
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """Connect to an address, with TLS for the hostname if there is a context. Raises Problem.
 
-    The connection is aborted at the end: an orderly TLS shutdown would wait for the server and keep its buffers.
+    The connection is aborted at the end: an orderly TLS shutdown would wait for the server and keep buffers in memory.
     """
-    reader, writer = await _secured(host, address, port, tls)
+    reader, writer = await _connect(host, address, port, tls)
     try:
         yield reader, writer
     finally:
@@ -147,8 +149,8 @@ OLD_TLS = "the server also accepts TLS 1.1 or older"
 OLD_TLS_REMEDY = "allow only TLS 1.2 and 1.3 (RFC 8996)"
 
 
-def unless_soon(days: int, text: str) -> Finding:
-    """Return a RIGHT finding, or a warning if a certificate with so few days left should have been renewed."""
+def expiry_finding(days: int, text: str) -> Finding:
+    """Return a warning if a certificate with this number of days left should have been renewed, otherwise OK."""
     if days < _SOON:
         return Finding(Verdict.WARNING, text, "renew the certificate now")
     return ok(text)

@@ -82,7 +82,7 @@ class Web:
         port = port or self._port("https")
         days = min(await at_each(addresses, lambda address: self._certificate(host, address, port)))
         text = f"certificate valid for {days} more days at {', '.join(addresses)}"
-        if (finding := tls.unless_soon(days, text)).verdict is Verdict.OK:
+        if (finding := tls.expiry_finding(days, text)).verdict is Verdict.OK:
             for address in addresses:
                 if await self._accepts_old_tls(host, address, port):
                     return Finding(Verdict.WARNING, f"{address}: {tls.OLD_TLS}", tls.OLD_TLS_REMEDY)

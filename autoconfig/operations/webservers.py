@@ -1,7 +1,7 @@
-"""Configurations that serve an export: nginx's and Caddy's, with the headers that the server itself would send.
+"""Configurations of nginx and Caddy that serve an export with the headers that bt-autoconfig sends.
 
-Requests for autoconfig files have email addresses in their query strings, so nothing here logs any. Whatever is not
-exported gets 404.
+Requests for autoconfig files have email addresses in their query strings, so requests are not logged. All other paths
+get 404.
 """
 
 import re
@@ -14,8 +14,8 @@ Headers = tuple[tuple[str, str], ...]
 """Names in lower case, and values."""
 
 
-class Place(NamedTuple):
-    """A path, the file that has its content, and the response's headers."""
+class Location(NamedTuple):
+    """A path, the file with its content, and the response's headers."""
 
     path: str
     file: str
@@ -23,11 +23,11 @@ class Place(NamedTuple):
 
 
 class Site(NamedTuple):
-    """What some hosts serve. At the paths of `moved` they redirect to the host `home`."""
+    """Hosts with the same locations. The paths in `redirects` redirect to the host `home`."""
 
     hosts: tuple[str, ...]
-    places: tuple[Place, ...]
-    moved: tuple[str, ...]
+    locations: tuple[Location, ...]
+    redirects: tuple[str, ...]
     home: str
 
 
@@ -37,8 +37,8 @@ NGINX_HTTP, NGINX_SERVER, CADDY = NAMES = ("nginx-http.conf", "nginx-server.conf
 
 
 def configurations(sites: Sequence[Site], root: Path) -> dict[str, str]:
-    """Return the text of each configuration by its file's name; the web server finds the files in `root`."""
-    kinds = dict.fromkeys(place.headers for site in sites for place in site.places)
+    """Return the text of each configuration by its filename. The web server reads the exported files from `root`."""
+    kinds = dict.fromkeys(location.headers for site in sites for location in site.locations)
     numbered = {headers: f"k{number}" for number, headers in enumerate(kinds, 1)}
     made = {
         NGINX_HTTP: _nginx_http(sites, numbered),
@@ -49,7 +49,7 @@ def configurations(sites: Sequence[Site], root: Path) -> dict[str, str]:
 
 
 def _is_for_http(headers: Headers) -> bool:
-    """Tell whether clients request it over http too: autoconfig files, which are XML."""
+    """Return whether clients request the file over http too: autoconfig files, which are XML."""
     return dict(headers)["content-type"].startswith("text/xml")
 
 
@@ -63,17 +63,17 @@ def _names(kinds: dict[Headers, str]) -> list[str]:
 
 def _nginx_http(sites: Sequence[Site], kinds: dict[Headers, str]) -> Iterator[str]:
     hosts = [(host, str(number)) for number, site in enumerate(sites, 1) for host in site.hosts]
-    places = [(f"{number}:{one.path}", one) for number, site in enumerate(sites, 1) for one in site.places]
-    moved = [(f"{number}:{path}", site.home) for number, site in enumerate(sites, 1) for path in site.moved]
-    longest = max(len(key) for key, _ in chain(hosts, places, moved))
+    locations = [(f"{number}:{one.path}", one) for number, site in enumerate(sites, 1) for one in site.locations]
+    redirects = [(f"{number}:{path}", site.home) for number, site in enumerate(sites, 1) for path in site.redirects]
+    longest = max(len(key) for key, _ in chain(hosts, locations, redirects))
     yield "# `bt-autoconfig export` wrote this file. Include it in nginx's http block, as docs/export.md shows."
-    # A bucket must hold the longest key with some bytes of its own.
+    # A bucket must hold the longest key and a few more bytes.
     yield f"map_hash_bucket_size {1 << max(6, (longest + 32).bit_length())};"
-    yield f"map_hash_max_size {1 << max(11, max(len(hosts), len(places)).bit_length() + 1)};"
+    yield f"map_hash_max_size {1 << max(11, max(len(hosts), len(locations)).bit_length() + 1)};"
     yield from _map("$host", "site", hosts)
-    yield from _map("$bt_autoconfig_site:$uri", "file", [(key, one.file) for key, one in places])
-    yield from _map("$bt_autoconfig_site:$uri", "kind", [(key, kinds[one.headers]) for key, one in places])
-    yield from _map("$bt_autoconfig_site:$uri", "home", moved)
+    yield from _map("$bt_autoconfig_site:$uri", "file", [(key, one.file) for key, one in locations])
+    yield from _map("$bt_autoconfig_site:$uri", "kind", [(key, kinds[one.headers]) for key, one in locations])
+    yield from _map("$bt_autoconfig_site:$uri", "home", redirects)
     https_only = [(f"http:{kind}", "1") for headers, kind in kinds.items() if not _is_for_http(headers)]
     yield from _map("$scheme:$bt_autoconfig_kind", "https_only", https_only)
     for name in _names(kinds):
@@ -100,7 +100,7 @@ def _nginx_server(kinds: dict[Headers, str], root: Path) -> Iterator[str]:
     yield "    # Query strings contain email addresses, and error messages the client's IP address too."
     yield "    access_log off;"
     yield "    error_log /dev/null emerg;"
-    yield "    # Maps keep the value that they have first. try_files changes $uri, so this must be first."
+    yield "    # nginx evaluates a map once per request. try_files changes $uri, so evaluate it before."
     yield "    set $bt_autoconfig_chosen $bt_autoconfig_kind;"
     yield "    if ($bt_autoconfig_https_only) { return 308 https://$host$request_uri; }"
     yield "    if ($bt_autoconfig_home) { return 302 https://$bt_autoconfig_home$uri; }"
@@ -125,7 +125,7 @@ def _caddy(sites: Sequence[Site], kinds: dict[Headers, str], root: Path) -> Iter
     yield "# `bt-autoconfig export` wrote this file. Import it into your Caddyfile, as docs/export.md shows."
     yield from _block("(bt_autoconfig_file)", _caddy_file(kinds, root))
     yield from _block("(bt_autoconfig)", _caddy_sites(sites, kinds))
-    # A domain itself has a web site of its own.
+    # The domain itself has its own website.
     hosts = [host for site in sites for host in site.hosts if host.startswith(("autoconfig.", "ua-auto-config."))]
     addresses = ", ".join(f"{scheme}://{host}" for host in hosts for scheme in ("http", "https"))
     yield from _block(addresses, ["import bt_autoconfig"])
@@ -146,9 +146,9 @@ def _caddy_sites(sites: Sequence[Site], kinds: dict[Headers, str]) -> Iterator[s
 
 def _caddy_site(site: Site, kinds: dict[Headers, str]) -> Iterator[str]:
     def rows() -> Iterator[str]:
-        for one in site.places:
+        for one in site.locations:
             yield f"{one.path} {_quoted(one.file)} {kinds[one.headers]}"
-        for path in site.moved:
+        for path in site.redirects:
             yield f"{path} {site.home} moved"
         yield "default none none"
 

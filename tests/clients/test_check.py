@@ -174,7 +174,7 @@ FAULTS: dict[str, tuple[Callable[[Deployment], None], str, str]] = {
     "a mail server with the wrong certificate": (submission(lambda ca: ca.issue("smtp.example")), SMTP, f"the certificate is not for {MAIL_HOST}"),
     "no login at the submission server": (broken(mail={"sasl": "no"}), SMTP, "the server does not offer password-cleartext"),
     "a missing help page": (broken(site=("https://www.bt.com", "respond /help/* 404\n  respond 200")), "page https://www.bt.com/help/email", "responds with 404"),
-    "STARTTLS instead of implicit TLS": (broken(mail={"submission": "465 inet n - n - - smtpd"}), SMTP, "TLS fails"),
+    "STARTTLS instead of implicit TLS": (broken(mail={"submission": "465 inet n - n - - smtpd"}), SMTP, "the TLS handshake fails"),
 }  # fmt: skip
 
 
@@ -209,11 +209,11 @@ STARTTLS = """<clientConfig version="1.1"><emailProvider id="btinternet.com"><do
         ({}, []),
         (
             {"submission_tls": "none"},
-            [("smtp mail.btinternet.com:587", "the definition says STARTTLS, but the server does not offer it")],
+            [("smtp mail.btinternet.com:587", "the settings say STARTTLS, but the server does not offer it")],
         ),
         (
             {"imap_tls": "no"},
-            [("imap mail.btinternet.com:143", "the definition says STARTTLS, but the server does not offer it")],
+            [("imap mail.btinternet.com:143", "the settings say STARTTLS, but the server does not offer it")],
         ),
     ],
 )

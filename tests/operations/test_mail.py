@@ -39,7 +39,7 @@ def found(type_: str, talk: Talk, socket_type: str = "plain", timeout: float = 1
 def test_an_honest_server_without_tls_is_a_warning(type_: str) -> None:
     finding = found(type_, lines(GREETINGS[type_], OFFERS[type_]))
     assert finding.verdict is Verdict.WARNING
-    assert finding.text == "127.0.0.1: no encryption, as the definition says"
+    assert finding.text == "127.0.0.1: no TLS, as the settings say"
 
 
 FLOODS = {
@@ -97,7 +97,7 @@ STARTTLS = {
 def test_data_injected_before_tls_is_not_used(type_: str) -> None:
     offer, agree = STARTTLS[type_]
     finding = found(type_, lines(GREETINGS[type_], offer, agree + OFFERS[type_]), "STARTTLS")
-    assert finding.text == "the server sends data without TLS after it has accepted STARTTLS"
+    assert finding.text == "the server sends unencrypted data after it has accepted STARTTLS"
 
 
 def test_a_server_that_closes_the_connection_is_wrong() -> None:

@@ -153,8 +153,8 @@ FAULTS: dict[str, tuple[Callable[[World], None], str, str, str]] = {
     "a stale second address": (records({(AUTOCONFIG, "A"): [FIRST, "127.0.0.3"]}), AUTOCONFIG, "127.0.0.3 port {https}: connection refused", "start the server"),
     "an expired certificate": (certificate(AUTOCONFIG, lambda world: world.authority.issue_cert(AUTOCONFIG, not_after=PAST)), AUTOCONFIG, "the certificate has expired", "renew it"),
     "another's certificate": (certificate(AUTOCONFIG, lambda world: world.authority.issue_cert("a.example")), AUTOCONFIG, f"the certificate is not for {AUTOCONFIG}", f"get one that names {AUTOCONFIG}"),
-    "an unknown authority": (certificate(AUTOCONFIG, lambda _: trustme.CA().issue_cert(AUTOCONFIG)), AUTOCONFIG, "the certificate's issuer is not known", "whole chain"),
-    "no certificate": (alert(80), AUTOCONFIG, f"TLS fails: the server has no certificate for {AUTOCONFIG} (tlsv1 alert internal error)", "give the server a certificate for"),
+    "an unknown authority": (certificate(AUTOCONFIG, lambda _: trustme.CA().issue_cert(AUTOCONFIG)), AUTOCONFIG, "the certificate's issuer is unknown", "whole chain"),
+    "no certificate": (alert(80), AUTOCONFIG, f"the TLS handshake fails: the server has no certificate for {AUTOCONFIG} (tlsv1 alert internal error)", "give the server a certificate for"),
     "TLS 1.1 alone": (alert(70), AUTOCONFIG, "the server offers only TLS 1.1 or older", "allow TLS 1.2 and 1.3"),
     "an upstream that is down": (answers(respond(502, path="/mail/")), FILE, "responds with 502: the reverse proxy gets no response", "start the upstream"),
     "an upstream that is away": (answers(respond(503, path="/mail/")), FILE, "responds with 503: the reverse proxy gets no response", "start the upstream"),
@@ -172,10 +172,10 @@ FAULTS: dict[str, tuple[Callable[[World], None], str, str, str]] = {
     "nothing over http": (answers(respond(404, scheme="http")), f"http://{AUTOCONFIG}/mail/config-v1.1.xml", "responds with 404", "route this URL"),
     "a web site that asks for passwords": (answers(respond(401, DOMAIN, "/autodiscover/")), f"https://{DOMAIN}", "requires a password", "404"),
     # Mail servers
-    "no login at the IMAP server": (mail("imap", CAPABILITY=b"* CAPABILITY IMAP4rev1 LOGINDISABLED\r\nc OK\r\n"), "imap mail.example.com:{imap}", "the server refuses logins (LOGINDISABLED)", "allow logins after TLS"),
+    "no login at the IMAP server": (mail("imap", CAPABILITY=b"* CAPABILITY IMAP4rev1 LOGINDISABLED\r\nc OK\r\n"), "imap mail.example.com:{imap}", "the server rejects logins (LOGINDISABLED)", "allow logins after TLS"),
     "no password at the SMTP server": (mail("smtp", EHLO=b"250 AUTH GSSAPI\r\n"), "smtp mail.example.com:{smtp}", "the server does not offer password-cleartext", "after TLS"),
     "a mail server that does not greet": (mail("imap", greeting=b"* BYE busy\r\n"), "imap mail.example.com:{imap}", "this is not a valid imap greeting", "see what listens"),
-    "TLS that fails for another reason": (alert(10), AUTOCONFIG, "TLS fails: sslv3 alert unexpected message", "enable TLS 1.2 or 1.3 on this port"),
+    "TLS that fails for another reason": (alert(10), AUTOCONFIG, "the TLS handshake fails: sslv3 alert unexpected message", "enable TLS 1.2 or 1.3 on this port"),
     "a connection that is closed": (handshakes(99), AUTOCONFIG, "the server closes the connection during the TLS handshake", "log"),
 }  # fmt: skip
 
@@ -294,21 +294,21 @@ def test_a_signature_is_verified_with_its_chain(world: World, signing_authority:
         world.signer = signing_authority.signatory(kind=kind).signer()
         found = world.check()
         assert found.bad == PACC
-        assert found.text(PROFILE).startswith("matches the definition; signed by BT Mail, for 36")
+        assert found.text(PROFILE).startswith("matches the definition; signed by BT Mail, certificate valid for 36")
 
 
 def test_a_signing_certificate_that_soon_ends_is_a_warning(world: World, signing_authority: SigningAuthority) -> None:
     world.trust(signing_authority.root)
     world.signer = signing_authority.signatory(days=5).signer()
     found = world.check()
-    assert found.bad == PACC | {PROFILE: "matches the definition; signed by BT Mail, for 5 more days"}
+    assert found.bad == PACC | {PROFILE: "matches the definition; signed by BT Mail, certificate valid for 5 more days"}
     assert found.remedy(PROFILE) == "renew the certificate now"
     assert found.report.exit_status == 0
 
 
 def test_a_signature_whose_root_is_not_trusted_is_wrong(world: World, signing_authority: SigningAuthority) -> None:
     world.signer = signing_authority.signatory().signer()
-    assert "the chain of its signature is not complete" in world.check().bad[PROFILE]
+    assert "the signing certificate's chain is incomplete" in world.check().bad[PROFILE]
 
 
 @pytest.mark.parametrize(
@@ -320,4 +320,4 @@ def test_a_signature_that_does_not_fit_is_wrong(
     world.trust(signing_authority.root)
     world.signer = signing_authority.signatory().signer()
     world.spoil = spoil
-    assert world.check().bad == PACC | {PROFILE: "its signature is not valid: devices refuse it"}
+    assert world.check().bad == PACC | {PROFILE: "the signature is not valid, so devices reject the profile"}
