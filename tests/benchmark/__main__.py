@@ -130,13 +130,13 @@ def start(times: int) -> float:
     return statistics.median(found)
 
 
-def memory(million: int) -> dict[str, int]:
-    """Return the server's memory (KiB) after its start, after ten thousand requests, and after a million."""
+def memory(most: int) -> dict[str, int]:
+    """Return the server's memory (KiB) after its start, after ten thousand requests, and after `most`."""
     path = f"{AUTOCONFIG}?emailaddress={ADDRESS}"
     with servers.ours() as server:
         found = {"after start": server.memory()}
         done = 0.0
-        for name, total in (("after 10,000 requests", 10_000), ("after a million", million)):
+        for name, total in (("after 10,000 requests", 10_000), (f"after {most:,}", most)):
             while done < total:
                 seconds = max(1, min(20, round((total - done) / 30_000)))
                 done += load(server, path, seconds) * seconds
