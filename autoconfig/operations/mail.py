@@ -83,10 +83,8 @@ class _Connection:
             self._buffer += received
         end = self._buffer.find(b"\n", 0, max(0, limit)) + 1
         if not end:
-            raise Problem(
-                f"the server sends {_MAX_RESPONSE // 1024} KiB without ending its response",
-                "see what listens on this port",
-            )
+            text = f"the server sends {_MAX_RESPONSE // 1024} KiB without ending its response"
+            raise Problem(text, "see what listens on this port")
         line = bytes(self._buffer[:end])
         del self._buffer[:end]
         return line

@@ -100,7 +100,7 @@ def _nginx_server(kinds: dict[Headers, str], root: Path) -> Iterator[str]:
     yield "    # Query strings contain email addresses, and error messages the client's IP address too."
     yield "    access_log off;"
     yield "    error_log /dev/null emerg;"
-    yield "    # nginx evaluates a map once per request. try_files changes $uri, so evaluate it before."
+    yield "    # nginx evaluates a map once per request. try_files changes $uri, so this must be first."
     yield "    set $bt_autoconfig_chosen $bt_autoconfig_kind;"
     yield "    if ($bt_autoconfig_https_only) { return 308 https://$host$request_uri; }"
     yield "    if ($bt_autoconfig_home) { return 302 https://$bt_autoconfig_home$uri; }"
