@@ -162,11 +162,12 @@ def test_filenames_are_shown_visibly(tmp_path: Path, name: str) -> None:
         assert done.returncode == 1
         assert is_clean(done)
         assert len(done.stderr.splitlines()) == 1
-    exported = run("export", folder / "site")
+    assert is_clean(run("export", folder / "other"))  # refused if web servers cannot use the path
+    exported = run("export", folder / "site", "--root", "/srv/site")
     assert exported.returncode == 0
     assert is_clean(exported)
     (folder / "site" / "manifest.json").write_text("{")
-    refused = run("export", folder / "site")
+    refused = run("export", folder / "site", "--root", "/srv/site")
     assert refused.returncode == 1
     assert is_clean(refused)
 
