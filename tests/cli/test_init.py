@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.operations.discovery.provider import DOMAIN, IMPLICIT, Provider, trusted
-from tests.operations.hosts import Talk, lines, send, web
+from tests.operations.hosts import Handler, lines, send, web
 from tests.support import COMMAND, run
 
 MAIL = f"mail.{DOMAIN}"
@@ -25,7 +25,7 @@ SRV = {
 
 @contextmanager
 def options(provider: Provider) -> Iterator[list[str]]:
-    """Run a provider; yield the options with which `init` finds it."""
+    """Run a provider; yield the options that `init` needs to find it."""
     with provider.running() as (resolver, _, _), trusted():
         yield ["--resolver", resolver, "--private-addresses", "--no-database", "--timeout", "5"]
 
@@ -77,14 +77,14 @@ def test_an_existing_file_is_replaced_only_with_force(known: list[str], tmp_path
     assert run("init", DOMAIN, *known, "--output", tmp_path / "new.xml", "--force").returncode == 0
 
 
-def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+def test_a_file_created_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     file = tmp_path / "a.xml"
 
-    async def talk(*streams: object) -> None:
+    async def handle(*streams: object) -> None:
         file.write_text("mine")
         await lines(b"* OK hello\r\n", b"* CAPABILITY AUTH=PLAIN\r\nc OK\r\n")(*streams)  # type: ignore[arg-type]
 
-    with options(Provider({**IMPLICIT, ("imap", "SSL"): talk}, records=SRV)) as known:
+    with options(Provider({**IMPLICIT, ("imap", "SSL"): handle}, records=SRV)) as known:
         refused = run("init", DOMAIN, *known, "--output", file)
     assert (refused.returncode, file.read_text()) == (1, "mine")
     assert f"{file}: cannot be written: File exists" in refused.stderr
@@ -115,7 +115,7 @@ def test_a_file_name_that_starts_with_a_hyphen_is_not_an_option(known: list[str]
     assert "  bt-autoconfig validate ./-a.xml" in done.stderr
 
 
-def test_nothing_found_is_an_error_that_says_what_was_tried() -> None:
+def test_an_error_lists_what_was_tried_if_nothing_is_found() -> None:
     with options(Provider()) as nothing:
         done = run("init", DOMAIN, *nothing)
     assert (done.returncode, done.stdout) == (1, "")
@@ -147,7 +147,7 @@ def test_a_calendar_is_reported() -> None:
     assert f"<url>{url}</url>" in done.stdout
 
 
-def test_half_of_an_account_is_not_written() -> None:
+def test_an_incomplete_account_is_not_written() -> None:
     records = {(f"_imaps._tcp.{DOMAIN}", "SRV"): [f"0 1 {{imap}} {MAIL}."]}
     with options(Provider(IMPLICIT, records=records)) as half:
         done = run("init", DOMAIN, *half)
@@ -198,7 +198,7 @@ def test_invalid_arguments_are_explained(arguments: list[str], message: str) -> 
 
 
 def test_the_database_is_queried_for_the_domain() -> None:
-    """Nothing listens there, and the message says where it would have been asked."""
+    """Nothing listens there. The message names the URL."""
     with Provider().running() as (resolver, _, _):
         arguments = ["--resolver", resolver, "--private-addresses", "--database", "http://127.0.0.1:1/v1.1"]
         done = run("init", "provider.example", *arguments)
@@ -209,7 +209,7 @@ def test_the_database_is_queried_for_the_domain() -> None:
 
 
 def on_a_terminal(arguments: Sequence[str], answers: dict[str, str], seconds: float = 60) -> tuple[int, str]:
-    """Run the command on a terminal and answer what it asks; return its status and all that the terminal gets."""
+    """Run the command on a terminal and answer its questions. Return its exit status and output."""
     ours, theirs = pty.openpty()
     with subprocess.Popen([COMMAND, *arguments], stdin=theirs, stdout=subprocess.PIPE, stderr=theirs) as process:
         os.close(theirs)
@@ -258,7 +258,7 @@ def test_on_a_terminal_it_asks_which_domains_the_definition_is_for(tmp_path: Pat
 EVIL = b"\x1b]52;c;QUFB\x07\xe2\x80\xae[bold red]"
 
 
-def evil(type_: str) -> Talk:
+def evil(type_: str) -> Handler:
     greeting = {"imap": b"* OK ", "smtp": b"220 ", "pop3": b"+OK "}[type_]
     return lines(greeting + EVIL + b"\r\n", EVIL + b"\r\nc BAD " + EVIL + b"\r\n250 " + EVIL + b"\r\n")
 

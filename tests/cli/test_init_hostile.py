@@ -1,4 +1,4 @@
-"""`bt-autoconfig init` against hosts that try to exhaust it or to lead it astray, with its memory measured."""
+"""`bt-autoconfig init` against hosts that try to exhaust it or to reach internal addresses, with its memory measured."""
 
 import asyncio
 import re
@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from tests.operations.discovery.provider import DOMAIN, GREETINGS, IMPLICIT, OFFERS, Provider, certificate, trusted
-from tests.operations.hosts import Checked, Talk, listening, measured, resolver, send, web
+from tests.operations.hosts import CommandResult, Handler, listening, measured, resolver, send, web
 from tests.operations.test_hostile_web import FLOODS
 from tests.test_visible import is_visible
 
@@ -18,7 +18,7 @@ EVIL = "database.example"
 
 
 @contextmanager
-def hostile(database: Talk, **types: Talk) -> Iterator[list[str]]:
+def hostile(database: Handler, **types: Handler) -> Iterator[list[str]]:
     """Run a hostile database, or mail servers; yield the options that lead there."""
     with ExitStack() as stack:
         stack.enter_context(trusted())
@@ -28,8 +28,8 @@ def hostile(database: Talk, **types: Talk) -> Iterator[list[str]]:
             (EVIL, "A"): ["127.0.0.1"],
             ("mail.provider.example", "A"): ["127.0.0.1"],
         }
-        for name, talk in types.items():
-            where = stack.enter_context(listening(talk, context))
+        for name, handle in types.items():
+            where = stack.enter_context(listening(handle, context))
             records[f"_{name}._tcp.{DOMAIN}", "SRV"] = [f"0 1 {where} mail.provider.example."]
         address = stack.enter_context(resolver(records))
         yield [
@@ -46,7 +46,7 @@ def hostile(database: Talk, **types: Talk) -> Iterator[list[str]]:
         ]
 
 
-def survives(done: Checked) -> None:
+def survives(done: CommandResult) -> None:
     assert "Traceback" not in done.stderr
     assert done.megabytes < MOST_MEGABYTES
     assert done.seconds < SECONDS
@@ -90,22 +90,22 @@ def test_a_mail_server_that_floods_costs_little() -> None:
     "target", ["127.0.0.1", "10.255.255.1", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]", "localhost"]
 )
 def test_no_connection_is_made_to_private_addresses(target: str) -> None:
-    """A stranger's redirect, name or SRV record leads to this machine, where something listens."""
-    met: list[str] = []
+    """A redirect, name or SRV record points to this machine, where something listens."""
+    requests: list[str] = []
 
-    async def meet(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-        met.append((await reader.readline()).decode())
+    async def record(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        requests.append((await reader.readline()).decode())
 
-    with hostile(meet, imaps=meet, submissions=meet) as arguments:
+    with hostile(record, imaps=record, submissions=record) as arguments:
         url = arguments[5].replace(EVIL, target)
         done = measured(*arguments[:5], url, *arguments[6:])
     survives(done)
     assert done.status == 1
-    assert met == []
+    assert requests == []
 
 
 def test_a_redirect_to_a_private_address_is_not_followed() -> None:
-    """The database is at the address that `--private-addresses` would allow; without it no redirect is ever seen."""
+    """Without `--private-addresses`, not even the database is contacted."""
     with hostile(web(b"HTTP/1.1 302 F\r\nContent-Length: 0\r\nLocation: http://127.0.0.1:1/\r\n\r\n")) as arguments:
         done = measured(*arguments)
     survives(done)
@@ -128,7 +128,7 @@ def test_a_document_with_hundreds_of_servers_starts_few_connections() -> None:
 
 
 def test_a_provider_that_sends_hostile_text_gets_a_valid_definition() -> None:
-    """The definition is right, and no word of the evil ones does anything."""
+    """The definition is valid, and the hostile text has no effect."""
     evil = "--&gt;\u202e\x9b2J]]&gt;&lt;script&gt;"
     body = (
         f'<clientConfig><emailProvider id="x"><domain>{DOMAIN}</domain><displayName>{evil}</displayName>'
@@ -142,12 +142,12 @@ def test_a_provider_that_sends_hostile_text_gets_a_valid_definition() -> None:
         **IMPLICIT,
         ("imap", "SSL"): _says(GREETINGS["imap"].replace(b"hello", b"--> \x9b2J \xe2\x80\xae"), OFFERS["imap"]),
     }
-    provider = Provider(servers, answers={f"GET database.example/v1/{DOMAIN}": (200, {}, body)})
+    provider = Provider(servers, responses={f"GET database.example/v1/{DOMAIN}": (200, {}, body)})
     with provider.running() as (address, at, _), trusted():
         port = at.rpartition(":")[2]
         records = {(EVIL, "A"): ["127.0.0.1"], ("mail.provider.example", "A"): ["127.0.0.1"]}
         del address
-        with resolver(records) as address, listening(_passing(int(port))) as front:
+        with resolver(records) as address, listening(_port_hiding_proxy(int(port))) as front:
             done = measured(
                 "init", DOMAIN, "--resolver", address, "--database", f"http://{EVIL}:{front}/v1", "--private-addresses"
             )
@@ -156,21 +156,21 @@ def test_a_provider_that_sends_hostile_text_gets_a_valid_definition() -> None:
     assert "<script>" not in done.stdout
 
 
-def _says(*answers: bytes) -> Talk:
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+def _says(*answers: bytes) -> Handler:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for number, answer in enumerate(answers):
             if number:
                 await reader.readline()
             writer.write(answer)
         await reader.readline()
 
-    return talk
+    return handle
 
 
-def _passing(port: int) -> Talk:
-    """Return a proxy that hides its own port from the server behind it."""
+def _port_hiding_proxy(port: int) -> Handler:
+    """Return a proxy that removes the port from the Host header."""
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         behind, to = await asyncio.open_connection("127.0.0.1", port)
         to.write(re.sub(r"(?i)(\r\nhost: [^:\r]+):\d+", r"\1", head).encode("latin-1"))
@@ -178,4 +178,4 @@ def _passing(port: int) -> Talk:
         await writer.drain()
         to.close()
 
-    return talk
+    return handle

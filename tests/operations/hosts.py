@@ -23,16 +23,16 @@ import dns.rrset
 
 from tests.support import COMMAND, run
 
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @contextmanager
-def listening(talk: Talk, tls: ssl.SSLContext | None = None) -> Iterator[int]:
-    """Handle each connection to a free port of 127.0.0.1 with `talk`; yield the port."""
+def listening(handle: Handler, tls: ssl.SSLContext | None = None) -> Iterator[int]:
+    """Handle each connection to a free port of 127.0.0.1 with `handle`; yield the port."""
 
     async def safely(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            await talk(reader, writer)
+            await handle(reader, writer)
         writer.transport.abort()
 
     async def start() -> tuple[asyncio.Server, int]:
@@ -52,7 +52,7 @@ def _loop() -> Iterator[asyncio.AbstractEventLoop]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
 
-    async def end() -> None:
+    async def stop() -> None:
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
@@ -62,34 +62,34 @@ def _loop() -> Iterator[asyncio.AbstractEventLoop]:
     try:
         yield loop
     finally:
-        asyncio.run_coroutine_threadsafe(end(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(stop(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
 
 
-def web(*parts: bytes, forever: bytes = b"", pause: float = 0) -> Talk:
+def web(*parts: bytes, forever: bytes = b"", pause: float = 0) -> Handler:
     """Return a web server that sends `parts` after each request, then repeats `forever`."""
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         await send(writer, *parts, forever=forever, pause=pause)
 
-    return talk
+    return handle
 
 
-def lines(*answers: bytes, forever: bytes = b"") -> Talk:
+def lines(*responses: bytes, forever: bytes = b"") -> Handler:
     """Return a mail server that sends one response after each line from the client, then repeats `forever`."""
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for number, answer in enumerate(answers):
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for number, response in enumerate(responses):
             if number:
                 await reader.readline()
-            writer.write(answer)
+            writer.write(response)
         await reader.readline()
         await send(writer, forever=forever)
 
-    return talk
+    return handle
 
 
 async def send(writer: asyncio.StreamWriter, *parts: bytes, forever: bytes = b"", pause: float = 0) -> None:
@@ -120,32 +120,32 @@ def resolver(records: Records) -> Iterator[str]:
             self.transport = transport
 
         def datagram_received(self, data: bytes, addr: Any) -> None:
-            self.transport.sendto(_answer(records, data, 1232), addr)
+            self.transport.sendto(_respond(records, data, 1232), addr)
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         length = int.from_bytes(await reader.readexactly(2))
-        answer = _answer(records, await reader.readexactly(length), 65535)
-        writer.write(len(answer).to_bytes(2) + answer)
+        response = _respond(records, await reader.readexactly(length), 65535)
+        writer.write(len(response).to_bytes(2) + response)
         await writer.drain()
         await reader.read()
 
     async def listen(port: int) -> asyncio.DatagramTransport:
         return (await asyncio.get_running_loop().create_datagram_endpoint(Protocol, ("127.0.0.1", port)))[0]
 
-    with listening(talk) as port, _loop() as loop:
+    with listening(handle) as port, _loop() as loop:
         transport = asyncio.run_coroutine_threadsafe(listen(port), loop).result(10)
         yield f"127.0.0.1:{port}"
         loop.call_soon_threadsafe(transport.close)
 
 
-def _answer(records: Records, question: bytes, most: int) -> bytes:
-    query = dns.message.from_wire(question)
+def _respond(records: Records, content: bytes, limit: int) -> bytes:
+    query = dns.message.from_wire(content)
     response = dns.message.make_response(query)
-    (asked,) = query.question
-    key = (asked.name.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(asked.rdtype))
+    (question,) = query.question
+    key = (question.name.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(question.rdtype))
     if found := records.get(key):
-        response.answer.append(dns.rrset.from_text(asked.name, 60, dns.rdataclass.IN, asked.rdtype, *found))
-    if len(wire := response.to_wire(max_size=65535)) > most:
+        response.answer.append(dns.rrset.from_text(question.name, 60, dns.rdataclass.IN, question.rdtype, *found))
+    if len(wire := response.to_wire(max_size=65535)) > limit:
         response.answer.clear()
         response.flags |= dns.flags.TC
         return response.to_wire()
@@ -153,8 +153,8 @@ def _answer(records: Records, question: bytes, most: int) -> bytes:
 
 
 @dataclass(frozen=True)
-class Checked:
-    """A finished command: its output, its duration, and its peak memory."""
+class CommandResult:
+    """A finished command: its exit status, output, duration and peak memory."""
 
     status: int
     stdout: str
@@ -171,26 +171,26 @@ class Checked:
         return [line for line in self.lines if line["area"] == area]
 
 
-def check(*arguments: object, **environment: str) -> Checked:
+def check(*arguments: object, **environment: str) -> CommandResult:
     """Run `bt-autoconfig check` in this process."""
     began = time.monotonic()
     done = run("check", *arguments, **environment)
-    return Checked(done.returncode, done.stdout, done.stderr, time.monotonic() - began, 0)
+    return CommandResult(done.returncode, done.stdout, done.stderr, time.monotonic() - began, 0)
 
 
-def measured_check(*arguments: object, **environment: str) -> Checked:
-    """Run `bt-autoconfig check` in a process of its own, and measure it."""
+def measured_check(*arguments: object, **environment: str) -> CommandResult:
+    """Run `bt-autoconfig check` in a separate process, and measure it."""
     return measured("check", *arguments, **environment)
 
 
-def measured(*arguments: object, **environment: str) -> Checked:
-    """Run a command in a process of its own, and measure it."""
+def measured(*arguments: object, **environment: str) -> CommandResult:
+    """Run a command in a separate process, and measure it."""
     with tempfile.NamedTemporaryFile("r") as report:
         command = [sys.executable, "-S", "-c", _MEASURED, report.name, str(COMMAND), *map(str, arguments)]
         began = time.monotonic()
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
         seconds = time.monotonic() - began
-        return Checked(done.returncode, done.stdout, done.stderr, seconds, int(report.read()) / 1024)
+        return CommandResult(done.returncode, done.stdout, done.stderr, seconds, int(report.read()) / 1024)
 
 
 _MEASURED = """

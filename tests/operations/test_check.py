@@ -1,27 +1,27 @@
-"""What the command prints, and how its options work. What it finds is in test_served_check and test_foreign_check."""
+"""The output and options of `check`. Its findings are tested in test_served_check and test_foreign_check."""
 
 import json
 
 import pytest
 
-from tests.operations.hosts import Checked
+from tests.operations.hosts import CommandResult
 from tests.operations.hosts import check as run
 from tests.support import Served, Write, serving
 
 
-def check(server: Served, *arguments: str) -> Checked:
+def check(server: Served, *arguments: str) -> CommandResult:
     return run("--url", server.url, "--resolver", "127.0.0.1:1", "--timeout", "3", *arguments)
 
 
-def test_the_web_side_is_right_wherever_the_server_is_asked(server: Served) -> None:
+def test_a_server_passes_the_https_checks_at_any_url(server: Served) -> None:
     report = json.loads(check(server, "--format", "json").stdout)
     verdicts = {line["verdict"] for line in report["lines"] if line["area"] == "HTTPS"}
     assert verdicts == {"ok"}
     assert len([line for line in report["lines"] if line["area"] == "HTTPS"]) == 3 * 11
 
 
-def test_what_a_definition_does_not_offer_is_not_missed(write: Write) -> None:
-    """A provider with OAuth2 alone has nothing for Outlook or for Apple's profiles."""
+def test_protocols_that_a_definition_cannot_serve_are_not_checked(write: Write) -> None:
+    """A provider with only OAuth2 has no settings for Outlook and no Apple profile."""
     definition = write({"password-cleartext": "OAuth2", "password-encrypted": "OAuth2"})
     with serving("--definition", definition) as served:
         report = json.loads(check(served, "--json", "--definition", str(definition)).stdout)
@@ -32,7 +32,7 @@ def test_what_a_definition_does_not_offer_is_not_missed(write: Write) -> None:
     assert outlook["text"] == "cannot use any server in the definition"
 
 
-def test_what_cannot_be_checked_is_not_called_wrong(server: Served) -> None:
+def test_what_cannot_be_checked_is_unknown(server: Served) -> None:
     done = check(server)  # there is no resolver to find the mail servers
     assert done.status == 2
     assert done.stdout.splitlines()[-1] == "3 domains: 5 unknown"
@@ -45,7 +45,7 @@ def test_the_table_has_areas_signs_and_remedies(server: Served) -> None:
     assert "→ use another resolver (--resolver), or check the zone's name servers" in printed
 
 
-def test_only_problems_are_shown_on_request(server: Served) -> None:
+def test_the_problems_option_shows_only_problems(server: Served) -> None:
     done = check(server, "talk21.com", "--problems")
     assert "✓" not in done.stdout
     assert "? imap mail.btinternet.com:993" in " ".join(done.stdout.split())
@@ -56,7 +56,7 @@ def test_only_problems_are_shown_on_request(server: Served) -> None:
     assert "imap mail.btinternet.com:993" in page
 
 
-def test_domains_are_arguments_or_options_each_once_in_any_spelling(server: Served) -> None:
+def test_domains_given_as_arguments_and_options_are_normalised_and_checked_once(server: Served) -> None:
     done = check(server, "Talk21.com.", "--domain", "talk21.COM", "--domain", "btinternet.com")
     assert done.stdout.splitlines()[-1].startswith("2 domains:")
 
@@ -84,7 +84,7 @@ def test_the_old_option_for_json_still_works(server: Served) -> None:
         ),
     ],
 )
-def test_arguments_that_make_no_sense_are_refused(arguments: list[str], text: str) -> None:
+def test_invalid_arguments_are_rejected(arguments: list[str], text: str) -> None:
     done = run(*arguments)
     assert done.status in (1, 2)
     assert text in done.stderr

@@ -1,4 +1,4 @@
-"""How each client's reader is imitated: what the real ones are known to do (see PROTOCOLS of the clients' sources)."""
+"""The readers of the clients' documents, which follow the clients' source code."""
 
 import pytest
 from hypothesis import given
@@ -22,7 +22,7 @@ BT = Account(
 
 
 @pytest.mark.parametrize("client", [one for one in CLIENTS if one.lookups], ids=lambda client: client.name)
-def test_every_client_reads_the_same_account_out_of_every_document_that_it_knows(client: Client) -> None:
+def test_every_client_reads_the_same_account_from_every_document_that_it_supports(client: Client) -> None:
     definitions = load(EMBEDDED)
     documents = [
         Autoconfig(definitions).render(FRED),
@@ -34,7 +34,7 @@ def test_every_client_reads_the_same_account_out_of_every_document_that_it_knows
 
 
 def android_file(**changes: str) -> bytes:
-    """Return an autoconfig file of an IMAP and an SMTP server; `changes` are the texts of SMTP's elements, or none."""
+    """Return an autoconfig file with an IMAP and an SMTP server. `changes` are texts of SMTP's elements; empty removes one."""
     values = {
         "hostname": "s.example",
         "port": "465",
@@ -69,8 +69,8 @@ def android(document: bytes) -> Account | None:
         {"port": "99999"},
     ],
 )
-def test_android_drops_a_file_with_an_smtp_server_that_it_cannot_use(changes: dict[str, str]) -> None:
-    """RealAutoconfigParser throws; POP3 sections it does not look at."""
+def test_android_rejects_a_file_with_an_smtp_server_that_it_cannot_use(changes: dict[str, str]) -> None:
+    """RealAutoconfigParser throws. It ignores POP3 sections."""
     assert android(android_file(**changes)) is None
     assert android(android_file()) is not None
 
@@ -86,7 +86,7 @@ def test_android_needs_an_id_a_domain_and_both_servers(old: str, new: str) -> No
     assert android(android_file().replace(old.encode(), new.encode())) is None
 
 
-def test_a_file_without_a_provider_is_nothing_to_android() -> None:
+def test_android_ignores_a_file_without_a_provider() -> None:
     assert android(b"<clientConfig/>") is None
 
 
@@ -113,7 +113,7 @@ SRV = {"_imaps._tcp": ("i.example", 993), "_submissions._tcp": ("s.example", 465
         ("Claws Mail", {"_smtps._tcp": ("s.example", 465)}, None),
     ],
 )
-def test_clients_that_follow_srv_records_do_not_know_submissions(
+def test_clients_that_follow_srv_records_do_not_use_submissions(
     client: str, more: dict[str, tuple[str, int]], outgoing: str | None
 ) -> None:
     account = read_srv(BY_NAME[client].srv, SRV | more, FRED)
@@ -123,7 +123,7 @@ def test_clients_that_follow_srv_records_do_not_know_submissions(
     assert str(account).endswith(outgoing or "no outgoing server")
 
 
-def test_smtp_alone_is_no_account() -> None:
+def test_an_smtp_server_alone_is_not_an_account() -> None:
     assert read_srv(BY_NAME["aerc"].srv, {"_smtps._tcp": ("s.example", 465)}, FRED) is None
 
 
@@ -143,7 +143,7 @@ def outlook(protocol: str) -> Account | None:
         ("<SSL>on</SSL><Encryption>None</Encryption><LoginName>a@b</LoginName>", "plain", "a@b"),
     ],
 )
-def test_outlook_lets_encryption_override_ssl_and_takes_what_is_before_the_at_without_a_login_name(
+def test_in_outlook_encryption_overrides_ssl_and_the_local_part_replaces_a_missing_login_name(
     protocol: str, security: str, username: str
 ) -> None:
     account = outlook(protocol)
@@ -155,7 +155,7 @@ def test_outlook_lets_encryption_override_ssl_and_takes_what_is_before_the_at_wi
     "document", [b"", b"<", b"{", b"{}", b"[]", b"<html/>", b"<clientConfig/>", b"<Autodiscover/>"]
 )
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
-def test_what_is_no_document_is_nothing(client: Client, document: bytes) -> None:
+def test_clients_ignore_anything_but_a_valid_document(client: Client, document: bytes) -> None:
     assert read(client, document, FRED) is None
 
 
@@ -168,14 +168,14 @@ def servers(host: str, port: str) -> bytes:
 
 @pytest.mark.parametrize("port", ["0", "65536", "9" * 5000, "²", "٣", "-1", "1.0", "1e3", ""])
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
-def test_a_port_that_is_none_is_no_server(client: Client, port: str) -> None:
+def test_clients_ignore_a_server_with_an_invalid_port(client: Client, port: str) -> None:
     assert read(client, servers("a.example", port), FRED) is None
     protocol = f"<Protocol><Type>IMAP</Type><Server>a</Server><Port>{port}</Port></Protocol>"
     protocol += protocol.replace("IMAP", "SMTP")
     assert read(client, f"<Autodiscover>{protocol}</Autodiscover>".encode(), FRED) is None
 
 
-def test_a_port_is_read_as_clients_read_it() -> None:
+def test_spaces_and_leading_zeros_in_a_port_are_accepted() -> None:
     account = read(BY_NAME["Thunderbird"], servers("a.example", " 00993 "), FRED)
     assert account
     assert account.incoming.port == 993
@@ -185,11 +185,11 @@ LAUGHS = "".join(f'<!ENTITY {chr(98 + i)} "{f"&{chr(97 + i)};" * 10}">' for i in
 HOSTILE = {
     "a file in an entity": '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]>' + servers("&x;", "993").decode(),
     "entities in entities": f'<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">{LAUGHS}]><clientConfig><a>&j;</a></clientConfig>',
-    "an encoding that nobody knows": '<?xml version="1.0" encoding="x-nobody"?><clientConfig/>',
+    "an unknown encoding": '<?xml version="1.0" encoding="x-nobody"?><clientConfig/>',
     "elements in elements": "<clientConfig>" + "<a>" * 80000,
     "objects in objects": '{"a":' * 50000,
     "a number of 5000 digits": '{"protocols":' + "9" * 5000 + "}",
-    "a list for a host": '{"protocols":{"imap":{"host":["a"]},"submit":{"host":{}}}}',
+    "a list as the host": '{"protocols":{"imap":{"host":["a"]},"submit":{"host":{}}}}',
     "protocols that are a list": '{"protocols":["imap"]}',
     "a protocol that is a number": '{"protocols":{"imap":7}}',
 }
@@ -197,12 +197,12 @@ HOSTILE = {
 
 @pytest.mark.parametrize("document", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
-def test_no_document_breaks_a_reader(client: Client, document: str) -> None:
+def test_hostile_documents_are_rejected(client: Client, document: str) -> None:
     assert read(client, document.encode(), FRED) is None
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
-def test_any_bytes_are_an_account_or_nothing(content: bytes) -> None:
+def test_no_input_crashes_a_reader_of_a_client(content: bytes) -> None:
     for client in CLIENTS:
         for document in (content, b"{" + content, b"<clientConfig>" + content + b"</clientConfig>"):
             assert read(client, document, FRED) is None

@@ -189,7 +189,7 @@ def dns_records(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "::1", "2001:db8::1", "224.0.0.1"])
-def test_an_ip_address_as_the_host_is_refused_with_the_right_option(host: str) -> None:
+def test_an_ip_address_as_the_host_is_rejected_with_the_option_to_use(host: str) -> None:
     refused = dns_records("--host", host)
     assert refused.returncode == 2
     assert f"{host} is an IP address, not a hostname; use --address {host}" in refused.stderr

@@ -1,4 +1,4 @@
-"""The check of domains that no definition here is for: what they publish is compared with itself."""
+"""The check of domains without a definition: the clients are compared with each other."""
 
 from collections.abc import Callable
 
@@ -7,19 +7,19 @@ import pytest
 
 from autoconfig.operations.report import Verdict
 from tests.operations.test_served_check import AUTOCONFIG, FILE, POST, respond
-from tests.operations.world import DOMAIN, FIRST, Checked, Request, Response, World
+from tests.operations.world import DOMAIN, FIRST, CheckResult, Request, Response, World
 
 SETTINGS = f"settings of {DOMAIN}"
 RARE = {f"PACC clients, {DOMAIN}": "finds no settings"}
 
 
-def checked(world: World) -> Checked:
+def checked(world: World) -> CheckResult:
     return world.check(DOMAIN, foreign=(DOMAIN,))
 
 
-def test_a_consistent_provider_is_all_right(world: World) -> None:
+def test_a_consistent_provider_has_no_errors(world: World) -> None:
     found = checked(world)
-    assert found.bad == RARE
+    assert found.problems == RARE
     assert found.report.exit_status == 0
     account = f"imap mail.{DOMAIN}:{world.ports['imap']} SSL, smtp mail.{DOMAIN}:{world.ports['smtp']} SSL"
     assert found.text(f"Thunderbird, {DOMAIN}") == f"{account}, from {FILE}"
@@ -30,11 +30,11 @@ def test_a_consistent_provider_is_all_right(world: World) -> None:
     assert found.report.summary() == "1 domain: 1 warning"
 
 
-def test_a_domain_that_does_not_exist_is_one_line(world: World) -> None:
+def test_a_domain_that_does_not_exist_is_one_error(world: World) -> None:
     found = world.check("no-such.example", foreign=("no-such.example",))
     (line,) = found.report.lines
     assert line.subject == "no-such.example"
-    assert found.bad == {"no-such.example": "this domain does not exist"}
+    assert found.problems == {"no-such.example": "this domain does not exist"}
     assert found.report.exit_status == 1
 
 
@@ -45,7 +45,7 @@ def test_a_domain_that_cannot_be_looked_up_is_unknown(world: World) -> None:
     assert found.report.exit_status == 2
 
 
-def test_a_domain_that_publishes_nothing_says_so_once_and_names_the_way_out(world: World) -> None:
+def test_a_domain_that_publishes_nothing_is_one_error_with_a_remedy(world: World) -> None:
     world.records = {(DOMAIN, "MX"): [f"10 mail.{DOMAIN}."], (f"mail.{DOMAIN}", "A"): [FIRST]}
     world.publish_services = False
     found = checked(world)
@@ -54,8 +54,8 @@ def test_a_domain_that_publishes_nothing_says_so_once_and_names_the_way_out(worl
     assert found.text(f"Outlook, classic, {DOMAIN}") == f"skipped: see {SETTINGS}"
 
 
-def test_a_wildcard_record_makes_no_host_of_clients(world: World) -> None:
-    """*.example.com leads every name to a web site that knows nothing of mail."""
+def test_a_wildcard_record_does_not_count_as_client_hosts(world: World) -> None:
+    """*.example.com points every name to a website without settings."""
     world.wildcard = FIRST
     world.records = {(DOMAIN, "A"): [FIRST], (DOMAIN, "MX"): [f"10 mail.{DOMAIN}."]}
     world.publish_services = False
@@ -84,7 +84,7 @@ def other_autodiscover(world: World, imap: str = "imap", more: bytes = b"") -> N
     world.respond.append(answer)
 
 
-def test_a_client_that_gets_another_server_is_wrong(world: World) -> None:
+def test_a_client_that_gets_another_server_is_an_error(world: World) -> None:
     other_autodiscover(world, "pop3")
     found = checked(world)
     outlook = f"Outlook, classic, {DOMAIN}"
@@ -92,12 +92,12 @@ def test_a_client_that_gets_another_server_is_wrong(world: World) -> None:
     assert text.startswith(f"sets up imap mail.{DOMAIN}:{world.ports['pop3']} SSL, ")
     assert f"; Thunderbird sets up imap mail.{DOMAIN}:{world.ports['imap']} SSL" in text
     assert found.remedy(outlook) == "publish the same settings for all clients"
-    # The server that is named nowhere else is looked at as well, and is no IMAP server.
+    # The other server is checked too.
     assert found.text(f"imap mail.{DOMAIN}:{world.ports['pop3']}") == "this is not a valid imap greeting"
 
 
-def test_a_client_that_gets_another_username_is_wrong(world: World) -> None:
-    """Without LoginName Outlook takes what is before the @."""
+def test_a_client_that_gets_another_username_is_an_error(world: World) -> None:
+    """Without LoginName, Outlook uses the part before the @."""
     other_autodiscover(world)
     found = checked(world)
     text = found.of(Verdict.ERROR)[f"Outlook, classic, {DOMAIN}"]
@@ -109,32 +109,32 @@ def test_a_client_that_gets_another_username_is_wrong(world: World) -> None:
 NOT_FOUND: Response = (404, {}, b"")
 FAULTS: dict[str, tuple[Callable[[World], object], str, str]] = {
     "no Autodiscover": (lambda world: world.respond.append(lambda one: NOT_FOUND if "autodiscover" in one.path else None), f"Outlook, classic, {DOMAIN}", "finds no settings, so users must type in the servers"),
-    "a password": (lambda world: world.respond.append(respond(401, path="/mail/")), FILE, "requires a password"),
+    "a password prompt": (lambda world: world.respond.append(respond(401, path="/mail/")), FILE, "requires a password"),
     "an upstream that is down": (lambda world: world.respond.append(respond(502, path="/mail/")), FILE, "responds with 502: the reverse proxy"),
     "a 404 at a host for clients": (lambda world: world.respond.append(respond(404, path="/mail/")), FILE, "responds with 404"),
     "a file that is not valid": (lambda world: world.respond.append(respond(200, path="/mail/", body=BROKEN_FILE)), FILE, "line 1:"),
-    "no document": (lambda world: world.respond.append(respond(200, path="/mail/", body=b"hello")), FILE, "mail clients cannot use this document"),
+    "not a document": (lambda world: world.respond.append(respond(200, path="/mail/", body=b"hello")), FILE, "mail clients cannot use this document"),
     "a certificate for another name": (lambda world: world.issued.update({AUTOCONFIG: world.authority.issue_cert("a.example")}), AUTOCONFIG, f"the certificate is not for {AUTOCONFIG}"),
     "a dangling alias": (lambda world: (world.records.pop((AUTOCONFIG, "A")), world.records.update({(AUTOCONFIG, "CNAME"): ["gone.example.com."]})), AUTOCONFIG, f"{AUTOCONFIG} is an alias of gone.{DOMAIN}, which has no address"),
-    "an SRV record to nowhere": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 143 gone.example.com."]}), f"_imap._tcp.{DOMAIN}", "points to gone.example.com; gone.example.com has no address"),
-    "an SRV record to no host": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 143 a_b.example.com."]}), f"_imap._tcp.{DOMAIN}", "points to a_b.example.com, which is not a hostname"),
+    "an SRV record to a missing host": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 143 gone.example.com."]}), f"_imap._tcp.{DOMAIN}", "points to gone.example.com; gone.example.com has no address"),
+    "an SRV record to an invalid host": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 143 a_b.example.com."]}), f"_imap._tcp.{DOMAIN}", "points to a_b.example.com, which is not a hostname"),
     "an SRV record to port 0": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 0 mail.example.com."]}), f"_imap._tcp.{DOMAIN}", "points to port 0"),
     "a dead mail server": (lambda world: world.mail.update({"imap": {"greeting": [b"* BYE no\r\n"]}}), "imap mail.example.com:{imap}", "this is not a valid imap greeting"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_is_wrong_with_what_a_domain_publishes_is_found(world: World, fault: str) -> None:
+def test_each_fault_in_what_a_domain_publishes_is_found(world: World, fault: str) -> None:
     break_, subject, text = FAULTS[fault]
     break_(world)
     found = checked(world)
     subject = subject.format_map(world.ports) if "{" in subject else subject
-    assert found.of(Verdict.ERROR)[subject].startswith(text), found.bad
+    assert found.of(Verdict.ERROR)[subject].startswith(text), found.problems
     assert found.remedy(subject)
     assert found.report.exit_status == 1
 
 
-def test_settings_that_came_without_tls_need_the_users_approval_on_android(world: World) -> None:
+def test_settings_over_http_need_the_users_approval_on_android(world: World) -> None:
     world.issued[AUTOCONFIG] = world.authority.issue_cert("a.example")
     world.respond.append(respond(404, DOMAIN, "/.well-known/"))
     world.respond.append(respond(404, DOMAIN, "/.well-known/", scheme="http"))
@@ -143,12 +143,12 @@ def test_settings_that_came_without_tls_need_the_users_approval_on_android(world
     assert text.endswith("but asks for approval, because the settings came over http")
 
 
-def test_a_domain_without_mx_is_warned_of(world: World) -> None:
+def test_a_domain_without_an_mx_record_gets_a_warning(world: World) -> None:
     del world.records[DOMAIN, "MX"]
     assert checked(world).of(Verdict.WARNING)[f"MX of {DOMAIN}"] == "there is no MX record"
 
 
-def test_a_host_that_is_none_is_a_finding_and_no_label(world: World) -> None:
+def test_an_invalid_hostname_is_an_error_and_not_in_a_subject(world: World) -> None:
     def answer(request: Request) -> Response | None:
         if request.path != "/autodiscover/autodiscover.xml":
             return None

@@ -1,8 +1,8 @@
-"""The check of customers' domains, whose mail a provider hosts: by MX, by names of their own, from SRV."""
+"""The check of customers' domains, where clients find the provider's settings by MX, by SRV or at client hosts."""
 
 from autoconfig.operations.report import Verdict
 from tests.operations.test_served_check import respond
-from tests.operations.world import DEFINITION, DOMAIN, FIRST, Checked, World
+from tests.operations.world import DEFINITION, DOMAIN, FIRST, CheckResult, World
 
 CUSTOMER = "customer.example"
 BY_MX = f"https://autoconfig.{DOMAIN}/mail/config-v1.1.xml"
@@ -10,7 +10,7 @@ NOTHING = "finds no settings: the domain has no record that it uses"
 HOSTING = DEFINITION.replace("<domain>", '<domain purpose="mx">')
 
 
-def checked(world: World, **records: list[str]) -> Checked:
+def checked(world: World, **records: list[str]) -> CheckResult:
     world.definition_text = HOSTING
     world.records[CUSTOMER, "MX"] = [f"10 mail.{DOMAIN}."]
     world.records[CUSTOMER, "NS"] = [f"ns1.{DOMAIN}."]
@@ -20,7 +20,7 @@ def checked(world: World, **records: list[str]) -> Checked:
     return world.check(CUSTOMER, hosted=(CUSTOMER,))
 
 
-def test_a_customer_with_an_mx_record_alone_is_no_error_and_clients_that_find_nothing_are_named(world: World) -> None:
+def test_a_customer_with_only_an_mx_record_gets_warnings_for_clients_that_find_no_settings(world: World) -> None:
     found = checked(world)
     assert found.report.exit_status == 0
     assert found.text(f"MX of {CUSTOMER}") == f"mail.{DOMAIN}: clients look at autoconfig.{DOMAIN}"
@@ -33,14 +33,14 @@ def test_a_customer_with_an_mx_record_alone_is_no_error_and_clients_that_find_no
     assert f"autoconfig.{CUSTOMER}" not in [line.subject for line in found.report.lines]
 
 
-def test_outlook_comes_by_the_srv_record(world: World) -> None:
+def test_outlook_finds_a_customers_settings_by_the_srv_record(world: World) -> None:
     found = checked(world, **{"_autodiscover._tcp_SRV": [f"0 0 443 autodiscover.{DOMAIN}."]})
     place = f"https://autodiscover.{DOMAIN}/autodiscover/autodiscover.xml"
     assert found.text(f"Outlook, classic, {CUSTOMER}").endswith(f", from {place}")
     assert found.text(f"/autodiscover/autodiscover.xml by _autodiscover._tcp.{CUSTOMER}") == "matches the definition"
 
 
-def test_names_of_the_customers_own_are_checked_where_there_are_any(world: World) -> None:
+def test_the_customers_own_hosts_are_checked_if_they_exist(world: World) -> None:
     found = checked(world, autoconfig_A=[FIRST])
     assert found.text(f"autoconfig.{CUSTOMER}", "HTTPS").startswith("certificate valid for ")
     assert found.text(f"Evolution, {CUSTOMER}").endswith(f"https://autoconfig.{CUSTOMER}/mail/config-v1.1.xml")
@@ -49,22 +49,22 @@ def test_names_of_the_customers_own_are_checked_where_there_are_any(world: World
     assert found.of(Verdict.ERROR) == {f"autoconfig.{CUSTOMER}": f"the certificate is not for autoconfig.{CUSTOMER}"}
 
 
-def test_an_alias_that_leads_nowhere_is_a_mistake_and_not_a_missing_name(world: World) -> None:
+def test_a_dangling_alias_is_an_error_not_a_missing_host(world: World) -> None:
     found = checked(world, autoconfig_CNAME=["gone.example."])
     wrong = f"autoconfig.{CUSTOMER} is an alias of gone.example, which has no address"
     assert found.of(Verdict.ERROR) == {f"autoconfig.{CUSTOMER}": wrong}
 
 
-def test_a_customer_whose_mail_goes_elsewhere_is_wrong(world: World) -> None:
+def test_a_customer_whose_mail_goes_elsewhere_is_an_error(world: World) -> None:
     world.definition_text = HOSTING
     world.records[CUSTOMER, "MX"] = ["10 mx.elsewhere.example."]
     found = world.check(CUSTOMER, hosted=(CUSTOMER,))
-    assert found.bad[f"MX of {CUSTOMER}"] == "mail goes to mx.elsewhere.example, which is not this provider's"
+    assert found.problems[f"MX of {CUSTOMER}"] == "mail goes to mx.elsewhere.example, which is not this provider's"
     world.records[CUSTOMER, "MX"] = ["0 ."]
-    assert world.check(CUSTOMER, hosted=(CUSTOMER,)).bad[f"MX of {CUSTOMER}"] == "there is no MX record"
+    assert world.check(CUSTOMER, hosted=(CUSTOMER,)).problems[f"MX of {CUSTOMER}"] == "there is no MX record"
 
 
-def test_a_provider_whose_own_host_does_not_answer_is_wrong_for_its_customers(world: World) -> None:
+def test_a_fault_at_the_providers_host_is_an_error_for_its_customers(world: World) -> None:
     world.respond.append(respond(404, path="/mail/"))
     found = checked(world)
     assert found.of(Verdict.ERROR) == {BY_MX: "responds with 404"}

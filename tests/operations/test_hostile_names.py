@@ -1,8 +1,8 @@
-"""`bt-autoconfig check` against a DNS that answers oddly."""
+"""`bt-autoconfig check` with hostile DNS records."""
 
 import pytest
 
-from tests.operations.hosts import Checked, Records, check, resolver
+from tests.operations.hosts import CommandResult, Records, check, resolver
 
 DOMAIN = "talk21.com"
 SRV = f"_autodiscover._tcp.{DOMAIN}"
@@ -10,7 +10,7 @@ IMAP = f"_imaps._tcp.{DOMAIN}"
 LONG = ".".join(["a" * 63] * 3 + ["b" * 50])
 
 
-def checked(records: Records) -> Checked:
+def checked(records: Records) -> CommandResult:
     with resolver(records) as address:
         done = check("--resolver", address, "--domain", DOMAIN, "--timeout", 10, "--json")
     assert "Traceback" not in done.stderr
@@ -32,7 +32,7 @@ def checked(records: Records) -> Checked:
         (".", "says that the service is not offered"),
     ],
 )
-def test_an_odd_host_in_an_srv_record_is_a_finding(target: str, text: str) -> None:
+def test_an_invalid_host_in_an_srv_record_is_an_error(target: str, text: str) -> None:
     done = checked({(SRV, "SRV"): [f"0 0 443 {target}"], (IMAP, "SRV"): [f"0 0 993 {target}"]})
     found = {line["subject"]: line for line in done.of("DNS")}
     assert (found[SRV]["verdict"], found[SRV]["text"]) == ("error", text)
@@ -40,7 +40,7 @@ def test_an_odd_host_in_an_srv_record_is_a_finding(target: str, text: str) -> No
 
 
 @pytest.mark.parametrize("target", [r"a\ b.example.", r"\027[2J.example.example.", ".", "example.", r"a\.b.c.example."])
-def test_an_odd_mail_exchanger_leads_nowhere(target: str) -> None:
+def test_an_invalid_mail_exchanger_is_not_followed(target: str) -> None:
     done = checked({(DOMAIN, "MX"): [f"10 {target}", f"20 {target}"]})
     (line,) = [line for line in done.of("clients") if line["subject"] == f"Thunderbird, {DOMAIN}"]
     assert line["verdict"] == "skipped"
@@ -55,13 +55,13 @@ def test_an_odd_mail_exchanger_leads_nowhere(target: str) -> None:
         (f"_ua-auto-config.{DOMAIN}", "TXT", '"v=UAAC1; {} {}"'),
     ],
 )
-def test_thousands_of_records_are_told_and_not_followed(name: str, type_: str, one: str) -> None:
+def test_thousands_of_records_are_reported_and_not_followed(name: str, type_: str, one: str) -> None:
     done = checked({(name, type_): [one.format(number // 250, number % 250) for number in range(1500)]})
-    if type_ != "MX":  # only clients look at it
+    if type_ != "MX":  # only clients look it up
         assert f"{name} has 1500 records of type {type_}" in [line["text"] for line in done.of("DNS")]
 
 
-def test_control_characters_in_a_text_record_are_nowhere_in_the_report() -> None:
+def test_control_characters_in_a_txt_record_do_not_reach_the_report() -> None:
     done = checked({(f"_ua-auto-config.{DOMAIN}", "TXT"): [r'"v=UAAC1; \027]52;c;AAAA\007\226\128\174"']})
     assert all(character.isprintable() or character == "\n" for character in done.stdout)
 
@@ -69,7 +69,7 @@ def test_control_characters_in_a_text_record_are_nowhere_in_the_report() -> None
 @pytest.mark.parametrize(
     "resolver", ["nonsense", "127.0.0.1:99999", "[::1", "https://dns.example/", "1.2.3", "\x1b[2J"]
 )
-def test_a_resolver_is_an_ip_address_perhaps_with_a_port(resolver: str) -> None:
+def test_a_resolver_that_is_not_an_ip_address_is_rejected(resolver: str) -> None:
     done = check("--resolver", resolver)
     assert done.status == 1
     assert done.stderr.startswith("--resolver: ")

@@ -1,4 +1,4 @@
-"""`bt-autoconfig check` against web servers that try to exhaust it, by the command itself, with its memory measured."""
+"""`bt-autoconfig check` against web servers that try to exhaust it, with the command's memory measured."""
 
 import ssl
 import zlib
@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.operations.hosts import Checked, Talk, listening, measured_check, resolver, web
+from tests.operations.hosts import CommandResult, Handler, listening, measured_check, resolver, web
 
 MOST_MEGABYTES = 150
 SECONDS = 120
-"""Far more than these checks take, and far less than for ever."""
+"""Much more than these checks need."""
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n"
 
 
 def gzipped(megabytes: int, end: int) -> bytes:
-    """Return some megabytes of zeros, as a gzip stream that ends or goes on."""
+    """Return some megabytes of zeros as a gzip stream, flushed or finished (`end`)."""
     stream = zlib.compressobj(9, zlib.DEFLATED, 31)
     return b"".join(stream.compress(bytes(1 << 20)) for _ in range(megabytes)) + stream.flush(end)
 
@@ -30,23 +30,23 @@ TOO_LARGE_BODY, TOO_LARGE_HEADERS = (
     "the response body is larger than 256 KiB",
     "the response headers are larger than 64 KiB",
 )
-FLOODS: dict[str, tuple[Talk, str]] = {
+FLOODS: dict[str, tuple[Handler, str]] = {
     "a body of 8 GB": (web(OK + b"Content-Length: 8000000000\r\n\r\n", forever=bytes(1 << 16)), TOO_LARGE_BODY),
-    "a body without end": (web(OK + b"\r\n", forever=b"<a>" * 20000), TOO_LARGE_BODY),
-    "chunks without end": (web(OK + b"Transfer-Encoding: chunked\r\n\r\n", forever=b"8000\r\n" + bytes(0x8000) + b"\r\n"), TOO_LARGE_BODY),
-    "tiny chunks without end": (web(OK + b"Transfer-Encoding: chunked\r\n\r\n", forever=b"1\r\nx\r\n" * 9000), TOO_LARGE_BODY),
-    "trailers without end": (web(OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", forever=b"a: b\r\n" * 9000), "the response is not HTTP"),
-    "a gzip stream without end": (web(OK + b"Content-Encoding: gzip\r\n\r\n", GZIP_BEGIN, forever=GZIP_MORE), TOO_LARGE_BODY),
+    "an endless body": (web(OK + b"\r\n", forever=b"<a>" * 20000), TOO_LARGE_BODY),
+    "endless chunks": (web(OK + b"Transfer-Encoding: chunked\r\n\r\n", forever=b"8000\r\n" + bytes(0x8000) + b"\r\n"), TOO_LARGE_BODY),
+    "endless tiny chunks": (web(OK + b"Transfer-Encoding: chunked\r\n\r\n", forever=b"1\r\nx\r\n" * 9000), TOO_LARGE_BODY),
+    "endless trailers": (web(OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", forever=b"a: b\r\n" * 9000), "the response is not HTTP"),
+    "an endless gzip stream": (web(OK + b"Content-Encoding: gzip\r\n\r\n", GZIP_BEGIN, forever=GZIP_MORE), TOO_LARGE_BODY),
     "a gzip bomb": (web(OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB), BOMB), "is compressed (gzip)"),
-    "headers without end": (web(OK, forever=b"X-A: b\r\n" * 8000), TOO_LARGE_HEADERS),
-    "a header without end": (web(OK + b"X-A: ", forever=b"b" * 65536), TOO_LARGE_HEADERS),
-    "a status line without end": (web(b"HTTP/1.1 200 ", forever=b"b" * 65536), TOO_LARGE_HEADERS),
-    "interim responses without end": (web(forever=b"HTTP/1.1 100 Continue\r\n\r\n" * 2000), TOO_LARGE_HEADERS),
-    "nothing of HTTP": (web(b"\x00\x01" * 500, b"\r\n\r\n"), "the response is not HTTP"),
+    "endless headers": (web(OK, forever=b"X-A: b\r\n" * 8000), TOO_LARGE_HEADERS),
+    "an endless header": (web(OK + b"X-A: ", forever=b"b" * 65536), TOO_LARGE_HEADERS),
+    "an endless status line": (web(b"HTTP/1.1 200 ", forever=b"b" * 65536), TOO_LARGE_HEADERS),
+    "endless interim responses": (web(forever=b"HTTP/1.1 100 Continue\r\n\r\n" * 2000), TOO_LARGE_HEADERS),
+    "bytes that are not HTTP": (web(b"\x00\x01" * 500, b"\r\n\r\n"), "the response is not HTTP"),
     "half a body": (web(OK + b"Content-Length: 100\r\n\r\n<clientConfig>"), "the response is not HTTP"),
     "one byte at a time": (web(OK + b"\r\n", forever=b"<", pause=0.02), "does not respond within 1 seconds"),
     "interim responses one at a time": (web(forever=b"HTTP/1.1 102 P\r\n\r\n", pause=0.05), "does not respond within 1 seconds"),
-    "redirects without end": (web(b"HTTP/1.1 302 F\r\nContent-Length: 0\r\nLocation: //autoconfig.btinternet.com:1/\r\n\r\n"), "redirects in a loop"),
+    "endless redirects": (web(b"HTTP/1.1 302 F\r\nContent-Length: 0\r\nLocation: //autoconfig.btinternet.com:1/\r\n\r\n"), "redirects in a loop"),
 }  # fmt: skip
 
 
@@ -56,8 +56,8 @@ def no_names() -> Iterator[str]:
         yield address
 
 
-def survives(checked: Checked) -> None:
-    """Assert that a check has come to its end without harm, and has not called right what is wrong."""
+def survives(checked: CommandResult) -> None:
+    """Assert that a check finished within its limits and found no hostile response to be OK."""
     assert checked.status == 1
     assert "Traceback" not in checked.stderr
     assert "bug in this check" not in checked.stdout
@@ -67,15 +67,15 @@ def survives(checked: Checked) -> None:
 
 
 @pytest.mark.parametrize("flood", FLOODS)
-def test_a_web_server_that_floods_or_stalls_costs_little_and_is_told(flood: str, no_names: str) -> None:
-    talk, text = FLOODS[flood]
-    with listening(talk) as port:
+def test_a_web_server_that_floods_or_stalls_costs_little_and_is_reported(flood: str, no_names: str) -> None:
+    handle, text = FLOODS[flood]
+    with listening(handle) as port:
         checked = measured_check("--url", f"http://127.0.0.1:{port}", "--resolver", no_names, "--timeout", 1, "--json")
     survives(checked)
     assert any(text in line["text"] for line in checked.of("HTTPS")), checked.of("HTTPS")
 
 
-def test_a_flood_through_tls_is_bounded_as_well(tmp_path: Path, no_names: str) -> None:
+def test_a_flood_over_tls_is_limited_too(tmp_path: Path, no_names: str) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -89,10 +89,8 @@ def test_a_flood_through_tls_is_bounded_as_well(tmp_path: Path, no_names: str) -
     assert any(TOO_LARGE_BODY in line["text"] for line in checked.of("HTTPS"))
 
 
-def test_a_hundred_domains_with_the_largest_answers_there_are_take_no_more_memory(
-    tmp_path: Path, no_names: str
-) -> None:
-    """Answers are kept to be looked at again; as many as fit."""
+def test_the_largest_responses_of_a_hundred_domains_take_no_more_memory(tmp_path: Path, no_names: str) -> None:
+    """Responses are cached, up to a limit."""
     definition = tmp_path / "many.xml"
     text = (Path(__file__).parents[1] / "example.xml").read_text()
     domains = "".join(f"<domain>d{number}.example</domain>" for number in range(100))
@@ -110,7 +108,7 @@ def test_a_hundred_domains_with_the_largest_answers_there_are_take_no_more_memor
     survives(checked)
 
 
-def test_the_whole_check_ends_in_time_however_many_attempts_there_are(no_names: str) -> None:
+def test_the_whole_check_finishes_in_time_with_any_number_of_attempts(no_names: str) -> None:
     with listening(web(OK + b"\r\n", forever=b"<", pause=0.1)) as port:
         url = f"http://127.0.0.1:{port}"
         checked = measured_check("--url", url, "--resolver", no_names, "--timeout", 300, "--max-time", 2, "--json")
@@ -135,7 +133,7 @@ def test_the_whole_check_ends_in_time_however_many_attempts_there_are(no_names: 
         (b"http://a.example/\x80 \xff?\xe2\x80\xae", "in a loop"),
     ],
 )  # fmt: skip
-def test_a_redirect_to_anything_is_a_finding(location: bytes, text: str, no_names: str) -> None:
+def test_an_invalid_redirect_is_reported(location: bytes, text: str, no_names: str) -> None:
     answer = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: %s\r\n\r\n" % location
     with listening(web(answer)) as port:
         checked = measured_check("--url", f"http://127.0.0.1:{port}", "--resolver", no_names, "--timeout", 1, "--json")

@@ -10,7 +10,7 @@ from autoconfig.operations import mail
 from autoconfig.operations.attempts import Attempts
 from autoconfig.operations.mail import MailServer
 from autoconfig.operations.report import Finding, Problem, Verdict
-from tests.operations.hosts import Talk, lines, listening, send
+from tests.operations.hosts import Handler, lines, listening, send
 
 GREETINGS = {"imap": b"* OK hello\r\n", "pop3": b"+OK hello\r\n", "smtp": b"220 hello\r\n"}
 OFFERS = {
@@ -21,18 +21,18 @@ OFFERS = {
 NO_END = "the server sends 64 KiB without ending its response"
 
 
-def found(type_: str, talk: Talk, socket_type: str = "plain", timeout: float = 10) -> Finding:
+def found(type_: str, handle: Handler, socket_type: str = "plain", timeout: float = 10) -> Finding:
     """Return the finding of a check of a server."""
 
-    async def meet(port: int) -> Finding:
+    async def check(port: int) -> Finding:
         server = MailServer(type_, "localhost", port, socket_type, ("password-cleartext",))
         try:
             return await mail.check(server, "127.0.0.1", ssl.create_default_context(), Attempts(timeout))
         except Problem as problem:
             return problem.finding
 
-    with listening(talk) as port:
-        return asyncio.run(meet(port))
+    with listening(handle) as port:
+        return asyncio.run(check(port))
 
 
 @pytest.mark.parametrize("type_", GREETINGS)
@@ -51,25 +51,25 @@ FLOODS = {
 
 @pytest.mark.parametrize("flood", FLOODS)
 @pytest.mark.parametrize("type_", GREETINGS)
-def test_an_endless_response_is_wrong(type_: str, flood: str) -> None:
+def test_an_endless_response_is_an_error(type_: str, flood: str) -> None:
     finding = found(type_, lines(GREETINGS[type_], forever=FLOODS[flood][type_] * 2000))
     assert (finding.verdict, finding.text) == (Verdict.ERROR, NO_END)
 
 
 @pytest.mark.parametrize(("type_", "piece"), [("imap", b"a"), ("pop3", b"a"), ("smtp", b"220-a\r\n")])
-def test_an_endless_greeting_is_wrong(type_: str, piece: bytes) -> None:
-    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+def test_an_endless_greeting_is_an_error(type_: str, piece: bytes) -> None:
+    async def handle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await send(writer, forever=piece * 10000)
 
-    assert found(type_, talk).text == NO_END
+    assert found(type_, handle).text == NO_END
 
 
 @pytest.mark.parametrize("type_", GREETINGS)
 def test_a_greeting_one_byte_at_a_time_times_out(type_: str) -> None:
-    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await send(writer, GREETINGS[type_][:3], forever=b"-", pause=0.05)
 
-    assert found(type_, talk, timeout=0.5).text == "127.0.0.1 does not respond within 0.5 seconds"
+    assert found(type_, handle, timeout=0.5).text == "127.0.0.1 does not respond within 0.5 seconds"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_greeting_one_byte_at_a_time_times_out(type_: str) -> None:
         ("pop3", b"-ERR\r\n"),
     ],
 )
-def test_a_server_without_a_valid_capability_response_is_wrong(type_: str, answer: bytes) -> None:
+def test_a_server_without_a_valid_capability_response_is_an_error(type_: str, answer: bytes) -> None:
     assert found(type_, lines(GREETINGS[type_], answer)).verdict is Verdict.ERROR
 
 
@@ -100,13 +100,13 @@ def test_data_injected_before_tls_is_not_used(type_: str) -> None:
     assert finding.text == "the server sends unencrypted data after it has accepted STARTTLS"
 
 
-def test_a_server_that_closes_the_connection_is_wrong() -> None:
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+def test_a_server_that_closes_the_connection_is_an_error() -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(GREETINGS["imap"])
         with contextlib.suppress(OSError):
             await reader.readline()
 
-    assert found("imap", talk).text in (
+    assert found("imap", handle).text in (
         "the server closes the connection",
         "the connection breaks off during a response",
     )

@@ -10,11 +10,11 @@ from tests.operations.hosts import Records, resolver
 
 
 def found(records: Records) -> list[Exchanger]:
-    async def ask(address: str) -> list[Exchanger]:
+    async def look_up(address: str) -> list[Exchanger]:
         return await exchangers(Names(address, 5), "customer.example")
 
     with resolver(records) as address:
-        return asyncio.run(ask(address))
+        return asyncio.run(look_up(address))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_the_exchanger_with_the_lowest_preference_comes_first() -> None:
 
 
 @pytest.mark.parametrize("records", [[], ["0 ."], ["10 _mx.example."], [r"10 \027[2J.example."], ["10 192.0.2.1."]])
-def test_an_invalid_hostname_is_no_exchanger(records: list[str]) -> None:
+def test_a_mail_exchanger_with_an_invalid_hostname_is_ignored(records: list[str]) -> None:
     assert found({("customer.example", "MX"): records} if records else {}) == []
 
 

@@ -1,4 +1,4 @@
-"""Names that lead into a private network, or to this machine."""
+"""Names that resolve to private networks or to this machine."""
 
 import asyncio
 
@@ -14,29 +14,29 @@ from tests.operations.hosts import resolver
     ["127.0.0.1", "10.1.2.3", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255",
      "::1", "::", "fe80::1", "fd00::1", "ff02::1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::1"],
 )  # fmt: skip
-def test_an_address_that_not_everybody_can_reach_is_not_public(address: str) -> None:
+def test_private_and_local_addresses_are_not_public(address: str) -> None:
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", ["9.9.9.9", "2620:fe::fe", "::ffff:9.9.9.9", "64:ff9b::909:909", "2002:909:909::1"])
-def test_an_address_of_the_internet_is_public(address: str) -> None:
+def test_an_internet_address_is_public(address: str) -> None:
     assert is_public(address)
 
 
 @pytest.mark.parametrize("host", ["mail.example", "127.0.0.1", "::1"])
-def test_a_strangers_names_lead_nowhere_inside_this_network(host: str) -> None:
-    async def ask(address: str, public_only: bool) -> list[str]:
+def test_untrusted_names_do_not_resolve_to_private_addresses(host: str) -> None:
+    async def look_up(address: str, public_only: bool) -> list[str]:
         return await Names(address, 5, public_only=public_only).addresses(host)
 
     with resolver({("mail.example", "A"): ["10.0.0.1", "127.0.0.1"]}) as address:
-        assert asyncio.run(ask(address, False))
+        assert asyncio.run(look_up(address, False))
         with pytest.raises(Problem, match=r"an address of this machine or of a private network"):
-            asyncio.run(ask(address, True))
+            asyncio.run(look_up(address, True))
 
 
-def test_of_public_and_private_addresses_the_public_ones_are_taken() -> None:
-    async def ask(address: str) -> list[str]:
+def test_only_the_public_ones_of_several_addresses_are_used() -> None:
+    async def look_up(address: str) -> list[str]:
         return await Names(address, 5, public_only=True).addresses("mail.example")
 
     with resolver({("mail.example", "A"): ["10.0.0.1", "9.9.9.9"]}) as address:
-        assert asyncio.run(ask(address)) == ["9.9.9.9"]
+        assert asyncio.run(look_up(address)) == ["9.9.9.9"]

@@ -15,13 +15,13 @@ async def fails(verdict: Verdict = Verdict.ERROR) -> Finding:
     raise Problem("broken", "mend it", verdict)
 
 
-async def builds_upon(line: Line) -> Finding:
+async def depends_on(line: Line) -> Finding:
     await line.must_pass()
     return ok("fine")
 
 
 def report(*verdicts: Verdict) -> Report:
-    """Return the report of a check whose lines end so."""
+    """Return a report with these verdicts."""
 
     async def run() -> Report:
         made = Report()
@@ -42,17 +42,17 @@ def report(*verdicts: Verdict) -> Report:
         ([Verdict.UNKNOWN, Verdict.ERROR], 1),
     ],
 )
-def test_the_exit_status_tells_the_worst(verdicts: list[Verdict], status: int) -> None:
+def test_the_exit_status_depends_on_the_worst_verdict(verdicts: list[Verdict], status: int) -> None:
     assert report(*verdicts).exit_status == status
 
 
-def test_what_builds_upon_a_line_that_fails_names_it() -> None:
+def test_a_skipped_line_names_the_line_that_failed() -> None:
     async def run() -> list[Finding | None]:
         made = Report()
         first = made.add("DNS", "a.example", fails())
-        second = made.add("HTTPS", "a.example", builds_upon(first))
-        third = made.add("HTTPS", "https://a.example/", builds_upon(second))
-        fourth = made.add("mail", "b.example", builds_upon(made.add("DNS", "b.example", passes())))
+        second = made.add("HTTPS", "a.example", depends_on(first))
+        third = made.add("HTTPS", "https://a.example/", depends_on(second))
+        fourth = made.add("mail", "b.example", depends_on(made.add("DNS", "b.example", passes())))
         await made.finish()
         return [first.finding, second.finding, third.finding, fourth.finding]
 
@@ -64,7 +64,7 @@ def test_what_builds_upon_a_line_that_fails_names_it() -> None:
     ]
 
 
-def test_a_check_that_breaks_is_a_line_and_no_end_of_the_others() -> None:
+def test_a_bug_in_one_check_does_not_stop_the_others() -> None:
     async def breaks() -> Finding:
         raise KeyError("surprise")
 
@@ -80,7 +80,7 @@ def test_a_check_that_breaks_is_a_line_and_no_end_of_the_others() -> None:
     assert found.exit_status == 2
 
 
-def test_on_a_terminal_lines_show_while_they_are_checked() -> None:
+def test_on_a_terminal_lines_are_shown_while_they_are_checked() -> None:
     async def run(console: Console) -> None:
         made = Report()
         gate = asyncio.Event()
@@ -97,11 +97,11 @@ def test_on_a_terminal_lines_show_while_they_are_checked() -> None:
     with console.capture() as capture:
         asyncio.run(run(console))
     shown = capture.get()
-    assert "slow" in shown.partition("fine")[0]  # it was there before it was done
+    assert "slow" in shown.partition("fine")[0]  # it was shown before it was finished
     assert "0 domains: no problems" in shown
 
 
-def test_a_place_that_cannot_be_reached_from_here_is_unknown_and_what_is_wrong_comes_first() -> None:
+def test_a_place_without_a_route_is_unknown_unless_another_has_an_error() -> None:
     async def check(place: str) -> str:
         if place == "2001:db8::1":
             raise Problem("there is no route from here to 2001:db8::1", "use IPv6", Verdict.UNKNOWN)
@@ -123,7 +123,7 @@ def test_a_place_that_cannot_be_reached_from_here_is_unknown_and_what_is_wrong_c
         at("2001:db8::1", "192.0.2.1", "192.0.2.9")
 
 
-def test_an_error_at_a_place_is_not_taken_for_a_finding() -> None:
+def test_a_bug_in_a_check_is_not_taken_for_a_finding() -> None:
     async def breaks(place: str) -> str:
         raise KeyError(place)
 
@@ -131,7 +131,7 @@ def test_an_error_at_a_place_is_not_taken_for_a_finding() -> None:
         asyncio.run(at_each(["192.0.2.1"], breaks))
 
 
-def test_a_line_that_is_not_right_does_not_hold() -> None:
+def test_an_unknown_line_does_not_pass() -> None:
     line = Line("DNS", "a.example", Finding(Verdict.UNKNOWN, "the resolver does not answer"))
     with pytest.raises(SkippedError, match=r"a\.example"):
         asyncio.run(line.must_pass())

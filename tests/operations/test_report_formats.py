@@ -1,4 +1,4 @@
-"""A report for other programs and other people."""
+"""A report as JSON, Prometheus metrics and HTML."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ EVIL = '<script>alert(1)</script>"\x1b[2J\u202e&amp;'
 
 
 def report() -> Report:
-    """Return a report with each verdict, and foreign text."""
+    """Return a report with every verdict, and text from a server."""
 
     async def run() -> Report:
         made = Report()
@@ -32,12 +32,12 @@ def report() -> Report:
     return asyncio.run(run())
 
 
-def test_the_summary_counts_in_plain_words() -> None:
+def test_the_summary_counts_the_problems() -> None:
     assert report().summary() == "2 domains: 1 error, 1 warning, 1 unknown"
     assert Report().summary() == "0 domains: no problems"
 
 
-def test_json_has_every_line_or_the_problems() -> None:
+def test_json_has_every_line_or_only_the_problems() -> None:
     found = json.loads(as_json(report()))
     assert (found["exit_status"], found["summary"]) == (1, report().summary())
     assert [line["verdict"] for line in found["lines"]] == ["ok", "error", "skipped", "warning", "ok", "unknown"]
@@ -49,7 +49,7 @@ def test_json_has_every_line_or_the_problems() -> None:
     assert [line["verdict"] for line in problems] == ["error", "warning", "unknown"]
 
 
-def test_prometheus_reads_a_gauge_for_each_check_with_no_text_that_a_server_sent() -> None:
+def test_prometheus_gets_a_gauge_for_each_check_without_text_from_servers() -> None:
     exposition = as_prometheus(report())
     families = {one.name: one for one in text_string_to_metric_families(exposition)}
     assert {one.type for one in families.values()} == {"gauge"}

@@ -1,4 +1,4 @@
-"""The check of a provider's own domain: all right, and with one thing broken at a time."""
+"""The check of a provider's own domain, without faults and with one fault at a time."""
 
 import datetime
 from collections.abc import Callable
@@ -17,17 +17,17 @@ POST = f"https://{AUTODISCOVER}/autodiscover/autodiscover.xml (POST)"
 REDIRECT = f"http://{AUTODISCOVER}/autodiscover/autodiscover.xml"
 PROFILE = f"https://{AUTOCONFIG}/email.mobileconfig"
 PACC = {f"PACC clients, {DOMAIN}": "cannot use any server in the definition"}
-"""The example's ports are not those that PACC assumes."""
+"""PACC supports only the default ports, which these servers do not have."""
 PAST = datetime.datetime(2025, 1, 1)
 UNROUTED = "ff02::1"
-"""No machine has a route for TCP to a multicast address."""
+"""A multicast address: TCP has no route to it."""
 CLIENTS = ["Thunderbird", "Thunderbird for Android", "Outlook, classic", "Delta Chat", "Evolution", "KMail", "aerc"]
 
 
 def respond(
     status: int, host: str = AUTOCONFIG, path: str = "/", scheme: str = "https", location: str = "", body: bytes = b""
 ) -> Callable[[Request], Response | None]:
-    """Return what answers requests for a host and a path."""
+    """Return a function that responds to requests for a host and a path."""
 
     def answer(request: Request) -> Response | None:
         if request.scheme == scheme and request.host == host and request.path.startswith(path):
@@ -38,9 +38,9 @@ def respond(
     return answer
 
 
-def test_a_provider_that_does_everything_right_is_all_right(world: World) -> None:
+def test_a_provider_without_faults_has_no_errors(world: World) -> None:
     found = world.check()
-    assert found.bad == PACC
+    assert found.problems == PACC
     assert found.report.exit_status == 0
     clients = {
         line.subject: line.finding.text for line in found.report.lines if line.area == "clients" and line.finding
@@ -54,36 +54,36 @@ def test_a_provider_that_does_everything_right_is_all_right(world: World) -> Non
     assert found.text(POST) == "matches the definition"
 
 
-def test_outlook_is_checked_by_a_post_and_nothing_else_posts(world: World) -> None:
+def test_only_outlooks_requests_are_posts(world: World) -> None:
     world.check()
     posts = {(one.host, one.path.lower()) for one in world.requests if one.method == "POST"}
     assert posts == {(DOMAIN, "/autodiscover/autodiscover.xml"), (AUTODISCOVER, "/autodiscover/autodiscover.xml")}
     assert {one.headers["content-type"] for one in world.requests if one.method == "POST"} == {"text/xml"}
 
 
-def test_a_server_that_answers_outlooks_get_alone_is_wrong(world: World) -> None:
+def test_a_server_that_rejects_outlooks_post_is_an_error(world: World) -> None:
     def answer(request: Request) -> Response | None:
         return (405, {}, b"") if request.method == "POST" else None
 
     world.respond.append(answer)
     found = world.check()
-    assert found.bad == PACC | {POST: "responds with 405"}
+    assert found.problems == PACC | {POST: "responds with 405"}
     assert found.text(f"Outlook, classic, {DOMAIN}") == f"skipped: see {POST}"
 
 
-def test_the_server_is_not_told_the_scheme_that_its_proxy_must_tell_it(world: World) -> None:
+def test_only_requests_to_a_given_url_set_the_forwarded_scheme(world: World) -> None:
     world.check()
     assert not [one for one in world.requests if "x-forwarded-proto" in one.headers]
     world.requests.clear()
     found = world.check(in_dns=False)
     assert {one.headers["x-forwarded-proto"] for one in world.requests} == {"http", "https"}
-    assert found.bad == PACC
+    assert found.problems == PACC
     assert not [line for line in found.report.lines if line.area == "DNS"]
     assert found.text(AUTOCONFIG) == "not checked: --url is http"
     assert found.text(f"Claws Mail, {DOMAIN}") == "uses only DNS records, which are not checked"
 
 
-# A fault, the line that must be wrong (or else), what it says, and a word of its remedy.
+# By name: the fault, the subject of the line with the error, its text, and a part of the remedy.
 
 ALIAS = {(AUTOCONFIG, "CNAME"): [f"gone.{DOMAIN}."]}
 
@@ -125,7 +125,7 @@ def alert(number: int) -> Callable[[World], None]:
 
 def handshakes(number: int) -> Callable[[World], None]:
     def break_(world: World) -> None:
-        world.refuse_handshakes[AUTOCONFIG] = number
+        world.failed_handshakes[AUTOCONFIG] = number
 
     return break_
 
@@ -152,12 +152,12 @@ FAULTS: dict[str, tuple[Callable[[World], None], str, str, str]] = {
     # HTTPS
     "a stale second address": (records({(AUTOCONFIG, "A"): [FIRST, "127.0.0.3"]}), AUTOCONFIG, "127.0.0.3 port {https}: connection refused", "start the server"),
     "an expired certificate": (certificate(AUTOCONFIG, lambda world: world.authority.issue_cert(AUTOCONFIG, not_after=PAST)), AUTOCONFIG, "the certificate has expired", "renew it"),
-    "another's certificate": (certificate(AUTOCONFIG, lambda world: world.authority.issue_cert("a.example")), AUTOCONFIG, f"the certificate is not for {AUTOCONFIG}", f"get one that names {AUTOCONFIG}"),
+    "a certificate for another name": (certificate(AUTOCONFIG, lambda world: world.authority.issue_cert("a.example")), AUTOCONFIG, f"the certificate is not for {AUTOCONFIG}", f"get one that names {AUTOCONFIG}"),
     "an unknown authority": (certificate(AUTOCONFIG, lambda _: trustme.CA().issue_cert(AUTOCONFIG)), AUTOCONFIG, "the certificate's issuer is unknown", "whole chain"),
     "no certificate": (alert(80), AUTOCONFIG, f"the TLS handshake fails: the server has no certificate for {AUTOCONFIG} (tlsv1 alert internal error)", "give the server a certificate for"),
-    "TLS 1.1 alone": (alert(70), AUTOCONFIG, "the server offers only TLS 1.1 or older", "allow TLS 1.2 and 1.3"),
+    "only TLS 1.1": (alert(70), AUTOCONFIG, "the server offers only TLS 1.1 or older", "allow TLS 1.2 and 1.3"),
     "an upstream that is down": (answers(respond(502, path="/mail/")), FILE, "responds with 502: the reverse proxy gets no response", "start the upstream"),
-    "an upstream that is away": (answers(respond(503, path="/mail/")), FILE, "responds with 503: the reverse proxy gets no response", "start the upstream"),
+    "an upstream that is unavailable": (answers(respond(503, path="/mail/")), FILE, "responds with 503: the reverse proxy gets no response", "start the upstream"),
     "an upstream that is late": (answers(respond(504, path="/mail/")), FILE, "responds with 504: the reverse proxy gets no response", "start the upstream"),
     "a 404": (answers(respond(404, path="/mail/")), FILE, "responds with 404", "route this URL"),
     "a password": (answers(respond(401, path="/mail/")), FILE, "requires a password", "route this URL"),
@@ -169,8 +169,8 @@ FAULTS: dict[str, tuple[Callable[[World], None], str, str, str]] = {
     "a redirect of http by 307": (answers(respond(307, AUTODISCOVER, scheme="http", location=f"https://{AUTODISCOVER}/autodiscover/autodiscover.xml")), REDIRECT, "redirects with 307", "302"),
     "http without an upstream": (answers(respond(502, AUTODISCOVER, scheme="http")), REDIRECT, "responds with 502: the reverse proxy", "start the upstream"),
     "http redirected elsewhere": (answers(respond(302, AUTODISCOVER, scheme="http", location="https://www.example.com/")), REDIRECT, "responds with 302 https://www.example.com/", "302"),
-    "nothing over http": (answers(respond(404, scheme="http")), f"http://{AUTOCONFIG}/mail/config-v1.1.xml", "responds with 404", "route this URL"),
-    "a web site that asks for passwords": (answers(respond(401, DOMAIN, "/autodiscover/")), f"https://{DOMAIN}", "requires a password", "404"),
+    "no autoconfig file over http": (answers(respond(404, scheme="http")), f"http://{AUTOCONFIG}/mail/config-v1.1.xml", "responds with 404", "route this URL"),
+    "a website that asks for passwords": (answers(respond(401, DOMAIN, "/autodiscover/")), f"https://{DOMAIN}", "requires a password", "404"),
     # Mail servers
     "no login at the IMAP server": (mail("imap", CAPABILITY=b"* CAPABILITY IMAP4rev1 LOGINDISABLED\r\nc OK\r\n"), "imap mail.example.com:{imap}", "the server rejects logins (LOGINDISABLED)", "allow logins after TLS"),
     "no password at the SMTP server": (mail("smtp", EHLO=b"250 AUTH GSSAPI\r\n"), "smtp mail.example.com:{smtp}", "the server does not offer password-cleartext", "after TLS"),
@@ -181,12 +181,12 @@ FAULTS: dict[str, tuple[Callable[[World], None], str, str, str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_the_one_line_that_is_wrong_and_its_remedy_fits(world: World, fault: str) -> None:
+def test_each_fault_is_exactly_one_error_with_its_remedy(world: World, fault: str) -> None:
     break_, subject, text, remedy = FAULTS[fault]
     break_(world)
     found = world.check()
     subject, text = (one.format_map(world.ports) if "{" in one else one for one in (subject, text))
-    wrong = {one: said for one, said in found.bad.items() if one not in PACC}
+    wrong = {one: said for one, said in found.problems.items() if one not in PACC}
     assert list(wrong) == [subject], wrong
     assert text in wrong[subject]
     assert remedy in found.remedy(subject)
@@ -201,23 +201,23 @@ WARNINGS: dict[str, tuple[Callable[[World], None], str, str]] = {
 
 
 @pytest.mark.parametrize("fault", WARNINGS)
-def test_what_works_and_should_be_known_is_a_warning(world: World, fault: str) -> None:
+def test_a_weakness_is_a_warning(world: World, fault: str) -> None:
     break_, subject, text = WARNINGS[fault]
     break_(world)
     found = world.check(timeout=5 if "silent" in fault else 10)
     subject = subject.format_map(world.ports)
-    assert found.bad[subject].startswith(text)
+    assert found.problems[subject].startswith(text)
     assert found.line(subject).finding.verdict is Verdict.WARNING  # type: ignore[union-attr]
     assert found.report.exit_status == 0
 
 
-def test_a_resolver_that_tells_why_is_quoted(world: World) -> None:
-    world.rcodes[AUTOCONFIG], world.told[AUTOCONFIG] = dns.rcode.SERVFAIL, "signature \x1b[2Jexpired"
+def test_the_resolvers_explanation_of_a_dnssec_failure_is_quoted(world: World) -> None:
+    world.rcodes[AUTOCONFIG], world.dnssec_errors[AUTOCONFIG] = dns.rcode.SERVFAIL, "signature \x1b[2Jexpired"
     text = f"DNSSEC validation of {AUTOCONFIG} fails (signature \\x1b[2Jexpired)"
     assert world.check().text(AUTOCONFIG) == text
 
 
-def test_a_resolver_that_fails_with_checking_disabled_too_is_unknown(world: World) -> None:
+def test_a_lookup_that_also_fails_with_checking_disabled_is_unknown(world: World) -> None:
     world.rcodes[AUTOCONFIG] = dns.rcode.REFUSED
     world.unchecked_fails = True
     found = world.check()
@@ -226,8 +226,8 @@ def test_a_resolver_that_fails_with_checking_disabled_too_is_unknown(world: Worl
 
 
 def test_a_handshake_that_fails_while_a_certificate_is_issued_is_tried_again(world: World) -> None:
-    world.refuse_handshakes[AUTOCONFIG] = 1
-    assert world.check().bad == PACC
+    world.failed_handshakes[AUTOCONFIG] = 1
+    assert world.check().problems == PACC
 
 
 def test_an_address_without_a_route_is_unknown_and_the_others_are_checked(world: World) -> None:
@@ -241,13 +241,13 @@ def test_an_address_without_a_route_is_unknown_and_the_others_are_checked(world:
     assert found.text(f"Thunderbird, {DOMAIN}").endswith(FILE)
 
 
-def test_a_fault_at_the_addresses_that_can_be_reached_is_still_found(world: World) -> None:
+def test_a_fault_at_a_reachable_address_is_found_if_another_has_no_route(world: World) -> None:
     world.records[AUTOCONFIG, "AAAA"] = [UNROUTED]
     world.respond.append(respond(404, path="/mail/"))
-    assert world.check().bad[FILE] == "responds with 404"
+    assert world.check().problems[FILE] == "responds with 404"
 
 
-def test_hosts_without_any_reachable_address_are_unknown_and_nothing_else_is_tried(world: World) -> None:
+def test_hosts_without_a_reachable_address_are_unknown_and_their_documents_skipped(world: World) -> None:
     for host in (AUTOCONFIG, AUTODISCOVER, DOMAIN):
         del world.records[host, "A"]
         world.records[host, "AAAA"] = [UNROUTED]
@@ -256,8 +256,8 @@ def test_hosts_without_any_reachable_address_are_unknown_and_nothing_else_is_tri
     assert found.text(FILE) == f"skipped: see {AUTOCONFIG}"
 
 
-def test_documents_come_from_every_address_of_a_host(world: World) -> None:
-    """A second web server that has an old document is found, although clients reach the first first."""
+def test_documents_are_checked_at_every_address_of_a_host(world: World) -> None:
+    """Clients prefer the first address; the second web server has an old document."""
     world.records[AUTOCONFIG, "A"] = [FIRST, SECOND]
 
     def stale(request: Request) -> Response | None:
@@ -265,26 +265,26 @@ def test_documents_come_from_every_address_of_a_host(world: World) -> None:
         return (200, {"Content-Type": "text/xml"}, b"<clientConfig/>") if old else None
 
     world.respond.append(stale)
-    assert world.check().bad == PACC | {FILE: "the document does not match the definition"}
+    assert world.check().problems == PACC | {FILE: "the document does not match the definition"}
 
 
-def test_a_proxy_that_drops_the_host_is_named_with_its_remedy(world: World) -> None:
-    """The server then answers for its first definition, and does not redirect Outlook."""
+def test_a_proxy_that_drops_the_host_header_is_found(world: World) -> None:
+    """The server then responds for its first domain, and does not redirect Outlook."""
     world.definition_text = DEFINITION.replace("mail.example.com", "mail.%EMAILDOMAIN%").replace(
         "<domain>example.com", "<domain>first.example</domain><domain>example.com"
     )
-    world.through = {"host": "127.0.0.1"}
+    world.forwarded = {"host": "127.0.0.1"}
     found = world.check()
-    assert found.bad[FILE] == "responds as if to another Host header"
+    assert found.problems[FILE] == "responds as if to another Host header"
     assert "proxy_set_header Host $host" in found.remedy(FILE)
-    assert found.bad[REDIRECT] == "responds with settings (200) instead of a redirect"
+    assert found.problems[REDIRECT] == "responds with settings (200) instead of a redirect"
     assert "proxy_set_header Host $host" in found.remedy(REDIRECT)
 
 
-def test_a_proxy_that_does_not_say_that_requests_came_over_https_is_named_with_its_remedy(world: World) -> None:
-    world.through = {"scheme": "http"}
+def test_a_proxy_that_does_not_forward_the_scheme_is_found(world: World) -> None:
+    world.forwarded = {"scheme": "http"}
     found = world.check()
-    assert found.bad[POST] == "redirects to itself"
+    assert found.problems[POST] == "redirects to itself"
     assert "X-Forwarded-Proto" in found.remedy(POST)
 
 
@@ -293,31 +293,35 @@ def test_a_signature_is_verified_with_its_chain(world: World, signing_authority:
     for kind in ("rsa", "ec"):
         world.signer = signing_authority.signatory(kind=kind).signer()
         found = world.check()
-        assert found.bad == PACC
+        assert found.problems == PACC
         assert found.text(PROFILE).startswith("matches the definition; signed by BT Mail, certificate valid for 36")
 
 
-def test_a_signing_certificate_that_soon_ends_is_a_warning(world: World, signing_authority: SigningAuthority) -> None:
+def test_a_signing_certificate_that_expires_soon_is_a_warning(
+    world: World, signing_authority: SigningAuthority
+) -> None:
     world.trust(signing_authority.root)
     world.signer = signing_authority.signatory(days=5).signer()
     found = world.check()
-    assert found.bad == PACC | {PROFILE: "matches the definition; signed by BT Mail, certificate valid for 5 more days"}
+    assert found.problems == PACC | {
+        PROFILE: "matches the definition; signed by BT Mail, certificate valid for 5 more days"
+    }
     assert found.remedy(PROFILE) == "renew the certificate now"
     assert found.report.exit_status == 0
 
 
-def test_a_signature_whose_root_is_not_trusted_is_wrong(world: World, signing_authority: SigningAuthority) -> None:
+def test_a_signature_whose_root_is_not_trusted_is_an_error(world: World, signing_authority: SigningAuthority) -> None:
     world.signer = signing_authority.signatory().signer()
-    assert "the signing certificate's chain is incomplete" in world.check().bad[PROFILE]
+    assert "the signing certificate's chain is incomplete" in world.check().problems[PROFILE]
 
 
 @pytest.mark.parametrize(
-    "spoil", [lambda body: body[:-1] + bytes([body[-1] ^ 1]), lambda body: body[:-9], lambda _: b"0\x80"]
+    "corrupt", [lambda body: body[:-1] + bytes([body[-1] ^ 1]), lambda body: body[:-9], lambda _: b"0\x80"]
 )
-def test_a_signature_that_does_not_fit_is_wrong(
-    world: World, signing_authority: SigningAuthority, spoil: Callable[[bytes], bytes]
+def test_an_invalid_signature_is_an_error(
+    world: World, signing_authority: SigningAuthority, corrupt: Callable[[bytes], bytes]
 ) -> None:
     world.trust(signing_authority.root)
     world.signer = signing_authority.signatory().signer()
-    world.spoil = spoil
-    assert world.check().bad == PACC | {PROFILE: "the signature is not valid, so devices reject the profile"}
+    world.corrupt = corrupt
+    assert world.check().problems == PACC | {PROFILE: "the signature is not valid, so devices reject the profile"}

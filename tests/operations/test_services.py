@@ -1,11 +1,11 @@
-"""The check of what a definition names by URL: services, pages for people, the OAuth2 issuer."""
+"""The checks of services, web pages and the OAuth2 issuer."""
 
 import json
 
 import pytest
 
 from autoconfig.operations.report import Verdict
-from tests.operations.world import DEFINITION, DOMAIN, FIRST, Checked, Request, Response, World
+from tests.operations.world import DEFINITION, DOMAIN, FIRST, CheckResult, Request, Response, World
 
 DAV, LOGIN = f"dav.{DOMAIN}", f"login.{DOMAIN}"
 SERVICE = """<{section} type="{type}"><url>{url}</url>
@@ -15,8 +15,8 @@ METADATA = {"issuer": f"https://{LOGIN}", "authorization_endpoint": "a", "token_
 
 def checked(
     world: World, more: str, status: int = 200, body: bytes = b"", headers: dict[str, str] | None = None
-) -> Checked:
-    """Check a provider whose definition has `more`; each host but the usual ones answers so."""
+) -> CheckResult:
+    """Check a provider whose definition has `more`. The hosts DAV and LOGIN send this response."""
     world.definition_text = DEFINITION.replace("</clientConfig>", f"{more}</clientConfig>")
     for host in (DAV, LOGIN):
         world.records[host, "A"] = [FIRST]
@@ -39,7 +39,7 @@ def service(type_: str, path: str = "/") -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("type_", ["caldav", "carddav"])
-def test_a_service_that_asks_for_the_login_that_is_promised_is_right(world: World, type_: str) -> None:
+def test_a_service_that_requires_the_published_login_is_ok(world: World, type_: str) -> None:
     text, subject = service(type_)
     found = checked(world, text, 401, headers={"WWW-Authenticate": 'Basic realm="x"'})
     assert found.text(subject) == "requires a login"
@@ -57,7 +57,7 @@ def test_a_service_that_asks_for_the_login_that_is_promised_is_right(world: Worl
         (502, {}, "responds with 502: the reverse proxy gets no response from its upstream"),
     ],
 )
-def test_a_service_that_does_not_answer_as_promised_is_wrong(
+def test_a_service_with_an_unexpected_response_is_an_error(
     world: World, status: int, headers: dict[str, str], text: str
 ) -> None:
     section, subject = service("caldav")
@@ -67,12 +67,14 @@ def test_a_service_that_does_not_answer_as_promised_is_wrong(
 
 
 @pytest.mark.parametrize(("status", "headers"), [(207, {}), (200, {"DAV": "1, calendar-access"})])
-def test_a_service_that_greets_without_a_login_is_right(world: World, status: int, headers: dict[str, str]) -> None:
+def test_a_service_that_responds_as_its_protocol_without_a_login_is_ok(
+    world: World, status: int, headers: dict[str, str]
+) -> None:
     section, subject = service("caldav")
     assert checked(world, section, status, headers=headers).text(subject) == "responds like a caldav service"
 
 
-def test_a_service_whose_requests_go_over_http_is_wrong(world: World) -> None:
+def test_a_service_that_redirects_over_http_is_an_error(world: World) -> None:
     section, subject = service("caldav")
 
     def answer(request: Request) -> Response | None:
@@ -85,7 +87,7 @@ def test_a_service_whose_requests_go_over_http_is_wrong(world: World) -> None:
     assert found.of(Verdict.ERROR)[subject] == "redirects over http"
 
 
-def test_a_service_whose_certificate_is_for_another_name_is_wrong(world: World) -> None:
+def test_a_service_with_a_certificate_for_another_name_is_an_error(world: World) -> None:
     section, subject = service("carddav")
     world.issued[DAV] = world.authority.issue_cert("a.example")
     assert checked(world, section).of(Verdict.ERROR)[subject] == f"the certificate is not for {DAV}"
@@ -97,7 +99,7 @@ PAGE = f'<webMail><loginPage url="https://{LOGIN}/mail"/></webMail>'
 @pytest.mark.parametrize(
     ("status", "verdict"), [(200, Verdict.OK), (404, Verdict.ERROR), (403, Verdict.WARNING), (503, Verdict.ERROR)]
 )
-def test_pages_for_people_must_be_there(world: World, status: int, verdict: Verdict) -> None:
+def test_a_page_must_exist(world: World, status: int, verdict: Verdict) -> None:
     found = checked(world, PAGE, status)
     finding = found.line(f"page https://{LOGIN}/mail").finding
     assert finding
@@ -119,7 +121,7 @@ OAUTH2 = f"""<oAuth2><issuer>{LOGIN}</issuer><scope>mail</scope><authURL>https:/
         ({}, "the metadata names another issuer: (none)"),
     ],
 )
-def test_the_metadata_of_the_issuer_must_be_its_own(world: World, metadata: object, text: str) -> None:
+def test_the_metadata_must_name_its_issuer(world: World, metadata: object, text: str) -> None:
     found = checked(world, OAUTH2, 200, json.dumps(metadata).encode())
     assert found.text(f"OAuth2 issuer {LOGIN}") == text
     assert (text in found.of(Verdict.ERROR).values()) is (metadata != METADATA)

@@ -1,4 +1,4 @@
-"""A small provider on loopback: DNS, web and mail servers that do what honest ones do, until a test breaks one thing."""
+"""A small provider on loopback: working DNS, web and mail servers, in which a test breaks one thing."""
 
 import asyncio
 import contextlib
@@ -37,14 +37,12 @@ from autoconfig.sources import Settings
 
 DOMAIN = "example.com"
 FIRST, SECOND = "127.0.0.1", "127.0.0.2"
-UNROUTED = "2001:db8:dead::1"
-"""An address that no machine has a route to: see `no_route`."""
 Response = tuple[int, Mapping[str, str], bytes]
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request that a web server gets."""
+    """A request to a web server."""
 
     scheme: str
     address: str
@@ -64,48 +62,48 @@ Respond = Callable[[Request], Response | None]
 
 @dataclass
 class World:
-    """What is served, and how; change it before `check`."""
+    """The servers' data and faults. Change them before `check`."""
 
     folder: Path
     definition_text: str = ""
     records: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     second_records: dict[tuple[str, str], list[str]] | None = None
-    """The records that the second name server has, if not the same."""
+    """The second name server's records, if they differ."""
     rcodes: dict[str, dns.rcode.Rcode] = field(default_factory=dict)
-    """Errors that the resolver answers with, by name, unless checking is disabled."""
-    told: dict[str, str] = field(default_factory=dict)
-    """What it tells of DNSSEC with that (extended DNS errors)."""
+    """Response codes of the resolver by name, unless checking is disabled."""
+    dnssec_errors: dict[str, str] = field(default_factory=dict)
+    """Explanations (extended DNS errors) that the resolver adds to them."""
     lame: set[str] = field(default_factory=set)
-    """Addresses of name servers that have no authority."""
+    """Addresses of name servers that do not serve the zone."""
     silent: set[str] = field(default_factory=set)
-    """Addresses of name servers that say nothing."""
+    """Addresses of name servers that do not respond."""
     respond: list[Respond] = field(default_factory=list)
-    """Responses of the web server, in order; those that return None leave it to the next, at last to the program."""
+    """Functions that may respond to a web request. The first response is used; without one, the application responds."""
     issued: dict[str, trustme.LeafCert] = field(default_factory=dict)
-    """Certificates by host, for those that have not one that the authority issues at once."""
-    refuse_handshakes: dict[str, int] = field(default_factory=dict)
-    """How many handshakes fail for a host, as while a certificate is being issued."""
+    """Certificates by host. For other hosts, the authority issues one on demand."""
+    failed_handshakes: dict[str, int] = field(default_factory=dict)
+    """Number of handshakes that fail first, by host, as while a certificate is being issued."""
     old_tls: set[str] = field(default_factory=set)
-    """`web` and types of mail servers that accept TLS 1.1 too."""
+    """Servers that accept TLS 1.1 too: `web` or types of mail servers."""
     only_old_tls: set[str] = field(default_factory=set)
     mail: dict[str, dict[str, list[bytes]]] = field(default_factory=dict)
-    """Lines that mail servers answer with, by type and command, if not as usual."""
+    """Responses of mail servers by type and command, if they differ from the usual ones."""
     requests: list[Request] = field(default_factory=list)
     ports: dict[str, int] = field(default_factory=dict)
     alerts: dict[str, int] = field(default_factory=dict)
-    """Addresses of web servers that refuse every handshake with a TLS alert (RFC 8446, section 6.2)."""
+    """TLS alerts (RFC 8446, section 6.2) by the address of a web server that rejects every handshake with it."""
     _published: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     publish_services: bool = True
-    """Whether the records of mail servers are published too."""
+    """Whether the records of mail servers and services are published."""
     wildcard: str = ""
-    """The address of every name that has none."""
-    through: dict[str, str] = field(default_factory=dict)
-    """What a reverse proxy passes on instead of the request's own `host` and `scheme`."""
+    """The address of names without records, if there is a wildcard record."""
+    forwarded: dict[str, str] = field(default_factory=dict)
+    """The `host` and `scheme` that the reverse proxy forwards, if they differ from the request's."""
     signer: Signer | None = None
-    spoil: Callable[[bytes], bytes] | None = None
-    """What happens to signed documents on the way."""
+    corrupt: Callable[[bytes], bytes] | None = None
+    """Changes signed documents in transit."""
     unchecked_fails: bool = False
-    """Whether the resolver's errors have nothing to do with DNSSEC."""
+    """Whether lookups with checking disabled fail too."""
     authority: trustme.CA = field(default_factory=lambda: trustme.CA(organization_name="Let's Encrypt"))
 
     def certificate(self, host: str) -> trustme.LeafCert:
@@ -113,8 +111,8 @@ class World:
             self.issued[host] = self.authority.issue_cert(host)
         return self.issued[host]
 
-    def served(self) -> None:
-        """Publish everything as `bt-autoconfig dns` says."""
+    def publish_hosts(self) -> None:
+        """Publish the records of the hosts."""
         for host in ("autoconfig", "autodiscover"):
             self.records[f"{host}.{DOMAIN}", "A"] = [FIRST]
         mail = f"mail.{DOMAIN}"
@@ -129,13 +127,13 @@ class World:
         }
 
     def _publish(self, definition: Definition) -> None:
-        """Publish the records of mail servers and services, but those that a test has changed."""
+        """Publish the records of mail servers and services, as `bt-autoconfig dns` prints them."""
         for record in () if not self.publish_services else Publication(definition, "host.invalid").records(DOMAIN):
             if record.type in ("SRV", "TXT") and record.name != "_autodiscover._tcp":
                 self._published[f"{record.name}.{DOMAIN}", record.type] = [record.zone_data]
 
-    def check(self, *domains: str, **options: Any) -> "Checked":
-        """Check some domains, of the definition's own, its customers' and others."""
+    def check(self, *domains: str, **options: Any) -> "CheckResult":
+        """Check domains of the definition, of customers (`hosted`) and of other providers (`foreign`)."""
         return asyncio.run(self._check(domains or (DOMAIN,), **options))
 
     async def _check(
@@ -146,7 +144,7 @@ class World:
         timeout: float = 10,
         in_dns: bool = True,
         max_time: float | None = None,
-    ) -> "Checked":
+    ) -> "CheckResult":
         async with AsyncExitStack() as stack:
             await self._start(stack)
             definition = load(Path("provider.xml"), self._definition())
@@ -165,7 +163,7 @@ class World:
             ]
             await check.start(chosen)
             await check.report.finish()
-            return Checked(check.report)
+            return CheckResult(check.report)
 
     def _definition(self) -> bytes:
         text = self.definition_text or DEFINITION
@@ -187,13 +185,15 @@ class World:
             stack.callback(server.close)
             server = await asyncio.start_server(_safely(self._web("http")), address, self.ports["http"])
             stack.callback(server.close)
-        # The ports are known now, so the program serves the definition as it is checked.
+        # The definition needs the ports, which are known only now.
         definition = load(Path("provider.xml"), self._definition())
         self._application = application(Settings((definition,), self.signer))
         transport = httpx.ASGITransport(self._application)
         self._app = await stack.enter_async_context(httpx.AsyncClient(transport=transport))
 
-    async def _listen(self, stack: AsyncExitStack, addresses: tuple[str, ...], talk: Any, tls: bool, name: str) -> int:
+    async def _listen(
+        self, stack: AsyncExitStack, addresses: tuple[str, ...], handle: Any, tls: bool, name: str
+    ) -> int:
         port = 0
 
         while True:
@@ -201,7 +201,7 @@ class World:
             try:
                 for address in addresses:
                     context = self._tls(name) if tls else None
-                    servers.append(await asyncio.start_server(_safely(talk), address, port, ssl=context))
+                    servers.append(await asyncio.start_server(_safely(handle), address, port, ssl=context))
                     port = servers[0].sockets[0].getsockname()[1]
             except OSError:
                 for server in servers:
@@ -219,8 +219,8 @@ class World:
         def choose(connection: ssl.SSLObject, host: str | None, _: ssl.SSLContext) -> int | None:
             if host is None:
                 return None
-            if self.refuse_handshakes.get(host, 0) > 0:
-                self.refuse_handshakes[host] -= 1
+            if self.failed_handshakes.get(host, 0) > 0:
+                self.failed_handshakes[host] -= 1
                 return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
             context = _server_context(name in self.old_tls or name in self.only_old_tls, name in self.only_old_tls)
             self.certificate(host).configure_cert(context)
@@ -267,8 +267,8 @@ class World:
             return response.to_wire()
         if recursive and name in self.rcodes and (self.unchecked_fails or not query.flags & dns.flags.CD):
             response.set_rcode(self.rcodes[name])
-            if name in self.told:
-                response.use_edns(options=[dns.edns.EDEOption(dns.edns.EDECode.DNSSEC_BOGUS, self.told[name])])
+            if name in self.dnssec_errors:
+                response.use_edns(options=[dns.edns.EDEOption(dns.edns.EDECode.DNSSEC_BOGUS, self.dnssec_errors[name])])
             return response.to_wire()
         records = self._published | self.records
         if not recursive:
@@ -293,7 +293,7 @@ class World:
     # The web
 
     def _web(self, scheme: str) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
-        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             connection = h11.Connection(h11.SERVER)
             head: h11.Request | None = None
             body = b""
@@ -317,8 +317,8 @@ class World:
                 scheme, address, headers["host"].partition(":")[0], head.method.decode(), target, headers, body
             )
             self.requests.append(request)
-            status, answered, content = await self._answer(request)
-            fields = [*answered.items(), ("Content-Length", str(len(content))), ("Connection", "close")]
+            status, response_headers, content = await self._response_to(request)
+            fields = [*response_headers.items(), ("Content-Length", str(len(content))), ("Connection", "close")]
             fields = [
                 (name, value)
                 for name, value in fields
@@ -328,22 +328,22 @@ class World:
             writer.write((connection.send(h11.Data(content)) or b"") + (connection.send(h11.EndOfMessage()) or b""))
             await writer.drain()
 
-        return talk
+        return handle
 
-    async def _answer(self, request: Request) -> Response:
-        """Return what the program answers, as behind a reverse proxy, if no other response is wanted."""
+    async def _response_to(self, request: Request) -> Response:
+        """Return a test's response or the application's, as behind a reverse proxy."""
         for respond in self.respond:
             if found := respond(request):
                 return found
-        host = self.through.get("host", request.host)
-        scheme = request.headers.get("x-forwarded-proto", self.through.get("scheme", request.scheme))
+        host = self.forwarded.get("host", request.host)
+        scheme = request.headers.get("x-forwarded-proto", self.forwarded.get("scheme", request.scheme))
         url, headers = f"{scheme}://{host}{request.target}", {"Host": host}
-        found_here = await self._app.request(request.method, url, content=request.body or None, headers=headers)
-        kept = {name.title(): value for name, value in found_here.headers.items() if name != "content-length"}
-        content = found_here.content
-        if self.spoil and content[:1] == b"0":
-            content = self.spoil(content)
-        return found_here.status_code, kept, content
+        response = await self._app.request(request.method, url, content=request.body or None, headers=headers)
+        kept = {name.title(): value for name, value in response.headers.items() if name != "content-length"}
+        content = response.content
+        if self.corrupt and content[:1] == b"0":
+            content = self.corrupt(content)
+        return response.status_code, kept, content
 
     def trust(self, certificate: Path) -> None:
         """Trust another authority too."""
@@ -356,7 +356,7 @@ class World:
         usual = _USUAL[type_]
         changes = self.mail.get(type_, {})
 
-        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             secure = starttls is None
             writer.write(b"".join(changes.get("greeting", usual["greeting"])))
             while line := (await reader.readline()).decode().upper().split():
@@ -369,7 +369,7 @@ class World:
                     await writer.start_tls(starttls)
                     secure = True
 
-        return talk
+        return handle
 
 
 _USUAL = {
@@ -395,24 +395,24 @@ _USUAL = {
 
 
 async def _refuse(alert: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer a ClientHello with an alert; asyncio's own TLS closes the connection without one."""
+    """Respond to a ClientHello with an alert; asyncio's TLS would close the connection without one."""
     await reader.read(4096)
     writer.write(bytes([0x15, 3, 3, 0, 2, 2, alert]))
     await writer.drain()
     await reader.read()
 
 
-def _safely(talk: Any) -> Any:
-    """Return a server's side of connections that ends with them, however they end."""
+def _safely(handle: Any) -> Any:
+    """Return a connection handler that ignores the errors of connections and closes them at the end."""
 
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def safe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError):
-                await talk(reader, writer)
+                await handle(reader, writer)
         finally:
             writer.transport.abort()
 
-    return handle
+    return safe
 
 
 def _server_context(old: bool, only_old: bool) -> ssl.SSLContext:
@@ -428,8 +428,8 @@ def _server_context(old: bool, only_old: bool) -> ssl.SSLContext:
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What a check found."""
+class CheckResult:
+    """The report of a check."""
 
     report: Report
 
@@ -446,8 +446,8 @@ class Checked:
         }
 
     @property
-    def bad(self) -> dict[str, str]:
-        """What is not right, but for what follows from it."""
+    def problems(self) -> dict[str, str]:
+        """The texts of errors, warnings and unknown results by subject."""
         return self.of(Verdict.ERROR, Verdict.WARNING, Verdict.UNKNOWN)
 
     def text(self, subject: str, area: str = "") -> str:

@@ -16,7 +16,7 @@ from autoconfig.operations.attempts import Attempts
 from autoconfig.operations.discovery.claims import Ports
 from autoconfig.operations.discovery.discover import Discovery, Found
 from autoconfig.operations.names import Names
-from tests.operations.hosts import Talk, listening, resolver
+from tests.operations.hosts import Handler, listening, resolver
 
 DOMAIN = "provider.example"
 GREETINGS = {"imap": b"* OK hello\r\n", "pop3": b"+OK hello\r\n", "smtp": b"220 hello\r\n"}
@@ -30,35 +30,35 @@ _STARTTLS = {
     "pop3": (b"+OK\r\nSTLS\r\n.\r\n", b"+OK begin\r\n"),
     "smtp": (b"250 STARTTLS\r\n", b"220 begin\r\n"),
 }
-Answer = tuple[int, Mapping[str, str], str | bytes]
-Site = Mapping[str, Answer]
+SiteResponse = tuple[int, Mapping[str, str], str | bytes]
+Site = Mapping[str, SiteResponse]
 """Responses by METHOD HOST/PATH."""
 
 _CA = trustme.CA()
 
 
-def xml(text: str) -> Answer:
+def xml(text: str) -> SiteResponse:
     return 200, {"Content-Type": "text/xml"}, text
 
 
-def asks(how: str = 'Basic realm="mail"') -> Answer:
-    return 401, {"WWW-Authenticate": how}, ""
+def unauthorized(challenge: str = 'Basic realm="mail"') -> SiteResponse:
+    return 401, {"WWW-Authenticate": challenge}, ""
 
 
 HANGS = 0
 
 
-def site(answers: Site, asked: list[str], agents: set[str]) -> Talk:
+def site(responses: Site, requests: list[str], agents: set[str]) -> Handler:
     """Return a web server that sends these responses, and 404 for any other request."""
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         method, target, _ = head.split(" ", 2)
         headers = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         agents.add(headers["user-agent"])
-        asked.append(f"{method} {headers['host']}{target} {body.decode()}".rstrip())
-        status, more, content = answers.get(f"{method} {headers['host']}{target.partition('?')[0]}", (404, {}, ""))
+        requests.append(f"{method} {headers['host']}{target} {body.decode()}".rstrip())
+        status, more, content = responses.get(f"{method} {headers['host']}{target.partition('?')[0]}", (404, {}, ""))
         if status == HANGS:
             await reader.read()
         content = content.encode() if isinstance(content, str) else content
@@ -66,35 +66,35 @@ def site(answers: Site, asked: list[str], agents: set[str]) -> Talk:
         writer.write("\r\n".join([*lines, f"Content-Length: {len(content)}", "", ""]).encode() + content)
         await writer.drain()
 
-    return talk
+    return handle
 
 
-def server(type_: str, offers: bytes = b"") -> Talk:
+def server(type_: str, offers: bytes = b"") -> Handler:
     """Return a mail server that sends a greeting and its capabilities."""
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(GREETINGS[type_])
         await reader.readline()
         writer.write(offers or OFFERS[type_])
         await reader.readline()
 
-    return talk
+    return handle
 
 
-def with_starttls(type_: str, context: ssl.SSLContext) -> Talk:
+def with_starttls(type_: str, context: ssl.SSLContext) -> Handler:
     """Return a mail server with STARTTLS."""
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(GREETINGS[type_])
-        for answer in _STARTTLS[type_]:
+        for response in _STARTTLS[type_]:
             await reader.readline()
-            writer.write(answer)
+            writer.write(response)
         await writer.start_tls(context)
         await reader.readline()
         writer.write(OFFERS[type_])
         await reader.readline()
 
-    return talk
+    return handle
 
 
 def certificate(*names: str) -> ssl.SSLContext:
@@ -125,13 +125,13 @@ class Provider:
     that of the one with STARTTLS. Servers in `default` listen on the default ports.
     """
 
-    servers: Mapping[tuple[str, str], Talk | None] = field(default_factory=dict)
+    servers: Mapping[tuple[str, str], Handler | None] = field(default_factory=dict)
     names: tuple[str, ...] = (f"mail.{DOMAIN}",)
     records: Mapping[tuple[str, str], list[str]] = field(default_factory=dict)
-    answers: Site = field(default_factory=dict)
+    responses: Site = field(default_factory=dict)
     default: tuple[tuple[str, str], ...] | None = None
     database: str | None = None
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     agents: set[str] = field(default_factory=set)
     """The User-Agent headers of the requests."""
     ports: dict[str, int] = field(default_factory=dict)
@@ -141,20 +141,20 @@ class Provider:
         """Run it; yield the resolver, the web server and the default ports."""
         with ExitStack() as stack:
             context = certificate(*self.names)
-            for (type_, socket_type), talk in self.servers.items():
+            for (type_, socket_type), handle in self.servers.items():
                 implicit = socket_type == "SSL"
-                talk = talk or (server(type_) if implicit else with_starttls(type_, context))
-                port = stack.enter_context(listening(talk, context if implicit else None))
+                handle = handle or (server(type_) if implicit else with_starttls(type_, context))
+                port = stack.enter_context(listening(handle, context if implicit else None))
                 self.ports[type_ if implicit else f"{type_}-starttls"] = port
             hosts = {(name, "A"): ["127.0.0.1"] for name in self.names if "*" not in name}
             records = {key: [self._filled(one) for one in values] for key, values in self.records.items()}
-            answers = {
+            responses = {
                 key: (status, {name: self._filled(value) for name, value in headers.items()}, self._filled(body))
                 if isinstance(body, str)
                 else (status, headers, body)
-                for key, (status, headers, body) in self.answers.items()
+                for key, (status, headers, body) in self.responses.items()
             }
-            web = stack.enter_context(listening(site(answers, self.asked, self.agents)))
+            web = stack.enter_context(listening(site(responses, self.requests, self.agents)))
             name_server = stack.enter_context(resolver(hosts | records))
             yield name_server, f"http://127.0.0.1:{web}", self._ports()
 
@@ -197,8 +197,12 @@ class Provider:
             return asyncio.run(find(*places))
 
 
-IMPLICIT: Mapping[tuple[str, str], Talk | None] = {("imap", "SSL"): None, ("pop3", "SSL"): None, ("smtp", "SSL"): None}
-STARTTLS: Mapping[tuple[str, str], Talk | None] = {
+IMPLICIT: Mapping[tuple[str, str], Handler | None] = {
+    ("imap", "SSL"): None,
+    ("pop3", "SSL"): None,
+    ("smtp", "SSL"): None,
+}
+STARTTLS: Mapping[tuple[str, str], Handler | None] = {
     ("imap", "STARTTLS"): None,
     ("pop3", "STARTTLS"): None,
     ("smtp", "STARTTLS"): None,

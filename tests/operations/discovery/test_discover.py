@@ -10,16 +10,16 @@ from tests.operations.discovery.provider import (
     HANGS,
     IMPLICIT,
     STARTTLS,
-    Answer,
     Provider,
-    asks,
+    SiteResponse,
     certificate,
     evidence,
     places,
     server,
+    unauthorized,
     xml,
 )
-from tests.operations.hosts import Talk, send
+from tests.operations.hosts import Handler, send
 
 AUTOCONFIG = f"GET autoconfig.{DOMAIN}/mail/config-v1.1.xml"
 MAIL = f"mail.{DOMAIN}"
@@ -33,7 +33,7 @@ def section(type_: str, port: str, socket_type: str = "SSL", host: str = MAIL, m
     )
 
 
-def config(*sections: str, domains: str = f"<domain>{DOMAIN}</domain>", after: str = "") -> Answer:
+def config(*sections: str, domains: str = f"<domain>{DOMAIN}</domain>", after: str = "") -> SiteResponse:
     """Return an autoconfig file as other servers write it."""
     name = "<displayName>Good Mail</displayName><displayShortName>Good</displayShortName>"
     return xml(
@@ -48,7 +48,7 @@ TWO = [ALL[0], ALL[2]]
 
 
 def test_published_settings_are_used_and_no_others_are_guessed() -> None:
-    provider = Provider(IMPLICIT, answers={AUTOCONFIG: RIGHT})
+    provider = Provider(IMPLICIT, responses={AUTOCONFIG: RIGHT})
     found = provider.discover()
     assert places(found) == TWO  # POP3 works, but the provider does not publish it
     assert [one.username for one in found.servers] == ["%EMAILADDRESS%"] * 2
@@ -73,7 +73,7 @@ def test_published_settings_are_used_and_no_others_are_guessed() -> None:
 )
 def test_a_wrong_published_setting_is_replaced_by_one_that_works(published: tuple[str, str], reason: str) -> None:
     found = Provider(
-        IMPLICIT, answers={AUTOCONFIG: config(section("imap", *published), section("smtp", "{smtp}"))}
+        IMPLICIT, responses={AUTOCONFIG: config(section("imap", *published), section("smtp", "{smtp}"))}
     ).discover(timeout=1)
     assert places(found) == TWO
     assert reason in evidence(found)
@@ -82,7 +82,7 @@ def test_a_wrong_published_setting_is_replaced_by_one_that_works(published: tupl
 def test_implicit_tls_is_preferred_to_a_published_starttls_that_works() -> None:
     provider = Provider(
         {**IMPLICIT, **STARTTLS},
-        answers={AUTOCONFIG: config(section("imap", "{imap-starttls}", "STARTTLS"), section("smtp", "{smtp}"))},
+        responses={AUTOCONFIG: config(section("imap", "{imap-starttls}", "STARTTLS"), section("smtp", "{smtp}"))},
     )
     found = provider.discover()
     assert places(found) == TWO
@@ -96,12 +96,12 @@ def test_starttls_is_used_without_implicit_tls() -> None:
 
 
 def test_a_published_host_without_an_address_is_replaced() -> None:
-    answers = {
+    responses = {
         AUTOCONFIG: config(
             section("imap", "993", host=f"gone.{DOMAIN}"), section("pop3", "{pop3}"), section("smtp", "{smtp}")
         )
     }
-    found = Provider(IMPLICIT, answers=answers).discover()
+    found = Provider(IMPLICIT, responses=responses).discover()
     assert places(found) == ALL
     assert "gone.provider.example has no address" in evidence(found)
     assert found.servers[0].username == "%EMAILADDRESS%"
@@ -118,8 +118,8 @@ def test_a_published_host_without_an_address_is_replaced() -> None:
     ],
 )
 def test_a_filled_in_username_becomes_a_placeholder_and_any_other_is_ignored(more: str, username: str) -> None:
-    answers = {AUTOCONFIG: config(section("imap", "{imap}", more=more), section("smtp", "{smtp}", more=more))}
-    found = Provider(IMPLICIT, answers=answers).discover()
+    responses = {AUTOCONFIG: config(section("imap", "{imap}", more=more), section("smtp", "{smtp}", more=more))}
+    found = Provider(IMPLICIT, responses=responses).discover()
     assert [one.username for one in found.servers] == [username] * 2
 
 
@@ -148,11 +148,11 @@ OUTLOOK_METHODS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("way", OUTLOOK_METHODS)
-def test_autodiscover_is_found_by_each_method_that_outlook_uses(way: str) -> None:
-    posted, answers, records = OUTLOOK_METHODS[way]
-    dav = {"PROPFIND dav.provider.example/": asks()}
-    found = Provider(IMPLICIT, answers={posted: xml(OUTLOOK), **answers, **dav}, records=records).discover()
+@pytest.mark.parametrize("method", OUTLOOK_METHODS)
+def test_autodiscover_is_found_by_each_method_that_outlook_uses(method: str) -> None:
+    posted, responses, records = OUTLOOK_METHODS[method]
+    dav = {"PROPFIND dav.provider.example/": unauthorized()}
+    found = Provider(IMPLICIT, responses={posted: xml(OUTLOOK), **responses, **dav}, records=records).discover()
     assert places(found) == ALL
     assert [one.username for one in found.servers] == ["%EMAILLOCALPART%", "", ""]
     assert [one.verified.url for one in found.services] == ["https://dav.provider.example/"]
@@ -164,12 +164,12 @@ def test_pacc_is_read() -> None:
         '"jmap": {"url": "https://provider.example/jmap/"}}, "info": {"provider": {"name": "Good Mail"}, '
         '"help": {"documentation": "https://provider.example/help"}}}'
     )
-    answers: dict[str, Answer] = {
+    responses: dict[str, SiteResponse] = {
         f"GET ua-auto-config.{DOMAIN}/.well-known/user-agent-configuration.json": (200, {}, body),
-        f"GET {DOMAIN}/jmap/": asks("Bearer, Basic realm=x"),
+        f"GET {DOMAIN}/jmap/": unauthorized("Bearer, Basic realm=x"),
         f"GET {DOMAIN}/help": (200, {}, ""),
     }
-    found = Provider(IMPLICIT, answers=answers).discover(timeout=1)
+    found = Provider(IMPLICIT, responses=responses).discover(timeout=1)
     assert places(found) == TWO
     assert found.services[0].verified.methods == ("OAuth2", "Basic")
     assert found.display_name
@@ -180,15 +180,15 @@ def test_pacc_is_read() -> None:
 
 def test_a_request_to_the_database_contains_the_domain_and_no_address() -> None:
     provider = Provider(
-        IMPLICIT, answers={f"GET database.example/v1.1/{DOMAIN}": RIGHT}, database="https://database.example/v1.1/"
+        IMPLICIT, responses={f"GET database.example/v1.1/{DOMAIN}": RIGHT}, database="https://database.example/v1.1/"
     )
     assert places(provider.discover()) == TWO
-    asked = [one for one in provider.asked if "database.example" in one]
-    assert asked == [f"GET database.example/v1.1/{DOMAIN}"]
+    requests = [one for one in provider.requests if "database.example" in one]
+    assert requests == [f"GET database.example/v1.1/{DOMAIN}"]
 
 
 def test_requests_name_init_as_the_user_agent() -> None:
-    provider = Provider(IMPLICIT, answers={AUTOCONFIG: RIGHT})
+    provider = Provider(IMPLICIT, responses={AUTOCONFIG: RIGHT})
     provider.discover()
     assert provider.agents == {"bt-autoconfig init"}
 
@@ -197,7 +197,7 @@ def test_requests_name_init_as_the_user_agent() -> None:
 def test_settings_published_for_the_mx_are_found(host: str) -> None:
     records = {(DOMAIN, "MX"): ["10 mx.hosting.net.example."]}
     found = Provider(
-        IMPLICIT, records=records, answers={f"GET autoconfig.{host}/mail/config-v1.1.xml": RIGHT}
+        IMPLICIT, records=records, responses={f"GET autoconfig.{host}/mail/config-v1.1.xml": RIGHT}
     ).discover()
     assert places(found) == TWO
     assert f"Published for the MX at https://autoconfig.{host}/" in evidence(found)
@@ -221,12 +221,12 @@ def test_calendars_address_books_and_jmap_are_found_by_srv_and_verified() -> Non
         (f"_carddavs._tcp.{DOMAIN}", "SRV"): ["0 1 8443 dav.provider.example."],
         (f"_jmap._tcp.{DOMAIN}", "SRV"): ["0 1 443 jmap.provider.example."],
     }
-    answers = {
-        "PROPFIND dav.provider.example/cal/": asks('Digest realm="a, Basic b", Negotiate'),
-        "PROPFIND dav.provider.example:8443/.well-known/carddav": asks(),
-        "GET jmap.provider.example/.well-known/jmap": asks("NTLM"),
+    responses = {
+        "PROPFIND dav.provider.example/cal/": unauthorized('Digest realm="a, Basic b", Negotiate'),
+        "PROPFIND dav.provider.example:8443/.well-known/carddav": unauthorized(),
+        "GET jmap.provider.example/.well-known/jmap": unauthorized("NTLM"),
     }
-    found = Provider(IMPLICIT, records=records, answers={AUTOCONFIG: RIGHT, **answers}).discover()
+    found = Provider(IMPLICIT, records=records, responses={AUTOCONFIG: RIGHT, **responses}).discover()
     assert [(one.verified.type, one.verified.url) for one in found.services] == [
         ("caldav", "https://dav.provider.example/cal/"),
         ("carddav", "https://dav.provider.example:8443/.well-known/carddav"),
@@ -236,13 +236,13 @@ def test_calendars_address_books_and_jmap_are_found_by_srv_and_verified() -> Non
 
 
 def test_redirects_of_a_well_known_url_are_followed() -> None:
-    answers: dict[str, Answer] = {
+    responses: dict[str, SiteResponse] = {
         f"PROPFIND {DOMAIN}/.well-known/caldav": (301, {"Location": "/dav/"}, ""),
-        f"PROPFIND {DOMAIN}/dav/": asks(),
-        f"PROPFIND {DOMAIN}/.well-known/carddav": asks(),
+        f"PROPFIND {DOMAIN}/dav/": unauthorized(),
+        f"PROPFIND {DOMAIN}/.well-known/carddav": unauthorized(),
         f"GET {DOMAIN}/.well-known/jmap": (401, {}, ""),
     }
-    found = Provider(IMPLICIT, answers={AUTOCONFIG: RIGHT, **answers}).discover()
+    found = Provider(IMPLICIT, responses={AUTOCONFIG: RIGHT, **responses}).discover()
     assert [one.verified.url for one in found.services] == [
         f"https://{DOMAIN}/dav/",
         f"https://{DOMAIN}/.well-known/carddav",
@@ -250,8 +250,10 @@ def test_redirects_of_a_well_known_url_are_followed() -> None:
 
 
 def test_a_site_that_requires_a_password_everywhere_has_no_calendar() -> None:
-    answers = {f"PROPFIND {DOMAIN}/.well-known/{name}": asks() for name in ("caldav", "bt-autoconfig-nothing-is-here")}
-    assert Provider(IMPLICIT, answers={AUTOCONFIG: RIGHT, **answers}).discover().services == []
+    responses = {
+        f"PROPFIND {DOMAIN}/.well-known/{name}": unauthorized() for name in ("caldav", "bt-autoconfig-nothing-is-here")
+    }
+    assert Provider(IMPLICIT, responses={AUTOCONFIG: RIGHT, **responses}).discover().services == []
 
 
 MORE = """<webMail><loginPage url="https://provider.example/webmail"/></webMail>
@@ -266,16 +268,16 @@ ISSUER = "https://login.provider.example/realm"
 
 
 def test_published_services_and_pages_are_verified_and_kept() -> None:
-    answers: dict[str, Answer] = {
+    responses: dict[str, SiteResponse] = {
         AUTOCONFIG: config(section("imap", "{imap}"), section("smtp", "{smtp}"), EXCHANGE, after=MORE),
-        f"PROPFIND {DOMAIN}/cal/bt-autoconfig-init@{DOMAIN}/": asks(),
-        f"GET {DOMAIN}/ews": asks("NTLM, Negotiate"),
-        f"GET {DOMAIN}/eas": asks(),
+        f"PROPFIND {DOMAIN}/cal/bt-autoconfig-init@{DOMAIN}/": unauthorized(),
+        f"GET {DOMAIN}/ews": unauthorized("NTLM, Negotiate"),
+        f"GET {DOMAIN}/eas": unauthorized(),
         f"GET {DOMAIN}/help": (200, {}, ""),
         "GET login.provider.example/realm/.well-known/openid-configuration": (200, {}, f'{{"issuer": "{ISSUER}"}}'),
         "GET login.provider.example/.well-known/oauth-authorization-server/realm": (200, {}, "[]"),
     }
-    found = Provider(IMPLICIT, answers=answers).discover()
+    found = Provider(IMPLICIT, responses=responses).discover()
     assert [(one.verified.type, one.verified.url, one.username) for one in found.services] == [
         ("ews", "https://provider.example/ews", ""),
         ("activeSync", "https://provider.example/eas", ""),
@@ -289,18 +291,18 @@ def test_published_services_and_pages_are_verified_and_kept() -> None:
 
 
 def test_an_issuer_without_metadata_is_left_out() -> None:
-    answers: dict[str, Answer] = {
+    responses: dict[str, SiteResponse] = {
         AUTOCONFIG: config(section("imap", "{imap}"), section("smtp", "{smtp}"), after=MORE.replace("/realm", "")),
         "GET login.provider.example/.well-known/oauth-authorization-server": (200, {}, '{"issuer": "https://evil.example"}'),
         "GET login.provider.example/.well-known/openid-configuration": (200, {}, "{"),
     }  # fmt: skip
-    found = Provider(IMPLICIT, answers=answers).discover()
+    found = Provider(IMPLICIT, responses=responses).discover()
     assert found.issuer is None
     assert any("no metadata names this issuer" in one for one in found.remarks)
 
 
 def test_a_published_service_that_does_not_work_is_left_out_and_reported() -> None:
-    answers: dict[str, Answer] = {
+    responses: dict[str, SiteResponse] = {
         AUTOCONFIG: config(
             section("imap", "{imap}"),
             section("smtp", "{smtp}"),
@@ -308,9 +310,9 @@ def test_a_published_service_that_does_not_work_is_left_out_and_reported() -> No
             after='<calendar type="caldav"><url>https://provider.example/b</url></calendar>',
         ),
         f"PROPFIND {DOMAIN}/b": (302, {"Location": f"http://{DOMAIN}/c"}, ""),
-        f"PROPFIND {DOMAIN}/c": asks(),
+        f"PROPFIND {DOMAIN}/c": unauthorized(),
     }
-    found = Provider(IMPLICIT, answers=answers).discover()
+    found = Provider(IMPLICIT, responses=responses).discover()
     assert found.services == []
     remarks = "\n".join(found.remarks)
     assert "https://provider.example/a: responds with 404; a service that needs a password sends 401" in remarks
@@ -320,7 +322,7 @@ def test_a_published_service_that_does_not_work_is_left_out_and_reported() -> No
 def test_jmap_may_respond_without_a_password() -> None:
     jmap = '<incomingServer type="jmap"><url>https://provider.example/j</url><authentication>OAuth2</authentication></incomingServer>'
     session = '{"capabilities": {}}'
-    found = Provider(answers={AUTOCONFIG: config(jmap), f"GET {DOMAIN}/j": (200, {}, session)}).discover()
+    found = Provider(responses={AUTOCONFIG: config(jmap), f"GET {DOMAIN}/j": (200, {}, session)}).discover()
     assert found.services[0].verified.methods == ("OAuth2",)
     assert found.is_usable  # JMAP sends mail too
 
@@ -337,8 +339,8 @@ def test_other_domains_are_kept_if_their_mail_goes_to_the_same_provider() -> Non
         ("slow.example", "MX"): [f"{number} a.example." for number in range(40)],
     }
     domains = names + f'<domain purpose="mx">{DOMAIN}</domain><domain purpose="mx">foreign.example</domain>'
-    answers = {AUTOCONFIG: config(section("imap", "{imap}"), section("smtp", "{smtp}"), domains=domains)}
-    found = Provider(IMPLICIT, records=records, answers=answers).discover()
+    responses = {AUTOCONFIG: config(section("imap", "{imap}"), section("smtp", "{smtp}"), domains=domains)}
+    found = Provider(IMPLICIT, records=records, responses=responses).discover()
     assert [one.value for one in found.domains] == ["also.example"]
     remarks = "\n".join(found.remarks)
     assert "domain other.example; its MX, mx.elsewhere.example, is not in provider.example" in remarks
@@ -375,14 +377,14 @@ def test_published_methods_that_are_not_offered_are_replaced() -> None:
     text = config(section("imap", "{imap}"), section("smtp", "{smtp}"))[2]
     assert isinstance(text, str)
     published = xml(text.replace("password-cleartext", "GSSAPI"))
-    found = Provider(IMPLICIT, answers={AUTOCONFIG: published}).discover()
+    found = Provider(IMPLICIT, responses={AUTOCONFIG: published}).discover()
     assert [one.methods for one in found.servers] == [("password-cleartext",)] * 2
     assert "Wrong: the server does not offer the published GSSAPI." in evidence(found)
 
 
 def test_an_address_that_does_not_work_is_reported() -> None:
     found = Provider(
-        IMPLICIT, records={(MAIL, "A"): ["127.0.0.1", "127.0.0.99"]}, answers={AUTOCONFIG: RIGHT}
+        IMPLICIT, records={(MAIL, "A"): ["127.0.0.1", "127.0.0.99"]}, responses={AUTOCONFIG: RIGHT}
     ).discover()
     assert places(found) == TWO
     assert "Not at every address: 127.0.0.99 port" in evidence(found)
@@ -403,16 +405,16 @@ def test_for_a_domain_without_settings_everything_tried_is_reported() -> None:
 
 def test_hosts_with_private_addresses_are_not_contacted() -> None:
     """The test's resolver and web server are exempt; every other host is refused."""
-    found = Provider(IMPLICIT, answers={AUTOCONFIG: RIGHT}).discover(public_only=True)
+    found = Provider(IMPLICIT, responses={AUTOCONFIG: RIGHT}).discover(public_only=True)
     assert found.servers == []
     assert "resolves to 127.0.0.1, an address of this machine or of a private network" in "\n".join(found.tried)
 
 
-def silent() -> Talk:
-    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+def silent() -> Handler:
+    async def handle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await send(writer, forever=b"-", pause=0.05)
 
-    return talk
+    return handle
 
 
 def test_servers_verified_in_time_are_kept() -> None:
@@ -438,7 +440,7 @@ def test_failed_lookups_are_reported() -> None:
         (f"_caldavs._tcp.{DOMAIN}", "SRV"): ["0 1 443 dav.provider.example."],
         (f"_caldavs._tcp.{DOMAIN}", "TXT"): ['"a"'] * 1 + [f'"{number}"' for number in range(40)],
     }
-    found = Provider(IMPLICIT, answers={AUTOCONFIG: RIGHT}, records=records).discover()
+    found = Provider(IMPLICIT, responses={AUTOCONFIG: RIGHT}, records=records).discover()
     assert places(found) == TWO
     text = "\n".join(found.tried)
     assert f"MX of {DOMAIN}: {DOMAIN} has 40 records of type MX" in text
@@ -451,31 +453,31 @@ def test_slow_sources_are_cancelled_and_the_rest_used() -> None:
         (f"_imaps._tcp.{DOMAIN}", "SRV"): ["0 1 {imap} mail.provider.example."],
         (f"_submissions._tcp.{DOMAIN}", "SRV"): ["0 1 {smtp} mail.provider.example."],
     }
-    answers: dict[str, Answer] = {AUTOCONFIG: (HANGS, {}, "")}
-    found = Provider(IMPLICIT, answers=answers, records=records).discover(timeout=60, max_time=6)
+    responses: dict[str, SiteResponse] = {AUTOCONFIG: (HANGS, {}, "")}
+    found = Provider(IMPLICIT, responses=responses, records=records).discover(timeout=60, max_time=6)
     assert places(found) == TWO
     assert "autoconfig: not finished in time" in found.tried
 
 
 def test_a_service_that_hangs_does_not_affect_the_mail_servers() -> None:
     calendar = '<calendar type="caldav"><url>https://slow.example/</url></calendar>'
-    answers: dict[str, Answer] = {
+    responses: dict[str, SiteResponse] = {
         AUTOCONFIG: config(section("imap", "{imap}"), section("smtp", "{smtp}"), after=calendar),
         "PROPFIND slow.example/": (HANGS, {}, ""),
     }
-    found = Provider(IMPLICIT, answers=answers).discover(timeout=60, max_time=4)
+    found = Provider(IMPLICIT, responses=responses).discover(timeout=60, max_time=4)
     assert places(found) == TWO
     assert found.services == []
 
 
 def test_a_well_known_url_is_used_if_other_urls_of_the_site_fail() -> None:
     nowhere = f"PROPFIND {DOMAIN}/.well-known/bt-autoconfig-nothing-is-here"
-    answers: dict[str, Answer] = {
+    responses: dict[str, SiteResponse] = {
         AUTOCONFIG: RIGHT,
-        f"PROPFIND {DOMAIN}/.well-known/caldav": asks(),
+        f"PROPFIND {DOMAIN}/.well-known/caldav": unauthorized(),
         nowhere: (302, {"Location": "mailto:x"}, ""),
     }
-    found = Provider(IMPLICIT, answers=answers).discover()
+    found = Provider(IMPLICIT, responses=responses).discover()
     assert [one.verified.type for one in found.services] == ["caldav"]
 
 
@@ -484,27 +486,27 @@ def test_an_invalid_path_in_a_txt_record_is_ignored() -> None:
         (f"_caldavs._tcp.{DOMAIN}", "SRV"): ["0 1 443 dav.provider.example."],
         (f"_caldavs._tcp.{DOMAIN}", "TXT"): [r'"path=/a b\027"'],
     }
-    found = Provider(IMPLICIT, answers={AUTOCONFIG: RIGHT}, records=records).discover()
+    found = Provider(IMPLICIT, responses={AUTOCONFIG: RIGHT}, records=records).discover()
     assert [one for one in found.remarks if "caldav" in one] == []
 
 
 def test_a_very_long_redirect_target_is_truncated() -> None:
-    answers: dict[str, Answer] = {
+    responses: dict[str, SiteResponse] = {
         AUTOCONFIG: (302, {"Location": "https://other.example/" + "a" * 9000}, ""),
         "GET other.example/" + "a" * 9000: RIGHT,
     }
-    found = Provider(IMPLICIT, answers=answers).discover()
+    found = Provider(IMPLICIT, responses=responses).discover()
     assert places(found) == TWO
     assert len(evidence(found).splitlines()[0]) < 400
 
 
 def test_settings_from_plain_http_are_marked_for_checking() -> None:
     """Anyone on the network could have inserted a server with its own valid certificate."""
-    answers: dict[str, Answer] = {
+    responses: dict[str, SiteResponse] = {
         AUTOCONFIG: (302, {"Location": "http://plain.example/a.xml"}, ""),
         "GET plain.example/a.xml": RIGHT,
     }
-    found = Provider(IMPLICIT, answers=answers).discover()
+    found = Provider(IMPLICIT, responses=responses).discover()
     assert places(found) == TWO
     assert "Published at http://plain.example/a.xml" in evidence(found)
     assert (
@@ -514,13 +516,13 @@ def test_settings_from_plain_http_are_marked_for_checking() -> None:
 
 
 def test_settings_behind_outlooks_redirect_are_marked_for_checking() -> None:
-    posted, answers, records = OUTLOOK_METHODS["by redirect"]
-    found = Provider(IMPLICIT, answers={posted: xml(OUTLOOK), **answers}, records=records).discover()
+    posted, responses, records = OUTLOOK_METHODS["by redirect"]
+    found = Provider(IMPLICIT, responses={posted: xml(OUTLOOK), **responses}, records=records).discover()
     assert "CHECK: this arrived over http" in evidence(found)
 
 
 def test_settings_over_https_are_not_marked() -> None:
-    assert "CHECK" not in evidence(Provider(IMPLICIT, answers={AUTOCONFIG: RIGHT}).discover())
+    assert "CHECK" not in evidence(Provider(IMPLICIT, responses={AUTOCONFIG: RIGHT}).discover())
 
 
 def test_hosts_in_a_certificate_for_another_name_are_tried() -> None:
@@ -543,11 +545,11 @@ def test_a_certificate_with_only_wildcards_adds_no_host() -> None:
 def test_a_late_certificate_adds_no_host() -> None:
     """The host sends its certificate once, for another name, and then hangs."""
     context = certificate("s12.hoster.example")
-    met = []
+    connections = []
 
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        met.append(reader)
-        if len(met) > 1:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(reader)
+        if len(connections) > 1:
             await reader.read(1_000_000)
             await asyncio.Event().wait()
         await writer.start_tls(context)
@@ -556,17 +558,17 @@ def test_a_late_certificate_adds_no_host() -> None:
         (f"_imaps._tcp.{DOMAIN}", "SRV"): ["0 1 {imap-starttls} odd.example."],
         ("odd.example", "A"): ["127.0.0.1"],
     }
-    provider = Provider({("imap", "STARTTLS"): talk}, records=records, default=())
+    provider = Provider({("imap", "STARTTLS"): handle}, records=records, default=())
     began = time.monotonic()
     found = provider.discover(timeout=60, max_time=4)
     assert time.monotonic() - began < 15
-    assert len(met) == 2
+    assert len(connections) == 2
     assert found.servers == []
 
 
 def test_only_missing_servers_are_guessed() -> None:
-    answers = {AUTOCONFIG: config(section("imap", "{imap}"), section("smtp", "465", host=f"gone.{DOMAIN}"))}
-    found = Provider(IMPLICIT, answers=answers).discover()
+    responses = {AUTOCONFIG: config(section("imap", "{imap}"), section("smtp", "465", host=f"gone.{DOMAIN}"))}
+    found = Provider(IMPLICIT, responses=responses).discover()
     assert places(found) == TWO
     assert [one.guessed for one in found.servers] == [False, True]
     assert "gone.provider.example has no address" in evidence(found, 1)
