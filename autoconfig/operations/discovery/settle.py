@@ -118,7 +118,7 @@ class Mail:
                     server = self._server(source, claim, verified, tasks[0], published)
                     found.setdefault((verified.host, verified.port), server)
                 elif not verified and not source.guess:  # a failed guess is not worth reporting
-                    why = "; ".join(dict.fromkeys(map(problem, tasks))) or "not tried: too many servers are published"
+                    why = "; ".join(dict.fromkeys(map(problem, tasks))) or "skipped: too many servers are published"
                     wrong.append(f"{source.name}: {type_} {claim}; {why}")
             if found:
                 first, *others = sorted(found.values(), key=lambda one: one.verified.socket_type != "SSL")

@@ -142,10 +142,10 @@ class Sources:
         published = await self._documents(requests, read_autoconfig, "Published for the MX at")
         return published + await self._in_database(domains)
 
-    async def _documents(self, requests: Sequence[Request], read: Read, say: str = "Published at") -> list[Outcome]:
-        return list(await asyncio.gather(*(self._document(one, read, say) for one in requests)))
+    async def _documents(self, requests: Sequence[Request], read: Read, prefix: str = "Published at") -> list[Outcome]:
+        return list(await asyncio.gather(*(self._document(one, read, prefix) for one in requests)))
 
-    async def _document(self, request: Request, read: Read, say: str) -> Outcome:
+    async def _document(self, request: Request, read: Read, prefix: str) -> Outcome:
         place = request.url.partition("?")[0]
         try:
             response = await self._web.fetch(request)
@@ -154,7 +154,7 @@ class Sources:
         if response.status != 200:
             return None, f"{place}: responds with {response.status}"
         final = visible(response.urls[-1].partition("?")[0], LONGEST_QUOTE)
-        source = read(f"{say} {final}", response.body, self.address)
+        source = read(f"{prefix} {final}", response.body, self.address)
         if source and response.used_http:
             source = replace(source, forgeable=True)
         return source, f"{place}: {'settings' if source else 'responds, but without settings'}"
@@ -185,8 +185,8 @@ class Sources:
             return []
         targets = [(hostname(host), port) for host, port in map(srv_target, records)]
         usable = [(host, port) for host, port in targets if "." in host and port][:_MOST_TARGETS]
-        said = ", ".join(f"{host}:{port}" for host, port in usable)
-        found.append((None, f"{full} SRV: {said or ('points to no host' if records else 'none')}"))
+        listed = ", ".join(f"{host}:{port}" for host, port in usable)
+        found.append((None, f"{full} SRV: {listed or ('points to no host' if records else 'none')}"))
         return usable
 
     async def _srv_url(self, name: str, host: str, port: int) -> str:
