@@ -68,7 +68,7 @@ check-picture: $(READY) ## Draw docs/check.svg from a check in the lab (root, De
 
 record-clients: $(READY) ## Write docs/clients.md from runs of the real clients
 	tests/clients/install
-	REQUIRE_CLIENTS=1 RECORD_CLIENTS=docs/clients.md $(BIN)/pytest tests/clients
+	REQUIRE_CLIENTS=1 RECORD_CLIENTS=docs/clients.md $(BIN)/pytest -p no:randomly tests/clients
 
 test-deploy: $(READY) ## Run only the tests of deploy/, with containers, without skips (root, Debian)
 	tests/deploy/install

@@ -12,6 +12,7 @@ _TRUSTED = Path("/etc/ssl/certs")
 
 No environment variable names another folder.
 """
+_X_SOCKETS = Path("/tmp/.X11-unix")
 
 
 def version(program: str, package: str) -> str:
@@ -46,10 +47,14 @@ class Desktop:
             "LC_ALL": "C.UTF-8",
         } | environment
         # `ip netns exec` gives every command a mount namespace, so no other program sees these authorities.
+        # A private folder for the sockets of X servers: the numbers of displays are those of this network only.
         # Services of the session may outlive it, so they must not inherit the pipe that `Network.run` reads.
-        script = 'mount --bind "$1" "$2"; log=$3; shift 3; "$@" >"$log" 2>&1 || { cat "$log"; exit 1; }'
+        script = (
+            'mount --bind "$1" "$2"; mkdir -p "$3"; mount -t tmpfs -o mode=1777 tmpfs "$3"; log=$4; shift 4;'
+            ' "$@" >"$log" 2>&1 || { cat "$log"; exit 1; }'
+        )
         self._network.run(
-            ["sh", "-euc", script, "sh", self._trusted, _TRUSTED, log,
+            ["sh", "-euc", script, "sh", self._trusted, _TRUSTED, _X_SOCKETS, log,
              "env", "-i", *(f"{name}={value}" for name, value in variables.items()),
              "dbus-run-session", "--", *command]
         )  # fmt: skip

@@ -32,7 +32,7 @@ class Recorder:
         requests = {
             f"`{request.method} {request.place}` → {request.status or 'cancelled'}" for request in proxy.requests()
         }
-        row = f"| {situation} | {'<br>'.join(sorted(requests))} | {outcome} |"
+        row = f"| {situation} | {'<br>'.join(sorted(requests)) or 'none'} | {outcome} |"
         self._sections.setdefault(client, []).append(row)
 
     def write(self, file: Path) -> None:
