@@ -28,6 +28,7 @@ class Verdict:
     """The check's JSON output and its exit status."""
 
     status: int
+    summary: str
     lines: list[dict[str, str]]
 
     def of(self, *verdicts: str) -> list[tuple[str, str]]:
@@ -45,6 +46,8 @@ class Deployment:
         self.mail: dict[str, object] = {}
         self.definition: Path | None = None
         self.starttls = False
+        self.resolver = False
+        """Whether the name server follows aliases from zone to zone."""
         self.web_server: list[str | Path] = []
         """The command of another web server to use instead of Caddy."""
 
@@ -55,7 +58,7 @@ class Deployment:
     def start(self) -> None:
         for address in (CLOSED, SILENT):
             subprocess.run(["ip", "-n", self.lab.name, "address", "add", f"{address}/24", "dev", "inner"], check=True)
-        dns.start(self.lab, self.zones)
+        (dns.start_resolver if self.resolver else dns.start)(self.lab, self.zones)
         if self.web_server:
             self.lab.start("web-server", self.web_server)
         else:
@@ -69,8 +72,7 @@ class Deployment:
 
     def _start_caddy(self) -> None:
         sites = ["{\n  auto_https off\n  admin off\n  servers {\n    protocols h1 h2\n  }\n}"]
-        for host in HOSTS:
-            chain, key = self.certificates[host]
+        for host, (chain, key) in self.certificates.items():
             for scheme, tls in (("http", ""), ("https", f"tls {chain} {key}")):
                 extra = self.directives.get(f"{scheme}://{host}", "")
                 sites.append(
@@ -82,8 +84,8 @@ class Deployment:
         command: list[str | Path] = ["caddy", "run", "--adapter", "caddyfile", "--config", configuration]
         self.lab.start("caddy", command, HOME=home, XDG_CONFIG_HOME=home, XDG_DATA_HOME=home)
 
-    def check(self, *options: str | Path, timeout: float = 3) -> Verdict:
-        """Run the check inside the network, trusting its authority."""
+    def check(self, *options: str | Path, domain: str = DOMAIN, timeout: float = 3) -> Verdict:
+        """Run the check inside the network, trusting its authority. Without a domain, check all in the definition."""
         definition = ("--definition", self.definition) if self.definition else ()
         command: list[str | Path] = [
             "ip",
@@ -94,9 +96,10 @@ class Deployment:
             f"SSL_CERT_FILE={self.authority.certificate}",
             COMMAND,
         ]
-        command += ["check", "--format", "json", "--domain", DOMAIN, "--timeout", str(timeout), *definition, *options]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        domains = ["--domain", domain] if domain else []
+        command += ["check", "--format", "json", "--timeout", str(timeout), *domains, *definition, *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=90)
         assert done.stderr == ""
         report = json.loads(done.stdout)
         assert report["exit_status"] == done.returncode
-        return Verdict(done.returncode, report["lines"])
+        return Verdict(done.returncode, report["summary"], report["lines"])
