@@ -1,5 +1,6 @@
 """The output of `bt-autoconfig dns`, loaded unchanged into real name servers."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -113,3 +114,22 @@ def test_a_name_server_loads_addresses_instead_of_aliases(lab: Network, server: 
     first, *others = query(lab, server, folder, records, *names)
     assert sorted(first.split()) == ["192.0.2.1", "192.0.2.2"]
     assert others == ["2001:db8::1", f"0 0 443 autodiscover.{DOMAIN}."]
+
+
+@pytest.mark.parametrize("server", [knot, nsd, bind])
+def test_a_name_server_loads_the_records_of_a_hosted_domain(lab: Network, server: NameServer, folder: Path) -> None:
+    definition, customers = folder / "definition.xml", folder / "customers.txt"
+    own = '<domain purpose="mx">provider.example</domain>'
+    definition.write_text(re.sub(r"<domain>.*</domain>", own, EMBEDDED.read_text(), flags=re.DOTALL))
+    customers.write_text(f"{DOMAIN}\n")
+    subprocess.run(
+        [COMMAND, "dns", "--definition", definition, "--hosted-domains", customers, "--domain", DOMAIN,
+         "--host", "web.provider.example", "--hosted-names", "--output", folder],
+        capture_output=True, check=True,
+    )  # fmt: skip
+    names = ("autoconfig/CNAME", "_autodiscover._tcp/SRV", "_imaps._tcp/SRV")
+    assert query(lab, server, folder, folder / f"{DOMAIN}.zone", *names) == [
+        "web.provider.example.",
+        "0 0 443 web.provider.example.",
+        "0 1 993 mail.btinternet.com.",
+    ]
