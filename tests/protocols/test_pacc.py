@@ -77,6 +77,14 @@ def test_settings_that_pacc_cannot_express_are_left_out(write: Write, changes: d
     assert content["protocols"] == {"pop3": {"host": "pop.example.com"}}
 
 
+def test_a_service_whose_url_depends_on_the_address_is_left_out(write: Write) -> None:
+    services = SERVICES.replace("https://dav.example.com/files", "https://dav.example.com/%EMAILLOCALPART%")
+    assert services != SERVICES
+    content = configuration(write(IMPLICIT | {"</clientConfig>": services}))
+    assert "webdav" not in content["protocols"]
+    assert content["protocols"]["caldav"] == {"url": "https://dav.example.com/"}
+
+
 def test_the_domain_in_a_hostname_is_filled_in(write: Write) -> None:
     file = write(IMPLICIT | {">imap.example.com<": ">imap.%EMAILDOMAIN%<"})
     assert configuration(file, "example.net")["protocols"]["imap"] == {"host": "imap.example.net"}
