@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -226,6 +227,33 @@ def test_a_request_head_is_read_as_httptools_reads_it_or_rejected(head: bytes) -
     assert found.body_length == (None if chunked else int(lengths[0]) if lengths else 0)
     if not chunked:
         assert found.is_last == (not oracle.keeps_alive or b" HTTP/1.0\r\n" in head)
+
+
+START = b"GET / HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        START + b"Connection: a\r\n" * 1100 + b"\r\n",
+        START + b"Connection: " + b", " * 8000 + b"\r\n\r\n",
+        START + b"Connection: ," + b" " * 16_000 + b"x\r\n\r\n",
+        START + b"hos:\r\n" * 2600 + b"\r\n",
+        START + b"a:\r\n" * 4000 + b"\0\r\n\r\n",
+        START + b"Transfer-Encoding: " + b"," * 16_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: " + b"a" * 16_000 + b":123456\r\n\r\n",
+        b"GET /" + b"%41" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET http://" + b"?" * 16_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+)
+def test_the_largest_request_head_is_read_within_milliseconds(head: bytes) -> None:
+    seconds = []
+    for _ in range(5):
+        start = time.process_time()
+        with suppress(HTTPException):
+            parse_head(head, "http", behind_proxy=False)
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 0.02
 
 
 class Oracle:
