@@ -129,11 +129,18 @@ def test_the_body_of_a_get_request_is_ignored(server: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    "request_line", [b"\x00\x01\x02", b"GET / HTTP/9.9", b"GET /\xff HTTP/1.1", b"get / http/1.1", b"GET  HTTP/1.1"]
+    ("request_line", "status"),
+    [
+        (b"\x00\x01\x02", b"400"),
+        (b"GET / HTTP/9.9", b"505"),
+        (b"GET /\xff HTTP/1.1", b"400"),
+        (b"get / http/1.1", b"400"),
+        (b"GET  HTTP/1.1", b"400"),
+    ],
 )
-def test_malformed_http_gets_400_or_nothing(server: Served, request_line: bytes) -> None:
+def test_malformed_http_gets_an_error(server: Served, request_line: bytes, status: bytes) -> None:
     response = converse(server, request_line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
-    assert response.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 404 "))
+    assert response.startswith(b"HTTP/1.1 %b " % status)
 
 
 def test_a_failure_is_logged_by_kind_and_place_without_the_request(
