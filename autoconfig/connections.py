@@ -48,7 +48,7 @@ class Connection(asyncio.BufferedProtocol):
         self._limits = pool.limits
         self._transport: asyncio.Transport
         self.client = ""
-        self._scheme, self._behind_proxy = "http", False
+        self._behind_proxy = False
         self.since, self.deadline = 0.0, inf
         self._state: _State = "request"
         self._input: bytes | bytearray = b""
@@ -75,8 +75,6 @@ class Connection(asyncio.BufferedProtocol):
         transport.set_write_buffer_limits(high=0)
         peer = transport.get_extra_info("peername")
         self.client, self._behind_proxy = self._pool.identify(peer[0] if isinstance(peer, tuple) else "")
-        if transport.get_extra_info("sslcontext"):
-            self._scheme = "https"
         self.since = self._loop.time()
         self.deadline = self.since + self._limits.head_timeout
         if not self._pool.add(self):
@@ -201,7 +199,7 @@ class Connection(asyncio.BufferedProtocol):
             self._at = end
         self._scanned = 0
         try:
-            request = parse_head(bytes(head), self._scheme, behind_proxy=self._behind_proxy)
+            request = parse_head(bytes(head), behind_proxy=self._behind_proxy)
         except HTTPException as error:
             self._refuse(refusal(error))
             return None

@@ -25,12 +25,12 @@ _OTHER_VERSION = re.compile(rb"%b \S++ (?!HTTP/1\.[01]\r)[A-Z]++/[0-9]++\.[0-9]+
 _METHODS = {method.encode(): method for method in ("GET", "HEAD", "POST")}
 
 
-def parse_head(head: bytes, scheme: str, *, behind_proxy: bool) -> Request:
+def parse_head(head: bytes, *, behind_proxy: bool) -> Request:
     """Return a request without its body.
 
-    `head` is whole, with the empty line at its end. `scheme` is http or https; `behind_proxy` says whether
-    X-Forwarded-Proto comes from a trusted proxy. Raises HTTPException 400, 413, 501 or 505 if the head is invalid: then
-    nothing after it can be read.
+    `head` is whole, with the empty line at its end. The scheme is http, or what X-Forwarded-Proto says if the request is
+    from a trusted proxy (`behind_proxy`). Raises HTTPException 400, 413, 501 or 505 if the head is invalid: then nothing
+    after it can be read.
     """
     found = _HEAD.fullmatch(head)
     if found is None:
@@ -45,7 +45,7 @@ def parse_head(head: bytes, scheme: str, *, behind_proxy: bool) -> Request:
     text = path.decode("ascii")
     return read_head(
         _METHODS.get(method) or method.decode("ascii"),
-        scheme,
+        "http",
         unquote(text) if "%" in text else text,
         query or b"",
         headers,

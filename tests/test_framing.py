@@ -210,7 +210,7 @@ def heads(draw: st.DrawFn) -> bytes:
 @example(b"GET / HTTP/1.1\r\nHost: x \t\r\n\r\n")
 def test_a_request_head_is_read_as_httptools_reads_it_or_rejected(head: bytes) -> None:
     try:
-        found = parse_head(head, "http", behind_proxy=False)
+        found = parse_head(head, behind_proxy=False)
     except HTTPException:
         return
     oracle = HeadOracle(head)
@@ -251,7 +251,7 @@ def test_the_largest_request_head_is_read_within_milliseconds(head: bytes) -> No
     for _ in range(5):
         start = time.process_time()
         with suppress(HTTPException):
-            parse_head(head, "http", behind_proxy=False)
+            parse_head(head, behind_proxy=False)
         seconds.append(time.process_time() - start)
     assert min(seconds) < 0.02
 
