@@ -28,9 +28,9 @@ _METHODS = {method.encode(): method for method in ("GET", "HEAD", "POST")}
 def parse_head(head: bytes, *, behind_proxy: bool) -> Request:
     """Return a request without its body.
 
-    `head` is whole, with the empty line at its end. The scheme is http, or what X-Forwarded-Proto says if the request is
-    from a trusted proxy (`behind_proxy`). Raises HTTPException 400, 413, 501 or 505 if the head is invalid: then nothing
-    after it can be read.
+    `head` is whole, with the empty line at its end. The scheme is http, or that in X-Forwarded-Proto if the request
+    comes from a trusted proxy (`behind_proxy`). Raises HTTPException 400, 413, 501 or 505 if the head is invalid: then
+    nothing after it can be read.
     """
     found = _HEAD.fullmatch(head)
     if found is None:
