@@ -256,6 +256,48 @@ def test_the_largest_request_head_is_read_within_milliseconds(head: bytes) -> No
     assert min(seconds) < 0.02
 
 
+@pytest.mark.parametrize(
+    ("head", "error"),
+    [
+        (b"\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n", "400: there are empty lines before the request"),
+        (b"\nGET / HTTP/1.1\r\nHost: x\r\n\r\n", "400: there are empty lines before the request"),
+        (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", "505: the HTTP version is not 1.1"),
+        (b"GET / HTTP\r\nHost: x\r\n\r\n", "400: this is not an HTTP request"),
+        (b"GET / HTTP/1.1\r\nHost : x\r\n\r\n", "400: this is not an HTTP request"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n y\r\n\r\n", "400: this is not an HTTP request"),
+        (b"GET /#a HTTP/1.1\r\nHost: x\r\n\r\n", "400: the request target is not a URL"),
+        (b"GET a:1 HTTP/1.1\r\nHost: x\r\n\r\n", "400: the request target is not a path"),
+        (b"GET http:/// HTTP/1.1\r\nHost: x\r\n\r\n", "400: the request target has no host"),
+        (b"GET http://y/ HTTP/1.1\r\nHost: x y\r\n\r\n", "400: the Host header is not a hostname"),
+        (b"GET http://y/ HTTP/1.1\r\n\r\n", "400: the request has no Host header"),
+    ],
+)
+def test_an_invalid_head_is_refused_with_a_reason(head: bytes, error: str) -> None:
+    with pytest.raises(HTTPException) as refused:
+        parse_head(head, behind_proxy=False)
+    assert str(refused.value) == error
+    assert refused.value.headers == {"Connection": "close"}
+
+
+def test_a_host_in_the_target_replaces_the_host_header() -> None:
+    found = parse_head(b"HEAD http://y:1/a%20b?c HTTP/1.1\r\nHost: x\r\n\r\n", behind_proxy=False)
+    assert (found.method, found.host, found.path, found.query) == ("HEAD", b"y:1", "/a b", b"c")
+
+
+@pytest.mark.parametrize("proto", [b"https", b"http"])
+def test_the_scheme_is_the_one_that_a_trusted_proxy_names(proto: bytes) -> None:
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-Proto: %b\r\n\r\n" % proto
+    assert parse_head(head, behind_proxy=True).scheme == proto.decode()
+    assert parse_head(head, behind_proxy=False).scheme == "http"
+
+
+@pytest.mark.parametrize("body", [b"x\r\n", b"1\r\nab\r\n", b"0\r\nX\r\n\r\n", b"0\r\nContent-Length: 1\r\n\r\n", b"1\na"])
+def test_an_invalid_chunked_body_is_refused(body: bytes) -> None:
+    with pytest.raises(HTTPException) as refused:
+        ChunkedBody(100).feed(body)
+    assert str(refused.value) == "400: the chunks of the body are invalid"
+
+
 class Oracle:
     """Reads a chunked body with httptools."""
 
