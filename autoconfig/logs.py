@@ -64,7 +64,7 @@ class LineWriter:
     def __init__(self, descriptor: int) -> None:
         self.dropped = 0
         self.on_drop: _OnDrop = _nothing
-        self.describe: _Describe = "{} log lines were dropped: nothing read them".format
+        self.describe: _Describe = "{} log lines were dropped: they were not read fast enough".format
         """Returns the line that reports how many were dropped, written when the reader is back."""
         self._descriptor = descriptor
         self._lines: deque[bytes] = deque()
@@ -158,7 +158,7 @@ class LineHandler(logging.Handler):
         self._writer.flush()
 
     def _describe(self, dropped: int) -> str:
-        message = f"{dropped} log lines were dropped: nothing read them"
+        message = f"{dropped} log lines were dropped: they were not read fast enough"
         record = logging.LogRecord(__name__, logging.WARNING, __file__, 0, message, None, None)
         record.__dict__["fields"] = {"dropped": dropped}
         return self.format(record)

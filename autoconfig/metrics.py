@@ -79,7 +79,9 @@ def count_dropped_lines(writer: LineWriter) -> None:
     """Count the log lines that a writer drops."""
     from prometheus_client import Counter  # reads _FOLDER on import
 
-    dropped = Counter("bt_autoconfig_log_lines_dropped", "Log lines that were dropped because nothing read them")
+    dropped = Counter(
+        "bt_autoconfig_log_lines_dropped", "Log lines that were dropped because they were not read fast enough"
+    )
     writer.on_drop = dropped.inc
 
 

@@ -110,7 +110,9 @@ def read_head(
         path,
         {},
         headers.get(b"accept-language", b""),
-        version == "1.0" or (b"connection" in headers and _CLOSE_OPTION.search(headers[b"connection"]) is not None),
+        method == "CONNECT"
+        or version == "1.0"
+        or (b"connection" in headers and _CLOSE_OPTION.search(headers[b"connection"]) is not None),
         version == "1.1" and b"expect" in headers and headers[b"expect"].lower() == b"100-continue",
     )
 

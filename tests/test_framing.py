@@ -282,6 +282,8 @@ def test_an_invalid_head_is_refused_with_a_reason(head: bytes, error: str) -> No
 def test_a_host_in_the_target_replaces_the_host_header() -> None:
     found = parse_head(b"HEAD http://y:1/a%20b?c HTTP/1.1\r\nHost: x\r\n\r\n", behind_proxy=False)
     assert (found.method, found.host, found.path, found.query) == ("HEAD", b"y:1", "/a b", b"c")
+    found = parse_head(b"GET http://y HTTP/1.1\r\nHost: x\r\n\r\n", behind_proxy=False)
+    assert (found.path, found.query) == ("/", b"")
 
 
 @pytest.mark.parametrize("proto", [b"https", b"http"])
@@ -291,11 +293,32 @@ def test_the_scheme_is_the_one_that_a_trusted_proxy_names(proto: bytes) -> None:
     assert parse_head(head, behind_proxy=False).scheme == "http"
 
 
-@pytest.mark.parametrize("body", [b"x\r\n", b"1\r\nab\r\n", b"0\r\nX\r\n\r\n", b"0\r\nContent-Length: 1\r\n\r\n", b"1\na"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"x\r\n",
+        b"1\r\nab\r\n",
+        b"0\r\nX\r\n\r\n",
+        b"0\r\nContent-Length: 1\r\n\r\n",
+        b"0\r\nTransfer-Encoding: x\r\n\r\n",
+        b"1\na",
+    ],
+)
 def test_an_invalid_chunked_body_is_refused(body: bytes) -> None:
     with pytest.raises(HTTPException) as refused:
         ChunkedBody(100).feed(body)
     assert str(refused.value) == "400: the chunks of the body are invalid"
+
+
+def test_a_chunk_that_is_too_large_is_refused_when_its_size_arrives() -> None:
+    with pytest.raises(HTTPException) as refused:
+        ChunkedBody(100).feed(b"10001\r\n")
+    assert refused.value.status_code == 413
+
+
+def test_nothing_after_connect_is_a_request() -> None:
+    """A client or proxy that expects a tunnel may send bytes into it before it reads the response."""
+    assert parse_head(b"CONNECT /x HTTP/1.1\r\nHost: x\r\n\r\n", behind_proxy=False).is_last
 
 
 class Oracle:
