@@ -16,7 +16,7 @@ _MODULES = {"Definition": "definition", "DefinitionError": "definition", "applic
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for, and nothing else: commands that do not serve start without the server."""
+    """Import only the requested name: commands that do not serve start without the server."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

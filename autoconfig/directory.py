@@ -253,8 +253,8 @@ class Directory(Generic[T]):
                 raise NotServedError("the domain of this address is not served here")
             return verdict.owner
         # Settings are not secret: customers get theirs even if the DNS does not answer.
-        asked = self._index.at_host(host)
-        return asked[0] if asked and asked[0] in self._index.open else self._index.first_open
+        requested = self._index.at_host(host)
+        return requested[0] if requested and requested[0] in self._index.open else self._index.first_open
 
 
 def directory(

@@ -1,4 +1,4 @@
-"""The description of a client protocol, which is all that routes, `render`, `check` and `export` use of it."""
+"""The description of a client protocol: routes, `render`, `check` and `export` use only this."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field

@@ -171,9 +171,9 @@ class SetupPage:
         and no other host serves settings with the customer's domain in them.
         """
         host = request.host.partition(b":")[0].rstrip(b".").decode("latin-1").lower()
-        asked = self._providers.domain_of(request.host)
-        hosted = asked == domain and request.scheme == "https" and self._providers.owns(host)
-        if asked and (hosted or self._owns(provider, asked)):
+        requested = self._providers.domain_of(request.host)
+        hosted = requested == domain and request.scheme == "https" and self._providers.owns(host)
+        if requested and (hosted or self._owns(provider, requested)):
             return f"https://{host}"
         if self._public_url and provider is self._providers.first:
             return self._public_url
