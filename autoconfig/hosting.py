@@ -198,10 +198,6 @@ class Hosted:
         """Return the number of domains that a definition hosts."""
         return self._owners.count(number)
 
-    def of(self, number: int) -> Iterator[str]:
-        """Yield the domains that a definition hosts, in no particular order."""
-        return (domain for domain, owner in self.items() if owner == number)
-
 
 def check(lists: Iterable[HostedList]) -> None:
     """Raise DefinitionError if lists have errors, with all of them."""

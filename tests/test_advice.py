@@ -46,6 +46,7 @@ def test_bts_definition_needs_no_advice() -> None:
         ({"</clientConfig>": CALENDAR.format("https://dav.example.com/", "basic")} | ONLY_OAUTH2, 29, "Apple needs a mail account for this caldav service, and cannot use these servers; it is left out"),
         ({"</clientConfig>": CALENDAR.format("https://dav.example.com/", "basic")} | ONLY_OAUTH2, 29, "eM Client needs a mail account for this caldav service, and cannot use these servers; it is left out"),
         ({"</clientConfig>": CALENDAR.format("https://dav.example.com/", "basic"), "<authentication>password-cleartext</authentication>\n      <username>%EMAILADDRESS%": "<authentication>OAuth2</authentication>\n      <username>%EMAILADDRESS%"}, 29, "Apple needs a mail account for this caldav service, and cannot use these servers; it is left out"),
+        ({"<authentication>password-cleartext</authentication>\n      <username>%EMAILADDRESS%": "<authentication>x</authentication>\n      <username>%EMAILADDRESS%"}, 21, "no client can log in to this smtp server"),
         ({"</clientConfig>": CALENDAR.format("http://dav.example.com/", "basic")}, 29, "PACC leaves this caldav service out: its URL is not https"),
         ({"</clientConfig>": CALENDAR.format("https://dav.example.com/%EMAILADDRESS%", "basic")}, 29, "PACC leaves this caldav service out: its URL depends on the address"),
         ({">imap.example.com<": ">%EMAILLOCALPART%.example.com<"}, 7, "PACC leaves this imap server out: its hostname depends on the address"),

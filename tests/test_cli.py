@@ -66,6 +66,11 @@ def test_validate_names_ten_domains_and_counts_the_rest(write: Write) -> None:
     assert summary.splitlines()[1].endswith(", shop-8.example and 1,990 more")
 
 
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "autoconfig", "--version"], capture_output=True, check=True, text=True)
+    assert done.stdout == run("--version").stdout
+
+
 SERVER = {
     *("uvicorn", "starlette", "httpx", "h11", "uvloop", "prometheus_client", "dns", "rich", "segno"),
     *("autoconfig.front", "autoconfig.protocols", "autoconfig.server", "autoconfig.site"),

@@ -6,6 +6,7 @@ from starlette.types import Message
 
 from autoconfig.front import Endpoint, Front
 from autoconfig.observe import RequestRecord
+from autoconfig.recognition import UndecidedError
 from autoconfig.requests import MAX_BODY, Request
 from autoconfig.responses import Response, ResponseKind, StaticResponse
 
@@ -148,6 +149,32 @@ def test_a_request_with_the_current_etag_gets_304(path: str) -> None:
     start, end = ask(path, headers=[HOST, (b"if-none-match", b'"x", W/' + etag)])
     assert (start["status"], end["body"]) == (304, b"")
     assert b"content-length" not in dict(start["headers"])
+
+
+class Lookup:
+    """A responder that needs the results of some DNS lookups, one after the other."""
+
+    def __init__(self, number: int) -> None:
+        self.missing = number
+
+    def respond(self, request: Request) -> Response:
+        if self.missing:
+            raise UndecidedError(self.settle)
+        return fixed(request)
+
+    async def settle(self) -> None:
+        self.missing -= 1
+
+
+@pytest.mark.parametrize(("lookups", "status"), [(0, 200), (1, 200), (2, 200), (3, 200), (4, 404)])
+def test_a_request_waits_for_at_most_three_dns_lookups(lookups: int, status: int) -> None:
+    front = Front([Endpoint("lookup", "/lookup", Lookup(lookups).respond)])
+    found = front.respond(Request("GET", "http", b"", b"", b"", b"", 0, path="/lookup"))
+
+    async def settled() -> Response:
+        return found if isinstance(found, Response) else await found
+
+    assert asyncio.run(settled()).status == status
 
 
 def test_the_root_path_is_removed_from_the_path() -> None:

@@ -273,3 +273,66 @@ def test_too_many_pending_signatures_are_refused(signing_authority: SigningAutho
         return [refused.status, *{(await one).status for one in pending}]
 
     assert asyncio.run(run()) == [503, 200]
+
+
+class BrokenSigner(Signer):
+    """Fails for one content."""
+
+    def sign(self, content: bytes) -> bytes:
+        if content == b"broken":
+            raise ValueError("cannot be signed")
+        return super().sign(content)
+
+
+def test_a_signature_that_fails_affects_no_other(signing_authority: SigningAuthority) -> None:
+    one = signing_authority.signatory()
+    signer = BrokenSigner(SigningFiles.read(one.certificate, one.key, one.chain))
+
+    async def run() -> list[bytes | BaseException]:
+        pending = [signer.sign_aside(content) for content in (b"first", b"broken", b"last")]
+        return await asyncio.gather(*pending, return_exceptions=True)
+
+    first, broken, last = asyncio.run(run())
+    assert isinstance(first, bytes)
+    assert b"first" in first
+    assert isinstance(broken, ValueError)
+    assert isinstance(last, bytes)
+    assert b"last" in last
+
+
+def test_the_signature_for_a_client_that_has_disconnected_is_not_made(signing_authority: SigningAuthority) -> None:
+    signer = slow_signer(signing_authority)
+
+    async def run() -> bytes:
+        first, second, third = (signer.sign_aside(content) for content in (b"first", b"second", b"third"))
+        second.cancel()
+        signer.go.set()
+        await first
+        return await third
+
+    assert b"third" in asyncio.run(run())
+
+
+def test_many_signatures_are_delivered_before_the_last_is_made(signing_authority: SigningAuthority) -> None:
+    one = signing_authority.signatory(kind="rsa")
+    signer = Signer(SigningFiles.read(one.certificate, one.key, one.chain))
+
+    async def run() -> list[int]:
+        pending = [signer.sign_aside(b"%d" % number) for number in range(MAX_PENDING)]
+        await pending[0]
+        return [number for number, future in enumerate(pending) if not future.done()]
+
+    assert MAX_PENDING - 1 in asyncio.run(run())
+
+
+def test_signatures_added_when_the_last_one_is_delivered_are_made(signing_authority: SigningAuthority) -> None:
+    one = signing_authority.signatory()
+    signer = Signer(SigningFiles.read(one.certificate, one.key, one.chain))
+
+    async def run() -> bytes:
+        await signer.sign_aside(b"first")
+        again = [signer.sign_aside(b"%d" % number) for number in range(20)]
+        await again[-1]
+        return await signer.sign_aside(b"last")
+
+    assert b"last" in asyncio.run(run())

@@ -5,7 +5,7 @@ from lxml import etree
 from autoconfig.address import MailAddress
 from autoconfig.directory import NotServedError
 from autoconfig.protocols.activesync import ActiveSync
-from tests.support import Write, client_for, load
+from tests.support import Write, client_for, load, run
 
 PATH = "/autodiscover/autodiscover.xml"
 JSON_PATH = "/autodiscover/autodiscover.json"
@@ -31,6 +31,12 @@ def request(*responses: str, namespace: str = "mobilesync", address: str = str(F
         f'<Autodiscover xmlns="{SCHEMAS}{namespace}/requestschema/2006"><Request>'
         f"<EMailAddress>{address}</EMailAddress>{accepted}</Request></Autodiscover>"
     ).encode()
+
+
+def test_settings_without_an_address_cannot_be_rendered(write: Write) -> None:
+    refused = run("render", "activesync", "--definition", write({"</emailProvider>": EXCHANGE}))
+    assert refused.returncode == 1
+    assert refused.stderr == "ActiveSync settings contain an address; give one with --emailaddress\n"
 
 
 def error_code(response: httpx.Response) -> str:

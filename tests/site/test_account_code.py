@@ -55,6 +55,14 @@ def test_the_code_contains_the_whole_account_except_the_password() -> None:
     ]
 
 
+def test_there_is_no_code_if_the_app_cannot_log_in_to_the_outgoing_server(write: Write) -> None:
+    cleartext, unknown = (
+        f"<authentication>{method}</authentication>\n      <username>%EMAILADDRESS%"
+        for method in ("password-cleartext", "x")
+    )
+    assert account_of("fred@example.com", write({cleartext: unknown})) is None
+
+
 def test_security_methods_and_placeholders_are_those_of_the_definition(write: Write) -> None:
     definition = write({"imap.example.com": "%EMAILDOMAIN%"})
     incoming, ((outgoing, identity),) = account_of("fred@example.net", definition)[2:]
