@@ -79,8 +79,9 @@ class Names:
     async def _addresses(self, host: str) -> list[str]:
         with contextlib.suppress(ValueError):
             return [str(ipaddress.ip_address(host))]
-        found = await asyncio.gather(self.find(host, "A"), self.find(host, "AAAA"))
-        if addresses := [record.to_text() for records in found for record in records]:
+        # Not gather alone: it raises what fails first in time, and the same fault would then have two messages.
+        found = await asyncio.gather(*(attempted(self.find, host, type_) for type_ in ("A", "AAAA")))
+        if addresses := [record.to_text() for records in found for record in result_of(records)]:
             return addresses
         if (canonical := await self.canonical(host)).lower() != host.lower():
             remedy = f"publish an address for {canonical}, or point {host} at the server"

@@ -40,3 +40,17 @@ def test_only_the_public_ones_of_several_addresses_are_used() -> None:
 
     with resolver({("mail.example", "A"): ["10.0.0.1", "9.9.9.9"]}) as address:
         assert asyncio.run(look_up(address)) == ["9.9.9.9"]
+
+
+def test_of_two_lookups_that_fail_the_message_names_the_one_of_ipv4_even_if_it_fails_last() -> None:
+    """A host has one problem, not another one at each run."""
+
+    async def look_up(address: str) -> list[str]:
+        return await Names(address, 5).addresses("mail.example")
+
+    many = {
+        ("mail.example", "A"): [f"192.0.2.{number}" for number in range(1, 101)],  # truncated: comes later, over TCP
+        ("mail.example", "AAAA"): [f"2001:db8::{number}" for number in range(1, 34)],
+    }
+    with resolver(many) as address, pytest.raises(Problem, match=r"100 records of type A$"):
+        asyncio.run(look_up(address))
