@@ -178,8 +178,6 @@ def _visibly() -> Iterator[None]:
         raise
     except click.UsageError as error:
         raise click.UsageError(visible(error.format_message()), error.ctx) from error
-    except click.ClickException as error:
-        raise click.ClickException(visible(error.format_message())) from error
 
 
 def say(text: str, *, err: bool = False) -> None:

@@ -84,6 +84,8 @@ async def _receive(reader: asyncio.StreamReader, connection: h11.Connection) -> 
             if not allowed:
                 raise _too_large("body is", MAX_BODY) if response else _too_large("headers are", MAX_HEADERS)
             data = await reader.read(min(allowed, _PIECE))
+            if not data and not response:
+                raise _broken_off()
             allowed -= len(data)
             connection.receive_data(data)
         elif isinstance(event, h11.Response):
@@ -93,10 +95,8 @@ async def _receive(reader: asyncio.StreamReader, connection: h11.Connection) -> 
             body += event.data
             if len(body) > MAX_BODY:
                 raise _too_large("body is", MAX_BODY)
-        elif isinstance(event, h11.EndOfMessage) and response:
+        elif response:  # the end of the message; interim responses come before the response
             return Response(response.status_code, _joined(response.headers), bytes(body))
-        elif not isinstance(event, h11.InformationalResponse):
-            raise _broken_off()
 
 
 def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

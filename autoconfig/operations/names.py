@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import ipaddress
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import dns.asyncresolver
 import dns.exception
@@ -13,10 +13,12 @@ import dns.name
 import dns.rdata
 import dns.rdatatype
 import dns.resolver
-from dns.rdtypes.IN.SRV import SRV
 
 from autoconfig.mail_exchangers import address_and_port
 from autoconfig.operations.report import Finding, Problem, Verdict, attempted, result_of
+
+if TYPE_CHECKING:
+    from dns.rdtypes.IN.SRV import SRV
 
 _AT_ONCE = 32
 """Maximum concurrent queries. The records of a 64 KiB response take some megabytes of memory."""
@@ -175,10 +177,10 @@ class _Found(NamedTuple):
 
 
 def srv_target(record: dns.rdata.Rdata) -> tuple[str, int]:
-    """Return the host and the port of an SRV record. The host is empty if the service is not offered.
+    """Return the host and the port of a record, which must be an SRV record.
 
-    It is in lower case and in zone file notation. It need not be a hostname: DNS names may contain any bytes.
+    The host is empty if the service is not offered. It is in lower case and in zone file notation. It need not be a
+    hostname: DNS names may contain any bytes.
     """
-    if not isinstance(record, SRV):
-        raise TypeError(f"{record.rdtype} is not SRV")
-    return "" if record.target == dns.name.root else record.target.to_text(omit_final_dot=True).lower(), record.port
+    srv = cast("SRV", record)
+    return "" if srv.target == dns.name.root else srv.target.to_text(omit_final_dot=True).lower(), srv.port

@@ -2,11 +2,12 @@
 
 import datetime
 import json
+from collections.abc import Iterable
 
 from lxml import etree
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-from autoconfig.operations.report import Report, Verdict
+from autoconfig.operations.report import Finding, Line, Report, Verdict
 from autoconfig.operations.report_table import shown
 from autoconfig.templates import Template
 
@@ -21,12 +22,11 @@ def as_json(report: Report, *, problems: bool = False) -> str:
             "domain": line.domain,
             "area": line.area,
             "subject": line.subject,
-            "verdict": line.finding.verdict.value,
-            "text": line.finding.text,
-            "remedy": line.finding.remedy,
+            "verdict": finding.verdict.value,
+            "text": finding.text,
+            "remedy": finding.remedy,
         }
-        for line in shown(report, problems=problems)
-        if line.finding
+        for line, finding in _found(shown(report, problems=problems))
     ]
     return json.dumps({"exit_status": report.exit_status, "summary": report.summary(), "lines": lines}, indent=2)
 
@@ -45,10 +45,9 @@ def as_prometheus(report: Report) -> str:
         registry=registry,
     )
     worst: dict[tuple[str, str, str], int] = {}
-    for line in report.lines:
-        if line.finding:
-            key = (line.domain, line.area, line.subject)
-            worst[key] = max(worst.get(key, 0), _LEVELS[line.finding.verdict])
+    for line, finding in _found(report.lines):
+        key = (line.domain, line.area, line.subject)
+        worst[key] = max(worst.get(key, 0), _LEVELS[finding.verdict])
     for key, level in worst.items():
         status.labels(*key).set(level)
     problems = Gauge(
@@ -68,12 +67,16 @@ def as_html(report: Report, *, problems: bool = False) -> str:
     for domain in report.domains:
         etree.SubElement(root, "domain", name=domain)
     area: etree._Element | None = None
-    for line in shown(report, problems=problems):
-        if line.finding:
-            if area is None or area.get("name") != line.area:
-                area = etree.SubElement(root, "area", name=line.area)
-            element = etree.SubElement(area, "line", verdict=line.finding.verdict.value, subject=line.subject)
-            etree.SubElement(element, "found").text = line.finding.text
-            if line.finding.remedy:
-                etree.SubElement(element, "remedy").text = line.finding.remedy
+    for line, finding in _found(shown(report, problems=problems)):
+        if area is None or area.get("name") != line.area:
+            area = etree.SubElement(root, "area", name=line.area)
+        element = etree.SubElement(area, "line", verdict=finding.verdict.value, subject=line.subject)
+        etree.SubElement(element, "found").text = finding.text
+        if finding.remedy:
+            etree.SubElement(element, "remedy").text = finding.remedy
     return Template.named("check.xsl").page(root).decode()
+
+
+def _found(lines: Iterable[Line]) -> list[tuple[Line, Finding]]:
+    """Return the lines that have a finding, all lines of a finished report, with it."""
+    return [(line, line.finding) for line in lines if line.finding]

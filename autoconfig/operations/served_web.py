@@ -11,6 +11,7 @@ from autoconfig.operations.http import Request, Response
 from autoconfig.operations.mx import exchangers
 from autoconfig.operations.names import Names, srv_target
 from autoconfig.operations.report import Finding, Line, Problem, SkippedError, Verdict, ok
+from autoconfig.operations.web import redirected
 from autoconfig.protocols import autoconfig, autodiscover
 
 Add = Callable[[str, Coroutine[Any, Any, Finding]], Line]
@@ -53,8 +54,7 @@ class ServedWeb:
 
     async def issuer(self, host: str) -> str | None:
         """Return the organisation that issued a host's certificate, or None if its certificate was not read."""
-        if host in self._certificates:
-            await self._certificates[host].wait()
+        await self._certificates[host].wait()
         return self._run.web.issuer(host)
 
     async def _host_must_pass(self, host: str) -> None:
@@ -88,9 +88,12 @@ class ServedWeb:
         host = f"autoconfig.{self._domain.name}"
         await self._host_must_pass(host)
         compare = await self._domain.comparison(Request(self._domain.url("autoconfig.", autoconfig.PATH)))
-        response = await self._run.web.fetch(Request(f"http://{host}{autoconfig.PATH}"))
-        if not response.urls[-1].startswith("http:"):
-            await self._certificates[host].must_pass()
+        request = Request(f"http://{host}{autoconfig.PATH}")
+        response = await self._run.web.fetch(request, follow=False)
+        if "location" in response.headers:
+            if redirected(request.url, response.headers["location"]).startswith(f"https://{host}/"):
+                await self._certificates[host].must_pass()
+            response = await self._run.web.fetch(request)
         return compare(response)
 
     async def _redirect(self) -> Finding:

@@ -102,8 +102,6 @@ async def _connect(
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     try:
         reader, writer = await asyncio.open_connection(address, port)
-    except UnicodeError as error:
-        raise Problem(f"{address} is not a hostname", "use the server's hostname") from error
     except OSError as error:
         if error.errno in _NO_ROUTE:
             remedy = "run the check on a machine that has a route, such as one with IPv6"
@@ -134,15 +132,6 @@ async def connected(
         yield reader, writer
     finally:
         writer.transport.abort()
-
-
-async def accepts_old(host: str, address: str, port: int) -> bool:
-    """Return whether a server accepts TLS 1.1 or 1.0, which RFC 8996 forbids."""
-    try:
-        async with connected(host, address, port, old_context()):
-            return True
-    except Problem:
-        return False
 
 
 OLD_TLS = "the server also accepts TLS 1.1 or older"

@@ -1,6 +1,7 @@
 """Web servers as clients see them: the certificate at every address of a host, and responses to requests."""
 
 import asyncio
+import contextlib
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from autoconfig.address import ascii_domain
 from autoconfig.operations import caa, tls
 from autoconfig.operations.attempts import Attempts, TimeLimitError
 from autoconfig.operations.http import Request, Response, exchange
-from autoconfig.operations.names import Names, NoAddressError
+from autoconfig.operations.names import Names
 from autoconfig.operations.report import Finding, Problem, Verdict, at_each, attempted, ok, result_of
 from autoconfig.operations.tls import HandshakeError, NotConnectedError
 from autoconfig.visible import visible
@@ -106,7 +107,10 @@ class Web:
             return tls.days_left(certificate)
 
     async def _accepts_old_tls(self, host: str, address: str, port: int) -> bool:
-        """Return whether a listener accepts old versions of TLS. Each listener is tried only once, for any host."""
+        """Return whether a listener accepts TLS 1.1 or 1.0, which RFC 8996 forbids.
+
+        Each listener is tried only once, for any host.
+        """
         key = f"{address} {port}"
         if key not in self._old_tls:
             self._old_tls[key] = asyncio.create_task(self._try_old_tls(host, address, port))
@@ -114,9 +118,9 @@ class Web:
 
     async def _try_old_tls(self, host: str, address: str, port: int) -> bool:
         try:
-            async with self._attempt(address):
-                return await tls.accepts_old(host, address, port)
-        except TimeLimitError:
+            async with self._attempt(address), tls.connected(host, address, port, tls.old_context()):
+                return True
+        except Problem:
             return False
 
     def _port(self, scheme: str) -> int:
@@ -161,13 +165,11 @@ class Web:
         url = urlsplit(request.url)
         host = url.hostname or ""
         addresses = [address] if address else await self.reachable(host) or await self.addresses(host)
-        for number, one in enumerate(addresses, 1):
-            try:
+        *others, last = addresses
+        for one in others:
+            with contextlib.suppress(NotConnectedError):
                 return await self._send_in_turn(request, url, one)
-            except NotConnectedError:
-                if number == len(addresses):
-                    raise
-        raise NoAddressError(f"{host} has no address")
+        return await self._send_in_turn(request, url, last)
 
     async def _send_in_turn(self, request: Request, url: SplitResult, address: str) -> Response:
         # The other requests wait for the first one: a host that hangs then costs one timeout, not one per request.

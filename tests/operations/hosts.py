@@ -109,22 +109,27 @@ async def _repeated(piece: bytes, pause: float) -> AsyncIterator[bytes]:
 
 
 Records = Mapping[tuple[str, str], list[str]]
+Change = Callable[[dns.message.Message, dns.message.Message], None]
+"""A function that changes the response to a query."""
 
 
 @contextmanager
-def resolver(records: Records) -> Iterator[str]:
+def resolver(records: Records, change: Change | None = None) -> Iterator[str]:
     """Serve DNS records on loopback, over TCP and UDP; yield IP:PORT. Other names have no records."""
+
+    def respond(content: bytes, limit: int) -> bytes:
+        return _respond(records, content, limit, change)
 
     class Protocol(asyncio.DatagramProtocol):
         def connection_made(self, transport: Any) -> None:
             self.transport = transport
 
         def datagram_received(self, data: bytes, addr: Any) -> None:
-            self.transport.sendto(_respond(records, data, 1232), addr)
+            self.transport.sendto(respond(data, 1232), addr)
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         length = int.from_bytes(await reader.readexactly(2))
-        response = _respond(records, await reader.readexactly(length), 65535)
+        response = respond(await reader.readexactly(length), 65535)
         writer.write(len(response).to_bytes(2) + response)
         await writer.drain()
         await reader.read()
@@ -138,13 +143,15 @@ def resolver(records: Records) -> Iterator[str]:
         loop.call_soon_threadsafe(transport.close)
 
 
-def _respond(records: Records, content: bytes, limit: int) -> bytes:
+def _respond(records: Records, content: bytes, limit: int, change: Change | None) -> bytes:
     query = dns.message.from_wire(content)
     response = dns.message.make_response(query)
     (question,) = query.question
     key = (question.name.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(question.rdtype))
     if found := records.get(key):
         response.answer.append(dns.rrset.from_text(question.name, 60, dns.rdataclass.IN, question.rdtype, *found))
+    if change:
+        change(query, response)
     if len(wire := response.to_wire(max_size=65535)) > limit:
         response.answer.clear()
         response.flags |= dns.flags.TC
