@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator
 from copy import deepcopy
 from functools import cached_property
-from itertools import islice
 from typing import NamedTuple
 
 from lxml import etree
@@ -18,7 +17,6 @@ from autoconfig.visible import visible
 _RNG = "{http://relaxng.org/ns/structure/1.0}"
 _DOCUMENTATION = "{http://relaxng.org/ns/compatibility/annotations/1.0}documentation"
 _LAST_CERTAIN_LINE = 65_535
-_MOST_REMARKS = 100
 _LONGEST_QUOTE = 60  # characters of a wrong value that a message shows
 
 
@@ -43,9 +41,7 @@ class Grammar:
         if self._relaxng.validate(root):
             return []
         # What the grammar rejects is never accepted, even if no define alone explains why.
-        remarks = list(islice(self._explain(root), _MOST_REMARKS + 1))
-        if len(remarks) > _MOST_REMARKS:
-            remarks[-1] = Remark(remarks[-1].line, "and more errors from here on; correct these first")
+        remarks = list(self._explain(root))
         return remarks or [Remark(error.line, error.message) for error in self._relaxng.error_log]
 
     @cached_property
@@ -70,7 +66,7 @@ class Grammar:
                 element = define.find(f"{_RNG}element")
                 if element is None:
                     yield from self._required_by(define)
-                elif element.get("name"):
+                else:
                     yield str(element.get("name"))
 
     def _define(self, element: etree._Element) -> str | None:

@@ -37,8 +37,6 @@ def parse(content: bytes) -> tuple[etree._Element, list[Remark]]:
     except etree.XMLSyntaxError as error:
         reason = (error.msg or "").replace(", use XML_PARSE_HUGE option", "")
         raise ParseError(error.lineno or 1, f"not well-formed XML: {quote(reason, 200)}") from error
-    except ValueError as error:  # no content at all
-        raise ParseError(1, "the file is empty") from error
     if root.getroottree().docinfo.doctype:
         raise ParseError(1, "a definition has no DOCTYPE; remove it")
     if root.tag != "clientConfig":

@@ -9,6 +9,8 @@ from autoconfig.address import MailAddress
 from autoconfig.definition import Definition
 from autoconfig.definition_files import load, read
 from autoconfig.directory import NotServedError
+from autoconfig.mail_exchangers import Resolver
+from autoconfig.recognition import UndecidedError
 from autoconfig.templates import Template, TemplateError
 from tests import support
 from tests.support import Write
@@ -68,6 +70,15 @@ def test_the_requested_host_selects_the_provider_of_a_hosted_domain(write: Write
     assert directory.own("customer.example") is None
 
 
+@pytest.mark.parametrize("domain", ["-a.example", "a..example", "localhost", f"{'a' * 64}.example"])
+def test_a_host_that_is_no_domain_is_not_looked_up(write: Write, domain: str) -> None:
+    definitions = load(read([write({"<domain>example.net": '<domain purpose="mx">example.net'})]))
+    directory = directory_module.directory(definitions, resolver=Resolver("127.0.0.1:1"))
+    assert directory.domain_of(f"autoconfig.{domain}".encode()) is None
+    with pytest.raises(UndecidedError):
+        directory.domain_of(b"autoconfig.customer.example")
+
+
 DAV = "</emailProvider><calendar type='caldav'><url>https://dav.example/</url><authentication>Basic</authentication></calendar>"
 
 
@@ -88,6 +99,15 @@ def test_the_first_the_large_and_one_definition_of_each_structure_are_prepared_a
     made: list[str] = []
     directory_module.directory(many).each(lambda one: made.append(one.id))
     assert made == [f"com-{number}.example" for number in (*range(100), 200, 250)]
+
+
+def test_samples_of_at_most_a_limited_number_of_structures_are_prepared_at_start_up(
+    many: Sequence[Definition], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory_module, "_MOST_STRUCTURES", 1)
+    made: list[str] = []
+    directory_module.directory(many).each(lambda one: made.append(one.id))
+    assert made == [f"com-{number}.example" for number in (*range(100), 250)]
 
 
 def test_other_definitions_are_prepared_on_their_first_request(many: Sequence[Definition]) -> None:

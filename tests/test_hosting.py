@@ -1,6 +1,7 @@
 import pickle
 import random
 import re
+import resource
 import tracemalloc
 from pathlib import Path
 from unittest.mock import ANY
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoconfig import hosting
 from autoconfig.address import MailAddress, ascii_domain
 from autoconfig.definition import DefinitionError
 from autoconfig.directory import Directory, NotServedError, Relation
@@ -190,6 +192,56 @@ def test_an_ambiguous_list_is_an_error_with_a_remedy(hosters: list[Path], custom
     ]
 
 
+def test_a_list_whose_id_two_definitions_have_is_an_error(write: Write, customers: Path) -> None:
+    shared = {'id="example.com"': 'id="shared.example"'}
+    others = {"<domain>example.com": "<domain>another.example", "<domain>example.net": "<domain>another.test"}
+    definitions = [write(HOSTING | shared), write(shared | others, "another.xml")]
+    assert errors(*definitions, lists={customers: "shared.example"}) == [
+        f"{customers}: 2 definitions have the id shared.example; give them different ids"
+    ]
+
+
+def test_a_folder_without_lists_and_a_missing_list_are_errors(write: Write, tmp_path: Path) -> None:
+    folder, missing = tmp_path / "lists", tmp_path / "missing"
+    folder.mkdir()
+    assert errors(write(HOSTING), lists={folder: None, missing: None}) == [
+        f"{folder}: there is no .txt file in this folder",
+        f"{missing}: cannot be read: No such file or directory",
+    ]
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(DefinitionError) as refusal:
+            read_lists([ListSource(tmp_path)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert refusal.value.errors == [f"{tmp_path}: cannot be read: Too many open files"]
+
+
+def test_lists_with_more_domains_than_the_limit_are_an_error(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosting, "MAX_HOSTED", 3)
+    first, second = tmp_path / "first.txt", tmp_path / "second.txt"
+    first.write_text("a.example\nb.example\nc.example\n")
+    second.write_text("d.example\n")
+    assert load(write(HOSTING), lists={first: None}).assigned.hosted.owner("c.example") == 0
+    assert errors(write(HOSTING), lists={first: None, second: None}) == [
+        f"{second}: the lists have more than 3 domains; use MX records instead of lists"
+    ]
+
+
+def test_a_list_is_not_read_beyond_the_limit_of_domains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosting, "MAX_HOSTED", 3)
+    content = "".join(f"{letter}.example\n" for letter in "abcdefgh")
+    assert listed(content).errors == (
+        "customers.txt:4: there are more than 3 domains; use MX records instead of a list",
+    )
+
+
 def test_a_list_with_an_unknown_id_is_an_error(hosters: list[Path], customers: Path) -> None:
     assert errors(*hosters, lists={customers: "nobody.example"}) == [
         f"{customers}: no definition has the id nobody.example"
@@ -296,6 +348,14 @@ def test_a_hundred_thousand_domains_take_little_memory(tmp_path: Path) -> None:
     (found,) = read_lists([ListSource(tmp_path / "many.txt")])
     assert len(pickle.dumps(found, pickle.HIGHEST_PROTOCOL)) < 5_000_000
     assert all(line in found.domains for line in lines[::1000])
+
+
+def test_the_domains_of_each_provider_are_counted(hosters: list[Path], tmp_path: Path) -> None:
+    first, second = tmp_path / "first.txt", tmp_path / "second.txt"
+    first.write_text("a.example\nb.example\n")
+    second.write_text("c.example\n")
+    hosted = load(*hosters, lists={first: "example.com", second: "another.example"}).assigned.hosted
+    assert [hosted.count(number) for number in range(3)] == [2, 1, 0]
 
 
 def test_without_lists_there_are_no_listed_domains() -> None:

@@ -77,6 +77,22 @@ def test_an_unknown_method_is_reported(write: Write, method: str, line: int) -> 
     assert "is not a method that clients know; use one of GSSAPI, NTLM, OAuth2, TLS-client-cert, " in warnings(file)[0]
 
 
+def test_two_spellings_of_one_method_become_one(write: Write) -> None:
+    method = "<authentication>password-encrypted</authentication>"
+    provider = read(write({method: f"{method}<authentication>secure</authentication>"}))
+    assert provider.servers[1].authentication == ("password-encrypted",)
+    assert provider.warnings == ()
+
+
+def test_every_invalid_link_of_a_webmail_section_gets_a_warning(write: Write) -> None:
+    links = '<webMail><loginPage url="a.example"/>\n<loginPage url="b.example"/></webMail>'
+    problem = "is not a web address that starts with https:// or http://; it is left out; correct it"
+    assert warnings(write({"</clientConfig>": f"{links}</clientConfig>"})) == [
+        f"29: loginPage url a.example {problem}",
+        f"30: loginPage url b.example {problem}",
+    ]
+
+
 ADDRESS_BOOK = """<{0} type="carddav"><serverURL>https://dav.example.com/</serverURL>
 <authentication>basic</authentication></{0}></clientConfig>"""
 

@@ -153,6 +153,10 @@ WARNINGS = {
         {"</clientConfig>": '<calendar type="x"/></clientConfig>'},
         '29: type="x": clients do not know this type of calendar and ignore it; use caldav',
     ),
+    "a name without a domain that ends with a digit": (
+        {">imap.example.com<": ">imap1<"},
+        "8: hostname imap1 has no domain, so clients cannot look it up; use the full name",
+    ),
     "a misspelt element": (
         {"</emailProvider>": "<incommingServer/></emailProvider>"},
         "28: incommingServer is not an element of the format; it is passed on unchanged",
@@ -205,6 +209,18 @@ WARNINGS = {
         {">Example Mail<": f">{'x' * 59}<", "</displayName>": "yz</displayName>"},
         f"6: displayName {'x' * 59}y… has 61 characters; use at most 60, as some clients truncate it",
     ),
+    "text in a server's section": (
+        {'<incomingServer type="imap">': '<incomingServer type="imap">primary'},
+        "7: the text primary between elements is left out",
+    ),
+    "an attribute's name in capitals": (
+        {'id="example.com"': 'ID="example.com"'},
+        "3: emailProvider: the attribute's name is id, not ID",
+    ),
+    "an unknown method of a calendar": (
+        {"</clientConfig>": CALENDAR.replace("basic", "telepathy").format("https://dav.example.com/")},
+        "29: authentication telepathy is not a method that clients know; use one of Basic, Digest, GSSAPI, NTLM, OAuth2, TLS-client-cert, none",
+    ),
     "a short name that is too long": (
         {"</displayName>": "</displayName><displayShortName>Example Mail of Example</displayShortName>"},
         "6: displayShortName Example Mail of Example has 23 characters; use at most 20, as some clients truncate it",
@@ -247,6 +263,18 @@ ERRORS = {
     "a calendar at an IPv6 address": (
         {"</clientConfig>": CALENDAR.format("https://[2001:db8::1]/")},
         "29: url https://[2001:db8::1]/ has an IPv6 address for a host; use a hostname",
+    ),
+    "a calendar at port 0": (
+        {"</clientConfig>": CALENDAR.format("https://dav.example.com:0/")},
+        "29: url https://dav.example.com:0/ has port 0; use 1-65535",
+    ),
+    "a hostname with a space and another alphabet": (
+        {">imap.example.com<": ">imäp example<"},
+        "8: hostname imäp example is not a hostname",
+    ),
+    "a port that is out of range besides an unknown element": (
+        {">143<": ">99999<", "<displayName>": "<motto><port>99999</port></motto><displayName>"},
+        "9: port 99999 is out of range; use 1-65535",
     ),
     "a calendar with a password": (
         {"</clientConfig>": CALENDAR.format("https://fred:secret@dav.example.com/")},
@@ -351,6 +379,36 @@ def test_the_line_of_an_error_is_correct_in_a_long_file(write: Write) -> None:
     file = write({"<domain>example.net": "\n" * 100_000 + "<domain>a b</domain><domain>example.net"})
     with pytest.raises(DefinitionError, match=":100005: domain a b is not a domain name"):
         load(file)
+
+
+def test_very_many_errors_are_counted(write: Write) -> None:
+    with pytest.raises(DefinitionError) as refusal:
+        load(write({"</emailProvider>": '<outgoingServer type="smtp"/>' * 1000 + "</emailProvider>"}))
+    assert len(refusal.value.errors) == 101
+    assert refusal.value.errors[-1].endswith(":1: and 900 more errors")
+
+
+def test_an_id_and_a_domain_that_are_no_hostnames_are_both_reported(write: Write) -> None:
+    file = write({'id="example.com"': 'id="Example Mail"', "<domain>example.com": "<domain>"})
+    with pytest.raises(DefinitionError) as refusal:
+        load(file)
+    assert refusal.value.errors == [
+        f"{file}:3: id Example Mail is not a hostname; use the provider's main domain",
+        f"{file}:4: domain  is not a domain name such as example.com",
+    ]
+
+
+def test_escapes_in_a_url_are_not_taken_for_placeholders(write: Write) -> None:
+    assert load(write({"</clientConfig>": CALENDAR.format("https://dav.example.com/%DEmo/")})).warnings == ()
+
+
+def test_a_file_without_a_provider_is_an_error(write: Write) -> None:
+    file = write({"emailProvider": "provider"})
+    with pytest.raises(DefinitionError) as refusal:
+        load(file)
+    assert len(refusal.value.errors) == 1
+    assert refusal.value.errors[0].startswith(f"{file}:2: clientConfig must have one emailProvider")
+    assert refusal.value.errors[0].endswith("this one has no emailProvider")
 
 
 def test_very_many_warnings_are_counted(write: Write) -> None:
