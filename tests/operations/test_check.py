@@ -1,26 +1,41 @@
 """The output and options of `check`. Its findings are tested in test_served_check and test_foreign_check."""
 
 import json
+from collections.abc import Iterator
+from typing import Protocol
 
+import dns.message
+import dns.rcode
 import pytest
 
-from tests.operations.hosts import CommandResult
+from tests.operations.hosts import CommandResult, resolver
 from tests.operations.hosts import check as run
 from tests.support import Served, Write, serving
 
 
-def check(server: Served, *arguments: str) -> CommandResult:
-    return run("--url", server.url, "--resolver", "127.0.0.1:1", "--timeout", "3", *arguments)
+def fail(_: dns.message.Message, response: dns.message.Message) -> None:
+    response.set_rcode(dns.rcode.SERVFAIL)
 
 
-def test_a_server_passes_the_https_checks_at_any_url(server: Served) -> None:
+class Check(Protocol):
+    def __call__(self, server: Served, *arguments: str) -> CommandResult: ...
+
+
+@pytest.fixture(scope="module")
+def check() -> Iterator[Check]:
+    """Check a server with a resolver that cannot find the mail servers."""
+    with resolver({}, fail) as address:
+        yield lambda server, *arguments: run("--url", server.url, "--resolver", address, *arguments)
+
+
+def test_a_server_passes_the_https_checks_at_any_url(check: Check, server: Served) -> None:
     report = json.loads(check(server, "--format", "json").stdout)
     verdicts = {line["verdict"] for line in report["lines"] if line["area"] == "HTTPS"}
     assert verdicts == {"ok"}
     assert len([line for line in report["lines"] if line["area"] == "HTTPS"]) == 3 * 11
 
 
-def test_protocols_that_a_definition_cannot_serve_are_not_checked(write: Write) -> None:
+def test_protocols_that_a_definition_cannot_serve_are_not_checked(check: Check, write: Write) -> None:
     """A provider with only OAuth2 has no settings for Outlook and no Apple profile."""
     definition = write({"password-cleartext": "OAuth2", "password-encrypted": "OAuth2"})
     with serving("--definition", definition) as served:
@@ -32,20 +47,20 @@ def test_protocols_that_a_definition_cannot_serve_are_not_checked(write: Write) 
     assert outlook["text"] == "cannot use any server in the definition"
 
 
-def test_what_cannot_be_checked_is_unknown(server: Served) -> None:
-    done = check(server)  # there is no resolver to find the mail servers
+def test_what_cannot_be_checked_is_unknown(check: Check, server: Served) -> None:
+    done = check(server)
     assert done.status == 2
     assert done.stdout.splitlines()[-1] == "3 domains: 5 unknown"
 
 
-def test_the_table_has_areas_signs_and_remedies(server: Served) -> None:
+def test_the_table_has_areas_signs_and_remedies(check: Check, server: Served) -> None:
     printed = " ".join(check(server, "talk21.com").stdout.split())
     assert "✓ autoconfig.talk21.com" in printed
     assert "? imap mail.btinternet.com:993" in printed
     assert "→ use another resolver (--resolver), or check the zone's name servers" in printed
 
 
-def test_the_problems_option_shows_only_problems(server: Served) -> None:
+def test_the_problems_option_shows_only_problems(check: Check, server: Served) -> None:
     done = check(server, "talk21.com", "--problems")
     assert "✓" not in done.stdout
     assert "? imap mail.btinternet.com:993" in " ".join(done.stdout.split())
@@ -56,12 +71,12 @@ def test_the_problems_option_shows_only_problems(server: Served) -> None:
     assert "imap mail.btinternet.com:993" in page
 
 
-def test_domains_given_as_arguments_and_options_are_normalised_and_checked_once(server: Served) -> None:
+def test_domains_given_as_arguments_and_options_are_normalised_and_checked_once(check: Check, server: Served) -> None:
     done = check(server, "Talk21.com.", "--domain", "talk21.COM", "--domain", "btinternet.com")
     assert done.stdout.splitlines()[-1].startswith("2 domains:")
 
 
-def test_the_old_option_for_json_still_works(server: Served) -> None:
+def test_the_old_option_for_json_still_works(check: Check, server: Served) -> None:
     assert check(server, "talk21.com", "--json").lines == check(server, "talk21.com", "--format", "json").lines
     assert "--json" not in run("--help").stdout
 
