@@ -131,7 +131,9 @@ def _named(names: Sequence[str]) -> list[str]:
 async def _check(settings: Settings, named: Sequence[str], options: _Options) -> int:
     try:
         names = Names(options.resolver, options.timeout)
-    except (Problem, ValueError) as error:
+    except Problem as problem:
+        raise Refusal(f"{problem}; {problem.finding.remedy}") from problem
+    except ValueError as error:
         raise Refusal(f"--resolver: {error}") from error
     attempts = Attempts(options.timeout)
     async with Local(application(settings)) as local:

@@ -121,7 +121,9 @@ def init(
     console = Console(stderr=True)
     try:
         names = Names(resolver, timeout, public_only=not private_addresses)
-    except (Problem, ValueError) as error:
+    except Problem as problem:
+        raise Refusal(f"{problem}; {problem.finding.remedy}") from problem
+    except ValueError as error:
         raise Refusal(f"--resolver: {error}") from error
     with _progress(console, domain) as progress:
         discovery = Discovery(

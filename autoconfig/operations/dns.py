@@ -209,12 +209,9 @@ def _web(definition: Definition, domain: str) -> Iterator[Record]:
 
 
 def _place(url: str) -> tuple[str, int, str] | None:
-    """Return the host, port and path of a URL, or None if SRV and TXT records cannot express it."""
-    try:
-        parts = urlsplit(url)
-        host, port = hostname(parts.hostname or ""), parts.port
-    except ValueError:
-        return None
-    if parts.scheme != "https" or not host or _PLACEHOLDER in url or port == 0:
+    """Return the host, port and path of a valid URL, or None if SRV and TXT records cannot express it."""
+    parts = urlsplit(url)
+    host, port = hostname(parts.hostname or ""), parts.port
+    if parts.scheme != "https" or not host or _PLACEHOLDER in url:
         return None
     return host, port or 443, parts.path

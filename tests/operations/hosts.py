@@ -20,6 +20,7 @@ import dns.message
 import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
+import trustme
 
 from tests.support import COMMAND, run
 
@@ -43,6 +44,13 @@ def listening(handle: Handler, tls: ssl.SSLContext | None = None) -> Iterator[in
         server, port = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
         yield port
         loop.call_soon_threadsafe(server.close)
+
+
+def tls_for(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    """Return a server's context with this certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
 
 
 @contextmanager

@@ -1,12 +1,18 @@
 """Names that resolve to private networks or to this machine."""
 
 import asyncio
+from pathlib import Path
 
+import dns.asyncresolver
+import dns.flags
+import dns.message
+import dns.rcode
 import pytest
 
 from autoconfig.operations.names import Names, is_public
 from autoconfig.operations.report import Problem
 from tests.operations.hosts import resolver
+from tests.support import run
 
 
 @pytest.mark.parametrize(
@@ -53,4 +59,48 @@ def test_of_two_lookups_that_fail_the_message_names_the_one_of_ipv4_even_if_it_f
         ("mail.example", "AAAA"): [f"2001:db8::{number}" for number in range(1, 34)],
     }
     with resolver(many) as address, pytest.raises(Problem, match=r"100 records of type A$"):
+        asyncio.run(look_up(address))
+
+
+def system_resolvers(monkeypatch: pytest.MonkeyPatch, file: Path, port: int = 53) -> None:
+    """Let the program read the system's resolvers from a file. They listen on `port`."""
+
+    class Resolver(dns.asyncresolver.Resolver):
+        def __init__(self, *, configure: bool = True) -> None:
+            super().__init__(str(file), configure)
+            self.port = port
+
+    monkeypatch.setattr(dns.asyncresolver, "Resolver", Resolver)
+
+
+def test_without_the_option_the_systems_resolver_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def look_up() -> list[str]:
+        return await Names(None, 5).addresses("mail.example")
+
+    (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.1\n")
+    with resolver({("mail.example", "A"): ["192.0.2.1"]}) as address:
+        system_resolvers(monkeypatch, tmp_path / "resolv.conf", int(address.rpartition(":")[2]))
+        assert asyncio.run(look_up()) == ["192.0.2.1"]
+
+
+@pytest.mark.parametrize("command", [["check"], ["init", "example.com"]])
+def test_without_any_resolver_the_error_names_the_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    system_resolvers(monkeypatch, tmp_path / "none")
+    refused = run(*command)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "this machine has no resolver; set one with --resolver\n"
+
+
+def test_a_name_that_does_not_exist_without_validation_has_a_dnssec_failure() -> None:
+    """The proof that the name does not exist has an invalid signature."""
+
+    def change(query: dns.message.Message, response: dns.message.Message) -> None:
+        response.set_rcode(dns.rcode.NXDOMAIN if query.flags & dns.flags.CD else dns.rcode.SERVFAIL)
+
+    async def look_up(address: str) -> list[str]:
+        return await Names(address, 5).addresses("mail.example")
+
+    with resolver({}, change) as address, pytest.raises(Problem, match=r"^DNSSEC validation of mail.example fails$"):
         asyncio.run(look_up(address))

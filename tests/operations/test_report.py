@@ -1,4 +1,6 @@
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -99,6 +101,22 @@ def test_on_a_terminal_lines_are_shown_while_they_are_checked() -> None:
     shown = capture.get()
     assert "slow" in shown.partition("fine")[0]  # it was shown before it was finished
     assert "0 domains: no problems" in shown
+
+
+def test_without_problems_the_report_of_problems_is_only_the_summary() -> None:
+    async def run(console: Console, check: Coroutine[Any, Any, Finding]) -> None:
+        made = Report()
+        made.add("area", "a.example", check)
+        await show(made, console, problems=True)
+
+    def shown(check: Coroutine[Any, Any, Finding]) -> str:
+        console = Console(width=80)
+        with console.capture() as capture:
+            asyncio.run(run(console, check))
+        return capture.get()
+
+    assert shown(passes()) == "\n0 domains: no problems\n"
+    assert "✗  a.example  broken" in shown(fails())
 
 
 def test_a_place_without_a_route_is_unknown_unless_another_has_an_error() -> None:
