@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # few servers need the DNS
-    from dns.message import Message
+    from dns.message import Message, QueryMessage
 
 _DEADLINE = 3.0
 """Seconds for a lookup, with all attempts."""
@@ -81,9 +81,7 @@ class Resolver:
             try:
                 query = make_query(f"{domain}.", "MX", use_edns=0, payload=_PAYLOAD)
                 async with asyncio.timeout(_ATTEMPT):
-                    answer = await _over_udp(query, address, port)
-                    if answer.flags & _TRUNCATED:
-                        answer = await _over_tcp(query, address, port)
+                    answer = await _answer(query, address, port)
                 if answer.rcode() in (NOERROR, NXDOMAIN):
                     return _read(answer)
             except (TimeoutError, OSError, EOFError, DNSException):
@@ -106,14 +104,10 @@ def _system_servers() -> list[tuple[str, int]]:
     return [(server, found.port) for server in map(str, found.nameservers)][:_MAX_SERVERS]
 
 
-def _read(answer: "Message") -> Exchangers:
+def _read(answer: "QueryMessage") -> Exchangers:
     """Return the exchangers in an answer. Raises DNSException if it does not answer the query."""
-    from dns.exception import FormError
-    from dns.message import QueryMessage
     from dns.rdtypes.ANY.MX import MX
 
-    if not isinstance(answer, QueryMessage):
-        raise FormError
     chain = answer.resolve_chaining()
     records = [record for record in chain.answer or () if isinstance(record, MX)]
     best = min((record.preference for record in records), default=0)
@@ -126,7 +120,7 @@ class _Datagrams(asyncio.DatagramProtocol):
 
     def __init__(self, query: "Message") -> None:
         self._query = query
-        self.answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self.answer: asyncio.Future[QueryMessage] = asyncio.get_running_loop().create_future()
 
     def datagram_received(self, data: bytes, _address: object) -> None:
         if self.answer.done() or len(data) > _MAX_ANSWER:
@@ -140,17 +134,24 @@ class _Datagrams(asyncio.DatagramProtocol):
             self.answer.set_exception(error)
 
 
-def _parsed(data: bytes) -> "Message | None":
+def _parsed(data: bytes) -> "QueryMessage | None":
     from dns.exception import DNSException
-    from dns.message import from_wire
+    from dns.message import QueryMessage, from_wire
 
     try:
-        return from_wire(data, ignore_trailing=True)
+        message = from_wire(data, ignore_trailing=True)
     except DNSException:
         return None
+    return message if isinstance(message, QueryMessage) else None
 
 
-async def _over_udp(query: "Message", address: str, port: int) -> "Message":
+async def _answer(query: "Message", address: str, port: int) -> "QueryMessage":
+    """Query over UDP, and over TCP if the answer does not fit into a datagram."""
+    answer = await _over_udp(query, address, port)
+    return await _over_tcp(query, address, port) if answer.flags & _TRUNCATED else answer
+
+
+async def _over_udp(query: "Message", address: str, port: int) -> "QueryMessage":
     loop = asyncio.get_running_loop()
     transport, protocol = await loop.create_datagram_endpoint(lambda: _Datagrams(query), remote_addr=(address, port))
     try:
@@ -160,7 +161,7 @@ async def _over_udp(query: "Message", address: str, port: int) -> "Message":
         transport.close()
 
 
-async def _over_tcp(query: "Message", address: str, port: int) -> "Message":
+async def _over_tcp(query: "Message", address: str, port: int) -> "QueryMessage":
     """Query over TCP. Raises OSError, EOFError, or DNSException if the answer is too large or to another query."""
     from dns.exception import FormError
 

@@ -24,8 +24,12 @@ class Pulse:
 
     def _beat(self) -> None:
         while True:
-            if self.loop is None:
-                send(self._channel, ALIVE)
-            elif not self.loop.is_closed():
-                self.loop.call_soon_threadsafe(send, self._channel, ALIVE)
+            self.beat()
             time.sleep(_INTERVAL)
+
+    def beat(self) -> None:
+        """Send a heartbeat, unless the event loop has been closed."""
+        if self.loop is None:
+            send(self._channel, ALIVE)
+        elif not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(send, self._channel, ALIVE)

@@ -51,8 +51,8 @@ class LimitedConfig(uvicorn.Config):
         )
         self._limits, self._proxies = limits, TrustedProxies(trusted_proxies)
         self._pool: ConnectionPool | None = None
-        self.listener: Listener | None = None
-        """The socket the server listens on; more connections may wait in its backlog."""
+        self.listener: Listener
+        """The socket the server listens on, set by Server; more connections may wait in its backlog."""
         self._accepting: set[asyncio.Task[Any]] = set()
         self._accepted_at = -math.inf
 
@@ -79,8 +79,6 @@ class LimitedConfig(uvicorn.Config):
         uvloop accepts one connection per poll, then handles all requests that have arrived. So while a thousand clients
         send requests without pause, a new client would wait for seconds.
         """
-        if self.listener is None:
-            return
         with suppress(OSError):  # usually: the backlog is empty
             for _ in range(_ACCEPTED_AT_ONCE):
                 accepted, _peer = self.listener.socket.accept()

@@ -16,6 +16,14 @@ def test_pending_connections_are_detected() -> None:
             assert listener.has_waiting()
 
 
+def test_a_listener_passed_by_systemd_keeps_accepting_connections() -> None:
+    """systemd keeps it open for the next start of the server."""
+    with Listener.open("127.0.0.1", 0).socket as listening:
+        Listener(listening, passed=True).refuse_new()
+        with socket.create_connection(listening.getsockname(), timeout=5):
+            listening.accept()[0].close()
+
+
 @pytest.mark.parametrize("abstract", [False, True])
 def test_systemd_is_notified_when_the_server_is_ready(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, abstract: bool

@@ -177,3 +177,14 @@ def test_a_stalled_log_reader_does_not_delay_shutdown() -> None:
             assert process.wait(timeout=TIMEOUT) == 0
         finally:
             process.kill()
+
+
+def test_of_an_exception_a_json_line_has_kind_and_place_but_not_the_message() -> None:
+    try:
+        raise ValueError("fred@example.com")
+    except ValueError as error:
+        record = logging.LogRecord("x", logging.ERROR, "x.py", 1, "it failed", None, (ValueError, error, None))
+        place = f"{__file__}:{error.__traceback__.tb_lineno if error.__traceback__ else 0}"
+    line = JSONFormatter().format(record)
+    assert json.loads(line)["exception"] == f"ValueError at {place}"
+    assert "fred" not in line

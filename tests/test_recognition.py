@@ -4,9 +4,13 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
+import dns.flags
+import dns.message
 import dns.resolver
+import dns.update
 import pytest
 
+from autoconfig import mail_exchangers
 from autoconfig import recognition as module
 from autoconfig.mail_exchangers import Resolver
 from autoconfig.recognition import Recognition, Verdict
@@ -231,3 +235,38 @@ def test_a_machine_without_a_resolver_gets_a_warning_and_every_domain_is_uncerta
     warning = "this machine has no DNS resolver, so customers' domains cannot be recognised; use --hosted-domains or --resolver"
     assert warning in list(settings.warnings())
     assert asyncio.run(Recognition(Resolver(), owner).settle("customer.example")) == UNCERTAIN
+
+
+def test_the_systems_first_three_resolvers_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(resolver: dns.resolver.Resolver, _file: object) -> None:
+        resolver.nameservers = [f"192.0.2.{number}" for number in range(1, 6)]
+
+    monkeypatch.setattr("dns.resolver.Resolver.read_resolv_conf", read)
+    assert Resolver().servers == [("192.0.2.1", 53), ("192.0.2.2", 53), ("192.0.2.3", 53)]
+
+
+@pytest.mark.parametrize("port", ["0", "65536"])
+def test_a_resolvers_port_must_be_in_range(port: str) -> None:
+    with pytest.raises(ValueError, match=f"port {port} is out of range; use 1-65535"):
+        Resolver(f"192.0.2.1:{port}")
+
+
+def test_an_error_of_the_network_after_the_answer_is_ignored() -> None:
+    async def run() -> dns.message.QueryMessage:
+        query = dns.message.make_query("customer.example.", "MX")
+        datagrams = mail_exchangers._Datagrams(query)
+        datagrams.datagram_received(mx("10 mx.example.net.")(query), None)
+        datagrams.error_received(ConnectionRefusedError())
+        return await datagrams.answer
+
+    assert asyncio.run(run()).answer
+
+
+def test_a_message_of_another_kind_is_no_answer() -> None:
+    def update(query: dns.message.Message) -> bytes:
+        message = dns.update.UpdateMessage("example.", id=query.id)
+        message.flags |= dns.flags.QR
+        return message.to_wire()
+
+    with name_server({"customer.example": truncated}, {"customer.example": update}) as server:
+        assert settle(server.address, "customer.example") == [UNCERTAIN]

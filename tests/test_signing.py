@@ -13,12 +13,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
+from autoconfig import signing_queue
 from autoconfig.definition import EMBEDDED
 from autoconfig.front import Endpoint, Front
 from autoconfig.protocols.mobileconfig import Mobileconfig
 from autoconfig.requests import Request
 from autoconfig.signing import Signer, SigningFiles
-from autoconfig.signing_queue import MAX_PENDING
+from autoconfig.signing_queue import MAX_PENDING, SigningQueue
 from tests.signatories import Signatory, SigningAuthority
 from tests.support import Served, client_for, eventually, load, run, run_for_bytes, serving
 
@@ -325,14 +326,13 @@ def test_many_signatures_are_delivered_before_the_last_is_made(signing_authority
     assert MAX_PENDING - 1 in asyncio.run(run())
 
 
-def test_signatures_added_when_the_last_one_is_delivered_are_made(signing_authority: SigningAuthority) -> None:
-    one = signing_authority.signatory()
-    signer = Signer(SigningFiles.read(one.certificate, one.key, one.chain))
+def test_a_signature_requested_between_the_last_one_and_its_delivery_is_made() -> None:
+    async def run() -> list[bytes]:
+        queue = SigningQueue(asyncio.get_running_loop(), bytes.upper)
+        first = queue.add(b"first")
+        signing_queue._thread.submit(int).result()  # the thread has signed, and the event loop has not delivered
+        second = queue.add(b"second")
+        async with asyncio.timeout(20):
+            return [await first, await second]
 
-    async def run() -> bytes:
-        await signer.sign_aside(b"first")
-        again = [signer.sign_aside(b"%d" % number) for number in range(20)]
-        await again[-1]
-        return await signer.sign_aside(b"last")
-
-    assert b"last" in asyncio.run(run())
+    assert asyncio.run(run()) == [b"FIRST", b"SECOND"]

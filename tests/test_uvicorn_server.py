@@ -1,12 +1,16 @@
 """Assumptions of uvicorn_server.py about uvicorn. If a new version fails here, that module must change."""
 
+import asyncio
 import inspect
 import socket
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from autoconfig import uvicorn_server
 from autoconfig.connection_pool import Limits
 from autoconfig.listening import Listener
 from autoconfig.requests import Request
@@ -89,3 +93,18 @@ def test_pending_connections_are_accepted_before_earlier_requests_are_all_served
         client.close()
     assert len(served.open) == size
     assert served.open[5] == size
+
+
+def test_shutdown_waits_while_connections_are_pending_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = count(0.0, 0.05)  # independent of the load on the machine
+    monkeypatch.setattr(uvicorn_server, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(uvicorn_server, "_LONGEST_BACKLOG", 0.5)
+    listener, served = Listener.open("127.0.0.1", 0), Crowd(1)
+    server = Server(LimitedConfig(served, Limits()), served, listener, 0, lambda: None)
+    with listener.socket, socket.create_connection(listener.socket.getsockname()):
+        asyncio.run(server._empty_backlog())
+        assert next(clock) > uvicorn_server._LONGEST_BACKLOG
+        listener.socket.accept()[0].close()
+        start = next(clock)
+        asyncio.run(server._empty_backlog())
+        assert next(clock) - start < uvicorn_server._LONGEST_BACKLOG

@@ -13,6 +13,8 @@ from autoconfig.definition import EMBEDDED
 from autoconfig.directory import NotServedError
 from autoconfig.protocols import mobileconfig
 from autoconfig.protocols.mobileconfig import Mobileconfig
+from autoconfig.requests import Request
+from autoconfig.responses import Response
 from tests.support import SERVICES, Write, load
 
 PATH = "/email.mobileconfig"
@@ -273,3 +275,14 @@ def test_a_post_that_is_not_a_form_is_refused(http: httpx.Client) -> None:
 def test_identifiers_are_uuids_of_version_5(account: str) -> None:
     prefix = hashlib.sha1(NAMESPACE_DNS.bytes + b"PROFILEUUID ")
     assert mobileconfig._uuid(prefix, account) == str(uuid5(NAMESPACE_DNS, f"PROFILEUUID {account}")).upper()
+
+
+def test_a_limited_number_of_profiles_without_an_address_is_cached(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mobileconfig, "_MAX_KEPT", 2)
+    profiles = Mobileconfig(load(EMBEDDED))
+    for domain in ("btinternet.com", "talk21.com", "btopenworld.com", "btinternet.com"):
+        response = profiles.respond(Request("GET", "https", b"", domain.encode(), b"", b"", 0, path=PATH))
+        assert isinstance(response, Response)
+        assert plistlib.loads(response.body)["PayloadContent"]
+        assert profiles._general[domain, None] is response
+        assert len(profiles._general) <= 2

@@ -9,6 +9,7 @@ import pytest
 
 from autoconfig.definition import EMBEDDED
 from autoconfig.directory import NotServedError
+from autoconfig.protocols import pacc
 from autoconfig.protocols.pacc import Pacc
 from tests.support import Write, client_for, load
 from tests.test_advice import IMPLICIT
@@ -89,6 +90,16 @@ def test_the_domain_in_a_hostname_is_filled_in(write: Write) -> None:
     file = write(IMPLICIT | {">imap.example.com<": ">imap.%EMAILDOMAIN%<"})
     assert configuration(file, "example.net")["protocols"]["imap"] == {"host": "imap.example.net"}
     assert configuration(file)["protocols"]["imap"] == {"host": "imap.example.com"}
+
+
+def test_a_limited_number_of_configurations_is_cached(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pacc, "_MAX_KEPT", 1)
+    one = pacc.Configuration(load(write(IMPLICIT | {">imap.example.com<": ">imap.%EMAILDOMAIN%<"})).first)
+    for domain in ("example.com", "example.net", "example.com"):
+        response = one.response(domain)
+        assert response is not None
+        assert json.loads(response.body)["protocols"]["imap"] == {"host": f"imap.{domain}"}
+        assert len(one._responses) == 1
 
 
 def test_a_provider_that_pacc_cannot_express_gets_404(write: Write) -> None:
