@@ -1,11 +1,15 @@
+import contextlib
+import io
 import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
 import pytest
 
+from autoconfig.cli import main
 from autoconfig.definition import EMBEDDED
 from tests.support import COMMAND, TIMEOUT, Served, Write, run, run_for_bytes, serving
 
@@ -92,6 +96,45 @@ def test_validate_prints_warnings_and_succeeds(write: Write) -> None:
     summary = run("validate", file)
     assert summary.returncode == 0
     assert summary.stderr.startswith(f"warning: {file}:28: enable is not an element of the format")
+
+
+def test_validate_warns_about_a_domain_that_a_list_repeats(write: Write, tmp_path: Path) -> None:
+    listed = tmp_path / "customers.txt"
+    listed.write_text("a.example\nb.example\na.example\n")
+    done = run("validate", write({"<domain>": '<domain purpose="mx">'}), "--hosted-domains", listed)
+    assert done.returncode == 0
+    assert "and on 2 listed domains" in done.stdout
+    assert (
+        done.stderr.splitlines(keepends=True)[-1]
+        == f"warning: {listed}:3: a.example is already on line 1; remove one\n"
+    )
+
+
+def test_a_program_that_calls_a_command_can_collect_its_output_as_text() -> None:
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        main(["validate"], standalone_mode=False)
+    assert output.getvalue() == run("validate").stdout
+
+
+@pytest.mark.parametrize(
+    ("resolver", "text"),
+    [
+        ("dns.example", "dns.example is not an IP address such as 192.0.2.1, 192.0.2.1:53 or [2001:db8::1]:53"),
+        ("192.0.2.1:0", "port 0 is out of range; use 1-65535"),
+    ],
+)
+def test_serve_rejects_a_resolver_that_is_not_an_ip_address_and_a_port(resolver: str, text: str) -> None:
+    refused = run("serve", "--resolver", resolver)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert text in refused.stderr
+
+
+@pytest.mark.parametrize("url", ["https://a..example", "https://-a.example", "https://" + "a" * 64 + ".example"])
+def test_a_url_with_an_invalid_hostname_is_rejected(url: str) -> None:
+    refused = run("serve", "--public-url", url)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert f"{url} is not the URL of a server, such as https://setup.example.com" in refused.stderr
 
 
 @pytest.mark.parametrize("command", [["validate"], ["render", "autoconfig", "--definition"], ["serve", "--definition"]])

@@ -287,3 +287,13 @@ def test_an_unwritable_folder_is_reported(tmp_path: Path) -> None:
     refused = export(tmp_path / "file" / "below")
     assert refused.returncode == 1
     assert "cannot be written: Not a directory" in refused.stderr
+
+
+def test_pages_for_apps_that_a_definition_has_no_settings_for_are_not_exported(write: Write, tmp_path: Path) -> None:
+    """A provider with only OAuth2 has no Apple profile."""
+    folder = tmp_path / "site"
+    export(folder, "--definition", write({"password-cleartext": "OAuth2", "password-encrypted": "OAuth2"}))
+    paths = {path for host, path, _, _ in places(folder) if host == "autoconfig.example.com"}
+    assert "/setup/thunderbird/" in paths
+    assert "/setup/iphone/" not in paths
+    assert not [file for file in files(folder) if "iphone" in file]

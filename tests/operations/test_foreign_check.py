@@ -7,7 +7,7 @@ import pytest
 
 from autoconfig.operations.report import Verdict
 from tests.operations.test_served_check import AUTOCONFIG, FILE, POST, respond
-from tests.operations.world import DOMAIN, FIRST, CheckResult, Request, Response, World
+from tests.operations.world import DEFINITION, DOMAIN, FIRST, CheckResult, Request, Response, World
 
 SETTINGS = f"settings of {DOMAIN}"
 RARE = {f"PACC clients, {DOMAIN}": "finds no settings"}
@@ -158,3 +158,27 @@ def test_an_invalid_hostname_is_an_error_and_not_in_a_subject(world: World) -> N
     found = checked(world)
     assert found.text("imap server") == "fred@a b is not a hostname"
     assert not [line for line in found.report.lines if "fred@" in line.subject]
+
+
+def test_a_document_whose_redirects_loop_is_an_error(world: World) -> None:
+    world.respond.append(respond(302, path="/mail/", location=FILE))
+    assert checked(world).of(Verdict.ERROR)[FILE] == "redirects to itself"
+
+
+def test_the_pages_and_servers_in_a_published_file_are_checked_unless_they_depend_on_the_address(world: World) -> None:
+    page = f'<webMail><loginPage url="https://{DOMAIN}/mail"/></webMail>'
+    personal = """<incomingServer type="pop3"><hostname>%EMAILLOCALPART%.example.com</hostname><port>995</port>
+    <socketType>SSL</socketType><authentication>password-cleartext</authentication><username>x</username></incomingServer>"""
+    text = DEFINITION.replace("<outgoingServer", f"{personal}<outgoingServer", 1)
+    world.definition_text = text.replace("</clientConfig>", f"{page}</clientConfig>")
+    world.respond.append(respond(404, DOMAIN, "/mail"))
+    found = checked(world)
+    assert found.of(Verdict.ERROR)[f"page https://{DOMAIN}/mail"] == "responds with 404"
+    servers = [line.subject for line in found.report.lines if line.area == "mail"]
+    assert servers == [f"imap mail.{DOMAIN}:{world.ports['imap']}", f"smtp mail.{DOMAIN}:{world.ports['smtp']}"]
+
+
+def test_an_srv_record_whose_lookup_fails_is_unknown_not_missing(world: World) -> None:
+    name = f"_imaps._tcp.{DOMAIN}"
+    world.rcodes[name], world.unchecked_fails = dns.rcode.REFUSED, True
+    assert checked(world).of(Verdict.UNKNOWN)[name] == f"the lookup of {name} SRV fails"

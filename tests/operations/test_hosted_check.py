@@ -1,5 +1,7 @@
 """The check of customers' domains, where clients find the provider's settings by MX, by SRV or at client hosts."""
 
+import dns.rcode
+
 from autoconfig.operations.report import Verdict
 from tests.operations.test_served_check import respond
 from tests.operations.world import DEFINITION, DOMAIN, FIRST, CheckResult, World
@@ -69,3 +71,11 @@ def test_a_fault_at_the_providers_host_is_an_error_for_its_customers(world: Worl
     found = checked(world)
     assert found.of(Verdict.ERROR) == {BY_MX: "responds with 404"}
     assert found.text(f"Thunderbird, {CUSTOMER}") == f"skipped: see {BY_MX}"
+
+
+def test_lookups_of_a_customers_records_that_fail_are_unknown(world: World) -> None:
+    world.rcodes = {CUSTOMER: dns.rcode.REFUSED, f"_imaps._tcp.{CUSTOMER}": dns.rcode.REFUSED}
+    world.unchecked_fails = True
+    unknown = checked(world).of(Verdict.UNKNOWN)
+    assert unknown[f"MX of {CUSTOMER}"] == f"the lookup of {CUSTOMER} MX fails"
+    assert unknown[f"_imaps._tcp.{CUSTOMER}"] == f"the lookup of _imaps._tcp.{CUSTOMER} SRV fails"

@@ -325,3 +325,56 @@ def test_an_invalid_signature_is_an_error(
     world.signer = signing_authority.signatory().signer()
     world.corrupt = corrupt
     assert world.check().problems == PACC | {PROFILE: "the signature is not valid, so devices reject the profile"}
+
+
+def to_https(request: Request) -> Response | None:
+    """Redirect the autoconfig file from http to https."""
+    return respond(301, path="/mail/", scheme="http", location=FILE)(request)
+
+
+def test_a_broken_certificate_is_one_error_even_if_http_redirects_to_it(world: World) -> None:
+    world.respond.append(to_https)
+    assert world.check().problems == PACC
+    world.issued[AUTOCONFIG] = world.authority.issue_cert("a.example")
+    found = world.check()
+    assert found.of(Verdict.ERROR) == {AUTOCONFIG: f"the certificate is not for {AUTOCONFIG}"}
+    assert found.text(f"http://{AUTOCONFIG}/mail/config-v1.1.xml") == f"skipped: see {AUTOCONFIG}"
+
+
+def test_a_redirect_to_http_makes_android_ask_for_approval(world: World) -> None:
+    """Every document is right, but anyone on the network could have changed it."""
+    world.respond.append(respond(302, path="/mail/", location=f"http://{AUTOCONFIG}/mail/config-v1.1.xml"))
+    found = world.check()
+    assert found.text(FILE) == "matches the definition, after 1 redirect"
+    android = f"Thunderbird for Android, {DOMAIN}"
+    assert list(found.problems) == [android, *PACC]
+    assert found.problems[android].endswith("but asks for approval, because the settings came over http")
+    assert found.remedy(android) == "use https throughout, with a certificate that clients trust"
+
+
+def test_a_client_that_gets_other_settings_although_every_document_is_right_is_an_error(world: World) -> None:
+    """Evolution sends its own query string, and a web server may treat it differently."""
+    other = DEFINITION.replace("mail.example.com", "old.example.com").format(imap=993, smtp=465).encode()
+
+    def answer(request: Request) -> Response | None:
+        return (200, {"Content-Type": "text/xml"}, other) if "EVOLUTIONUSER" in request.target else None
+
+    world.respond.append(answer)
+    found = world.check()
+    client = f"Evolution, {DOMAIN}"
+    assert found.of(Verdict.ERROR)[client].startswith("sets up imap old.example.com:993 SSL")
+    assert found.remedy(client) == "see which server responds there: this client looks there first"
+    assert list(found.of(Verdict.ERROR)) == [client]
+
+
+def test_a_client_that_finds_no_settings_although_every_document_is_right_is_an_error(world: World) -> None:
+    """A firewall rejects Evolution's query string, and the website has no settings."""
+
+    def answer(request: Request) -> Response | None:
+        return (404, {}, b"") if "EVOLUTIONUSER" in request.target or "/.well-known/" in request.path else None
+
+    world.respond.append(answer)
+    found = world.check()
+    client = f"Evolution, {DOMAIN}"
+    assert found.of(Verdict.ERROR) == {client: "finds no settings"}
+    assert found.remedy(client) == "publish the settings on one of the hosts where it looks"

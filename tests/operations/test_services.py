@@ -1,10 +1,18 @@
 """The checks of services, web pages and the OAuth2 issuer."""
 
+import asyncio
 import json
 
 import pytest
+import trustme
 
-from autoconfig.operations.report import Verdict
+from autoconfig.operations import services
+from autoconfig.operations.attempts import Attempts
+from autoconfig.operations.names import Names
+from autoconfig.operations.report import Finding, Verdict, attempted
+from autoconfig.operations.services import Resource
+from autoconfig.operations.web import Web
+from tests.operations.hosts import listening, resolver, tls_for, web
 from tests.operations.world import DEFINITION, DOMAIN, FIRST, CheckResult, Request, Response, World
 
 DAV, LOGIN = f"dav.{DOMAIN}", f"login.{DOMAIN}"
@@ -125,3 +133,51 @@ def test_the_metadata_must_name_its_issuer(world: World, metadata: object, text:
     found = checked(world, OAUTH2, 200, json.dumps(metadata).encode())
     assert found.text(f"OAuth2 issuer {LOGIN}") == text
     assert (text in found.of(Verdict.ERROR).values()) is (metadata != METADATA)
+
+
+def found(resource: Resource, authority: trustme.CA, response: bytes) -> Finding:
+    """Return the finding on a resource at DAV that sends this response."""
+
+    async def check(address: str, port: int) -> Finding:
+        made = Web(Names(address, 5), Attempts(5), ports={"https": port})
+        return await attempted(services.check, made, resource)
+
+    tls = tls_for(authority.issue_cert(DAV))
+    with resolver({(DAV, "A"): ["127.0.0.1"]}) as address, listening(web(response), tls) as port:
+        return asyncio.run(check(address, port))
+
+
+def ok_with(body: bytes, header: bytes = b"") -> bytes:
+    return b"HTTP/1.1 200 OK\r\n%bContent-Length: %d\r\n\r\n%b" % (header, len(body), body)
+
+
+@pytest.mark.parametrize(
+    ("type_", "response", "good"),
+    [
+        ("jmap", ok_with(b'{"capabilities": {}}'), True),
+        ("jmap", ok_with(b'{"error": "unknown"}'), False),
+        ("jmap", ok_with(b"[]"), False),
+        ("jmap", ok_with(b"<h1>Welcome</h1>"), False),
+        ("activeSync", ok_with(b"", b"MS-ASProtocolVersions: 16.1\r\n"), True),
+        ("activeSync", ok_with(b""), False),
+        ("ews", ok_with(b"", b"MS-ASProtocolVersions: 16.1\r\n"), False),
+    ],
+)
+def test_a_service_without_a_login_must_respond_as_its_protocol(
+    authority: trustme.CA, type_: str, response: bytes, good: bool
+) -> None:
+    finding = found(Resource(type_, f"https://{DAV}/"), authority, response)
+    if good:
+        assert (finding.verdict, finding.text) == (Verdict.OK, f"responds like a {type_} service")
+    else:
+        text = f"responds with 200, not like a {type_} service"
+        assert (finding.verdict, finding.text) == (Verdict.ERROR, text)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://[", f"https://{DAV}:99999/", f"https://{DAV}:0/", f"ftp://{DAV}/", "https://192.0.2.1/", "x"]
+)
+def test_a_url_of_a_provider_that_is_not_a_web_address_is_an_error(authority: trustme.CA, url: str) -> None:
+    finding = found(Resource(services.PAGE, url), authority, ok_with(b""))
+    assert (finding.verdict, finding.text) == (Verdict.ERROR, "this is not a web address")
+    assert finding.remedy
