@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
+from typing import cast
 
 from autoconfig.front import place_of
 from autoconfig.handover import APPLIED, DRAIN, END, READY, SETTINGS, receive, retrieve, send
@@ -99,8 +100,7 @@ class _Worker:
         except Exception as error:
             # The parent has loaded the same settings, so the cause is in this process; the parent replaces it.
             logger.error("a worker cannot load the new settings: %s", place_of(error))
-            if self._server is not None:
-                self._server.leave(0)
+            cast("_Server", self._server).leave(0)  # it exists: only workers that are ready get new settings
         else:
             send(self._channel, APPLIED)
 

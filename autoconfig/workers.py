@@ -11,6 +11,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import wait
 from queue import Empty, SimpleQueue
 
@@ -170,11 +171,9 @@ class Workers:
             self._hand_over()
 
     def _empty_waker(self) -> None:
-        try:
-            while self._woken.recv(4096):
-                pass
-        except BlockingIOError:
-            pass
+        with suppress(BlockingIOError):
+            while True:
+                self._woken.recv(4096)
 
     def _look_after(self, seconds: float) -> None:
         for process in self._living():

@@ -1,0 +1,253 @@
+"""Supervision of workers that fail: the test plays the workers, and takes the supervisor's steps."""
+
+import errno
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from autoconfig import handover, workers
+from autoconfig.connection_pool import Limits
+from autoconfig.handover import ALIVE, APPLIED, END, READY, SETTINGS
+from autoconfig.listening import Listener
+from autoconfig.running import Application
+from autoconfig.sources import Settings, Sources
+from autoconfig.uvicorn_server import LimitedConfig
+from autoconfig.worker import Setup
+from autoconfig.workers import HandoverError, Workers
+from tests.support import TIMEOUT, Write, wait_until
+
+
+class Child(workers._Process):
+    """A worker without a process: the test sends its messages and decides when it exits."""
+
+    def __init__(self, _listener: Listener, _setup: bytes) -> None:
+        self.channel, self.theirs = socket.socketpair()
+        self.channel.setblocking(False)
+        self.theirs.setblocking(False)
+        self.ready = self.killed = False
+        self.silent = 0.0
+        self.handed = self.applied = 0
+        self.status: int | None = None
+
+    @property
+    def sentinel(self) -> int:
+        return self.theirs.fileno()
+
+    @property
+    def exit_status(self) -> int | None:
+        return self.status
+
+    def say(self, message: bytes) -> None:
+        self.theirs.send(message)
+
+    def heard(self) -> list[tuple[bytes, Settings | None]]:
+        """Return the parent's messages, with settings."""
+        found: list[tuple[bytes, Settings | None]] = []
+        while True:
+            try:
+                message, descriptor = handover.receive(self.theirs)
+            except BlockingIOError:
+                return found
+            found.append((message, None if descriptor is None else handover.retrieve(descriptor)))
+
+    def kill(self) -> None:
+        self.killed = True
+        self.status = -signal.SIGKILL
+
+    def bury(self) -> None:
+        self.channel.close()
+        self.theirs.close()
+
+
+class FailingChild(Child):
+    """A worker that cannot start."""
+
+    def __init__(self, listener: Listener, setup: bytes) -> None:
+        super().__init__(listener, setup)
+        self.status = 1
+
+
+class ObedientChild(Child):
+    """A worker that is ready at once, and exits when the parent says so."""
+
+    def __init__(self, listener: Listener, setup: bytes) -> None:
+        super().__init__(listener, setup)
+        self.say(READY)
+
+    @property
+    def exit_status(self) -> int | None:
+        return 0 if (END, None) in self.heard() else self.status
+
+
+class DeafChild(Child):
+    """A worker that is ready at once, and ignores the parent."""
+
+    def __init__(self, listener: Listener, setup: bytes) -> None:
+        super().__init__(listener, setup)
+        self.say(READY)
+
+
+def config(app: Application) -> LimitedConfig:
+    return LimitedConfig(app, Limits())
+
+
+def nothing() -> None:
+    pass
+
+
+Supervise = Callable[..., Workers]
+
+
+@pytest.fixture
+def supervise(monkeypatch: pytest.MonkeyPatch, write: Write) -> Iterator[Supervise]:
+    """Return a function that makes a supervisor of one worker of a kind."""
+    listener = Listener.open("127.0.0.1", 0)
+    made: list[Workers] = []
+    monkeypatch.setattr(workers, "_PAUSE", 0.0)
+    monkeypatch.setattr(workers, "_LATE", 0.0)
+
+    def make(kind: type[Child], on_ready: Callable[[], None] = nothing) -> Workers:
+        monkeypatch.setattr(workers, "_Process", kind)
+        setup = Setup(config, "text", 0, 0, metrics=False)
+        made.append(Workers(1, listener, setup, settings(write), on_ready))
+        return made[-1]
+
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield make
+    finally:
+        signal.set_wakeup_fd(-1)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        listener.socket.close()
+        for one in made:
+            for process in one._processes:
+                process.bury()
+            for end in (one._waker, one._woken):
+                end.close()
+            os.close(one._settings)
+
+
+def settings(write: Write, host: str = "imap.example.com") -> Settings:
+    return Sources((write({"imap.example.com": host}),)).read().load()
+
+
+def hosts(child: Child) -> list[str]:
+    """Return the first server in each of the settings that a worker has received."""
+    return [one.definitions[0].servers[0].hostname for message, one in child.heard() if message == SETTINGS and one]
+
+
+def only(supervisor: Workers) -> Child:
+    (child,) = supervisor._processes
+    assert isinstance(child, Child)
+    return child
+
+
+def test_settings_that_kill_workers_are_withdrawn_and_the_previous_ones_used_again(
+    supervise: Supervise, write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    supervisor = supervise(Child)
+    supervisor._step()
+    only(supervisor).say(READY)
+    supervisor._step()
+    with ThreadPoolExecutor(1) as other:
+        applied = other.submit(supervisor.apply, settings(write, "changed.example.com"))
+        assert wait_until(lambda: not supervisor._incoming.empty())
+        supervisor._step()
+        assert hosts(only(supervisor)) == ["imap.example.com", "changed.example.com"]
+        for _ in range(2):
+            only(supervisor).status = -signal.SIGSEGV
+            supervisor._step()
+            assert hosts(only(supervisor)) == ["changed.example.com"]
+            assert not applied.done()
+        only(supervisor).status = -signal.SIGSEGV
+        supervisor._step()
+        with pytest.raises(HandoverError, match="workers died while they loaded it"):
+            applied.result(TIMEOUT)
+    only(supervisor).say(READY)
+    supervisor._step()
+    assert hosts(only(supervisor))[-1] == "imap.example.com"
+    assert caplog.text.count("a worker ended (exit status -11); starting another") == 3
+
+
+def test_new_settings_are_in_use_once_every_worker_confirms_them(supervise: Supervise, write: Write) -> None:
+    supervisor = supervise(Child)
+    supervisor._step()
+    only(supervisor).say(READY)
+    supervisor._step()
+    with ThreadPoolExecutor(1) as other:
+        applied = other.submit(supervisor.apply, settings(write, "changed.example.com"))
+        assert wait_until(lambda: not supervisor._incoming.empty())
+        supervisor._step()
+        assert not applied.done()
+        only(supervisor).say(APPLIED)
+        supervisor._step()
+        applied.result(TIMEOUT)
+
+
+def test_settings_that_do_not_fit_into_a_workers_channel_are_sent_later(supervise: Supervise, write: Write) -> None:
+    supervisor = supervise(Child)
+    supervisor._step()
+    child = only(supervisor)
+    child.heard()
+    child.say(READY)
+    supervisor._step()
+    while handover.send(child.channel, ALIVE):  # the worker does not read
+        pass
+    with ThreadPoolExecutor(1) as other:
+        applied = other.submit(supervisor.apply, settings(write, "changed.example.com"))
+        assert wait_until(lambda: not supervisor._incoming.empty())
+        supervisor._step()
+        assert hosts(child) == []
+        supervisor._step()
+        assert hosts(child) == ["changed.example.com"]
+        child.say(APPLIED)
+        supervisor._step()
+        applied.result(TIMEOUT)
+
+
+def test_a_worker_that_cannot_be_started_is_started_later(
+    supervise: Supervise, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_memory(*_: object) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    supervisor = supervise(Child)
+    with monkeypatch.context() as patch:
+        patch.setattr(workers, "_Process", no_memory)
+        supervisor._step()
+    assert supervisor._processes == []
+    assert "cannot start a worker: Cannot allocate memory" in caplog.text
+    supervisor._step()
+    assert hosts(only(supervisor)) == ["imap.example.com"]
+
+
+def test_a_server_whose_first_worker_cannot_start_exits_with_status_1(
+    supervise: Supervise, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert supervise(FailingChild).run() == 1
+    assert "workers cannot start; the server exits" in caplog.text
+
+
+def test_supervision_goes_on_after_an_error_whose_message_is_not_logged(
+    supervise: Supervise, caplog: pytest.LogCaptureFixture
+) -> None:
+    def on_ready() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise ValueError("secret")
+
+    assert supervise(ObedientChild, on_ready).run() == 0
+    assert "supervision failed: ValueError at " in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_a_worker_that_does_not_exit_in_time_is_killed(supervise: Supervise) -> None:
+    supervisor = supervise(DeafChild, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    supervisor._step()
+    child = only(supervisor)
+    assert supervisor.run() == 0
+    assert child.killed

@@ -1,0 +1,146 @@
+"""A worker process, run in the process of the test."""
+
+import logging
+import math
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from typing import NoReturn
+
+import pytest
+
+from autoconfig import handover
+from autoconfig import worker as module
+from autoconfig.connection_pool import Limits
+from autoconfig.handover import APPLIED, SETTINGS
+from autoconfig.listening import Listener
+from autoconfig.pulse import Pulse
+from autoconfig.running import Application
+from autoconfig.sources import Settings, Sources
+from autoconfig.uvicorn_server import LimitedConfig
+from autoconfig.worker import Setup
+from tests.support import TIMEOUT, Write, wait_until
+
+CHANGED = {"imap.example.com": "changed.example.com"}
+
+
+@pytest.fixture
+def channels() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """The parent's end of a channel, and the worker's."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(TIMEOUT)
+        yield ours, theirs
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    one = Listener.open("127.0.0.1", 0)
+    with one.socket:
+        yield one
+
+
+@pytest.fixture
+def statuses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Make workers exit their thread instead of the process; return their exit statuses."""
+    found: list[int] = []
+
+    def leave(status: int) -> NoReturn:
+        found.append(status)
+        raise SystemExit
+
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)  # ignores SystemExit, unlike pytest's
+    monkeypatch.setattr(logging.config, "dictConfig", lambda _: None)
+    return found
+
+
+def config(app: Application) -> LimitedConfig:
+    return LimitedConfig(app, Limits())
+
+
+def broken_config(_: Application) -> LimitedConfig:
+    raise ValueError("secret")
+
+
+def settings(write: Write, changes: dict[str, str] | None = None) -> Settings:
+    return Sources((write(changes),)).read().load()
+
+
+def setup(drain_time: float = 0) -> Setup:
+    return Setup(config, "text", drain_time, 0, metrics=False)
+
+
+def ready_worker(channel: socket.socket, listener: Listener, first: Settings) -> tuple[module._Worker, module._Server]:
+    """Return a worker that is about to listen, and its server."""
+    worker = module._Worker(channel, listener, setup(), Pulse(channel))
+    worker._served = Application(first)
+    worker._server = module._Server(config(worker._served), worker._served, listener, 0, worker._ready)
+    return worker, worker._server
+
+
+def test_a_worker_whose_parent_exits_before_it_sends_settings_exits_too(
+    channels: tuple[socket.socket, socket.socket], listener: Listener, statuses: list[int]
+) -> None:
+    ours, theirs = channels
+    pulse = Pulse(theirs)
+    ours.close()
+    with pytest.raises(SystemExit):
+        module.run(theirs, listener, setup(), pulse)
+    assert statuses == [0]
+
+
+def test_a_worker_that_cannot_serve_exits_with_status_1_and_logs_the_place_but_not_the_message(
+    channels: tuple[socket.socket, socket.socket],
+    listener: Listener,
+    statuses: list[int],
+    write: Write,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ours, theirs = channels
+    descriptor = handover.store(settings(write))
+    handover.send(ours, SETTINGS, descriptor)
+    os.close(descriptor)
+    with pytest.raises(SystemExit):
+        module.run(theirs, listener, Setup(broken_config, "text", 0, 0, metrics=False), Pulse(theirs))
+    assert statuses == [1]
+    assert "a worker cannot serve: ValueError at " in caplog.text
+    assert "secret" not in caplog.text
+    ours.close()  # its thread then exits the process, too
+    for thread in threading.enumerate():
+        if thread.name == "parent":
+            thread.join(TIMEOUT)
+    assert statuses == [1, 0]
+
+
+def test_a_worker_confirms_new_settings_once_it_serves_them(
+    channels: tuple[socket.socket, socket.socket], listener: Listener, write: Write
+) -> None:
+    ours, theirs = channels
+    worker, server = ready_worker(theirs, listener, settings(write))
+    worker._take(handover.store(settings(write, CHANGED)))
+    assert wait_until(lambda: ours.recv(1) == APPLIED)
+    assert not server.is_draining
+
+
+def test_a_worker_that_cannot_load_new_settings_drains_so_that_another_replaces_it(
+    channels: tuple[socket.socket, socket.socket], listener: Listener, write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    ours, theirs = channels
+    worker, server = ready_worker(theirs, listener, settings(write))
+    worker._take(os.memfd_create("empty"))
+    assert server.is_draining
+    assert not server._alone, "others accept the connections in the backlog"
+    assert "a worker cannot load the new settings: ValueError at " in caplog.text
+    assert APPLIED not in ours.recv(100)
+
+
+def test_sigterm_does_not_end_a_worker_that_the_parent_already_drains(
+    channels: tuple[socket.socket, socket.socket], listener: Listener, write: Write
+) -> None:
+    _, server = ready_worker(channels[1], listener, settings(write))
+    server.drain(math.inf)
+    server.handle_exit(signal.SIGTERM, None)
+    assert server._ends_at == math.inf
