@@ -43,7 +43,7 @@ def listener() -> Iterator[Listener]:
 
 
 @pytest.fixture
-def statuses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def statuses(channels: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Make workers exit their thread instead of the process; return their exit statuses."""
     found: list[int] = []
 
@@ -54,7 +54,16 @@ def statuses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(os, "_exit", leave)
     monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)  # ignores SystemExit, unlike pytest's
     monkeypatch.setattr(logging.config, "dictConfig", lambda _: None)
-    return found
+    yield found
+    exit_of_parent(channels[0])
+
+
+def exit_of_parent(channel: socket.socket) -> None:
+    """Close the parent's end of the channel, and wait until the worker's thread has exited."""
+    channel.close()
+    for thread in threading.enumerate():
+        if thread.name == "parent":
+            thread.join(TIMEOUT)
 
 
 def config(app: Application) -> LimitedConfig:
@@ -108,10 +117,7 @@ def test_a_worker_that_cannot_serve_exits_with_status_1_and_logs_the_place_but_n
     assert statuses == [1]
     assert "a worker cannot serve: ValueError at " in caplog.text
     assert "secret" not in caplog.text
-    ours.close()  # its thread then exits the process, too
-    for thread in threading.enumerate():
-        if thread.name == "parent":
-            thread.join(TIMEOUT)
+    exit_of_parent(ours)
     assert statuses == [1, 0]
 
 
