@@ -63,7 +63,9 @@ class _Worker:
         self._server: _Server | None = None
 
     def run(self) -> None:
-        _, descriptor = receive(self._channel)
+        descriptor = None
+        with suppress(OSError):  # the parent has exited without reading a heartbeat
+            _, descriptor = receive(self._channel)
         if descriptor is None:
             return
         setup = self._setup

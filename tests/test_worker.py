@@ -14,7 +14,7 @@ import pytest
 from autoconfig import handover
 from autoconfig import worker as module
 from autoconfig.connection_pool import Limits
-from autoconfig.handover import APPLIED, SETTINGS
+from autoconfig.handover import ALIVE, APPLIED, SETTINGS
 from autoconfig.listening import Listener
 from autoconfig.pulse import Pulse
 from autoconfig.running import Application
@@ -90,15 +90,22 @@ def ready_worker(channel: socket.socket, listener: Listener, first: Settings) ->
     return worker, worker._server
 
 
-def test_a_worker_whose_parent_exits_before_it_sends_settings_exits_too(
-    channels: tuple[socket.socket, socket.socket], listener: Listener, statuses: list[int]
+@pytest.mark.parametrize("flags", [0, socket.MSG_PEEK], ids=["heartbeat read", "heartbeat not read"])
+def test_a_worker_whose_parent_exits_before_it_sends_settings_exits_without_an_error(
+    channels: tuple[socket.socket, socket.socket],
+    listener: Listener,
+    statuses: list[int],
+    caplog: pytest.LogCaptureFixture,
+    flags: int,
 ) -> None:
     ours, theirs = channels
     pulse = Pulse(theirs)
+    assert ours.recv(1, flags) == ALIVE
     ours.close()
     with pytest.raises(SystemExit):
         module.run(theirs, listener, setup(), pulse)
     assert statuses == [0]
+    assert caplog.text == ""
 
 
 def test_a_worker_that_cannot_serve_exits_with_status_1_and_logs_the_place_but_not_the_message(
