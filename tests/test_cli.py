@@ -125,14 +125,14 @@ def test_a_program_that_calls_a_command_can_collect_its_output_as_text() -> None
     ],
 )
 def test_serve_rejects_a_resolver_that_is_not_an_ip_address_and_a_port(resolver: str, text: str) -> None:
-    refused = run("serve", "--resolver", resolver)
+    refused = run("serve", "--resolver", resolver, "--definition", "/nonexistent")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert text in refused.stderr
 
 
 @pytest.mark.parametrize("url", ["https://a..example", "https://-a.example", "https://" + "a" * 64 + ".example"])
 def test_a_url_with_an_invalid_hostname_is_rejected(url: str) -> None:
-    refused = run("serve", "--public-url", url)
+    refused = run("serve", "--public-url", url, "--definition", "/nonexistent")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert f"{url} is not the URL of a server, such as https://setup.example.com" in refused.stderr
 

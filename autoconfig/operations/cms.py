@@ -61,17 +61,18 @@ def check(document: bytes) -> tuple[Finding, bytes]:
 
 def _verified(document: bytes) -> tuple[bytes, x509.Certificate, list[x509.Certificate]]:
     """Return the content, the signer's certificate and the other certificates. Raises if the signature is not valid."""
-    identifier, wrapped = _children(_only(_elements(document), _SEQUENCE), 2)
+    identifier, wrapped = _elements(_only(_elements(document), _SEQUENCE).content)
     if identifier.content != _SIGNED_DATA:
         raise _MalformedError
     parts = _elements(_only(_elements(wrapped.content), _SEQUENCE).content)
     if len(parts) < 5 or parts[3].tag != _TAGGED or parts[-1].tag != _SET:
         raise _MalformedError
-    content = _only(_elements(_children(parts[2], 2)[1].content), _OCTETS).content
+    _, encapsulated = _elements(parts[2].content)
+    content = _only(_elements(encapsulated.content), _OCTETS).content
     certificates = [x509.load_der_x509_certificate(one.whole) for one in _elements(parts[3].content)]
     signers = _elements(parts[-1].content)
     fields = _elements(_only(signers, _SEQUENCE).content)
-    issuer, serial = _children(fields[1], 2)
+    issuer, serial = _elements(fields[1].content)
     signer = next(
         (
             one
@@ -103,7 +104,7 @@ def _verified(document: bytes) -> tuple[bytes, x509.Certificate, list[x509.Certi
 
 def _attribute(attributes: _Element, identifier: bytes) -> bytes:
     for one in _elements(attributes.content):
-        name, values = _children(one, 2)
+        name, values = _elements(one.content)
         if name.content == identifier:
             return _only(_elements(values.content), _OCTETS).content
     raise _MalformedError
@@ -178,10 +179,3 @@ def _only(elements: list[_Element], tag: int) -> _Element:
     if len(elements) != 1 or elements[0].tag != tag:
         raise _MalformedError
     return elements[0]
-
-
-def _children(element: _Element, number: int) -> list[_Element]:
-    found = _elements(element.content)
-    if len(found) != number:
-        raise _MalformedError
-    return found

@@ -123,7 +123,10 @@ Change = Callable[[dns.message.Message, dns.message.Message], None]
 
 @contextmanager
 def resolver(records: Records, change: Change | None = None) -> Iterator[str]:
-    """Serve DNS records on loopback, over TCP and UDP; yield IP:PORT. Other names have no records."""
+    """Serve DNS records on loopback, over TCP and UDP; yield IP:PORT. Other names have no records.
+
+    Records keep their order.
+    """
 
     def respond(content: bytes, limit: int) -> bytes:
         return _respond(records, content, limit, change)
@@ -160,7 +163,7 @@ def _respond(records: Records, content: bytes, limit: int, change: Change | None
         response.answer.append(dns.rrset.from_text(question.name, 60, dns.rdataclass.IN, question.rdtype, *found))
     if change:
         change(query, response)
-    if len(wire := response.to_wire(max_size=65535)) > limit:
+    if len(wire := response.to_wire(max_size=65535, want_shuffle=False)) > limit:
         response.answer.clear()
         response.flags |= dns.flags.TC
         return response.to_wire()

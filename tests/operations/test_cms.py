@@ -66,6 +66,7 @@ def after_content(document: bytes) -> int:
 
 FAULTS: dict[str, Callable[[bytes], bytes]] = {
     "bytes after it": lambda document: document + b"\x05\x00",
+    "a sequence of one": lambda document: document[:4] + b"\x06\x82" + (len(document) - 8).to_bytes(2) + document[8:],
     "an empty sequence": lambda _: b"0\x00",
     "another type of content": lambda document: document.replace(SIGNED_DATA, DATA),
     "no certificates": lambda document: document[: (at := after_content(document))] + b"\xa1" + document[at + 1 :],
