@@ -22,7 +22,7 @@ class Site:
     """Responds with a large document, with a small one, or when it is released."""
 
     def __init__(self) -> None:
-        self.started, self.released = asyncio.Event(), asyncio.Event()
+        self.started, self.released, self.cancelled = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.front = Front(
             [
                 Endpoint("large", "/large", self.large),
@@ -40,7 +40,11 @@ class Site:
     def slow(self, _: Request) -> Awaitable[Response]:
         async def respond() -> Response:
             self.started.set()
-            await self.released.wait()
+            try:
+                await self.released.wait()
+            except asyncio.CancelledError:
+                self.cancelled.set()
+                raise
             return self.small(_)
 
         return respond()
@@ -158,5 +162,97 @@ def test_an_empty_line_alone_begins_no_request() -> None:
             await asyncio.sleep(0)
             writer.write(request("/small"))
             assert await response(reader) == b"small"
+
+    run(test)
+
+
+class Wire(asyncio.Transport):
+    """A transport without a socket. asyncio lets transports deliver bytes and calls in other orders than uvloop does."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("192.0.2.1", 1)})
+        self.written = b""
+        self.open = True
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += data
+
+    def is_closing(self) -> bool:
+        return not self.open
+
+    def close(self) -> None:
+        self.open = False
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+
+def on_a_wire(site: Site) -> tuple[Wire, Connection]:
+    loop = asyncio.get_running_loop()
+    connection = Connection(site.front, ConnectionPool(Limits(), TrustedProxies(""), loop), loop)
+    wire = Wire()
+    connection.connection_made(wire)
+    return wire, connection
+
+
+def deliver(connection: Connection, data: bytes) -> None:
+    connection.get_buffer(-1)[: len(data)] = data
+    connection.buffer_updated(len(data))
+
+
+def test_a_request_that_arrives_while_a_response_is_prepared_is_kept_for_later() -> None:
+    async def test() -> None:
+        site = Site()
+        wire, connection = on_a_wire(site)
+        deliver(connection, request("/slow"))
+        deliver(connection, request("/small"))
+        await site.started.wait()
+        assert wire.written == b""
+        site.released.set()
+        async with asyncio.timeout(60):
+            while wire.written.count(b"small") < 2:
+                await asyncio.sleep(0)
+        connection.connection_lost(None)
+        assert [one.status for one in split_responses(wire.written)] == [200, 200]
+
+    run(test)
+
+
+def test_after_the_last_response_neither_a_full_nor_an_empty_buffer_changes_the_deadline() -> None:
+    async def test() -> None:
+        wire, connection = on_a_wire(Site())
+        deliver(connection, request("/small", headers=["Connection: close"]))
+        (last,) = split_responses(wire.written)
+        assert (last.status, last.headers["connection"]) == (200, "close")
+        deadline = connection.deadline
+        connection.pause_writing()
+        connection.resume_writing()
+        assert connection.deadline == deadline
+        deliver(connection, request("/small"))
+        assert len(split_responses(wire.written)) == 1
+        connection.connection_lost(None)
+
+    run(test)
+
+
+def test_the_response_for_a_lost_connection_is_no_longer_prepared() -> None:
+    async def test() -> None:
+        site = Site()
+        wire, connection = on_a_wire(site)
+        deliver(connection, request("/slow"))
+        await site.started.wait()
+        connection.connection_lost(None)
+        async with asyncio.timeout(60):
+            await site.cancelled.wait()
+        assert wire.written == b""
 
     run(test)
