@@ -28,6 +28,8 @@ Responder = Callable[[Request], Response | Awaitable[Response]]
 """A protocol's function from a request to its response. Raises HTTPException or NotServedError to refuse it."""
 _MOST_DECISIONS = 3
 """DNS lookups that a request can wait for."""
+_LONGEST_WAIT = 3.0
+"""Seconds that a request waits for them, all together."""
 Report = Callable[[RequestRecord], None]
 
 
@@ -107,7 +109,10 @@ class Front:
             self._report(RequestRecord("other", "connection", "none", 0, "evicted", 0))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Respond to a request of an ASGI server."""
+        """Respond to a request of an ASGI server. WebSockets are refused."""
+        if scope["type"] != "http":
+            await _respond_without_http(scope["type"], receive, send)
+            return
         try:
             # If mounted below a path, only the rest of the path is ours.
             path = scope["path"].removeprefix(scope.get("root_path", ""))
@@ -170,8 +175,9 @@ class Front:
 
 async def _settled(undecided: UndecidedError, respond: Responder, request: Request) -> Response:
     """Respond to a request after the DNS lookups it depends on: of the domain of its host, then of its address."""
+    ends = time.monotonic() + _LONGEST_WAIT
     for _ in range(_MOST_DECISIONS):
-        await undecided.settle()
+        await undecided.settle(max(0.0, ends - time.monotonic()))
         try:
             response = respond(request)
         except UndecidedError as error:
@@ -190,6 +196,18 @@ async def _awaited(pending: Awaitable[Response], request: Request) -> Response:
     if request.if_none_match and request.method != "POST":
         return response.for_client_with(request.if_none_match)
     return response
+
+
+async def _respond_without_http(kind: str, receive: Receive, send: Send) -> None:
+    """Follow the ASGI protocols lifespan, for which there is nothing to do, and websocket. Ignore all others."""
+    if kind == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1000})
+    while kind == "lifespan":
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
 
 
 async def _read_body(receive: Receive) -> bytes:

@@ -26,8 +26,10 @@ MAX_HOSTED = 2_000_000
 """Maximum number of domains in all lists together."""
 
 _MAX_LINE = 1024
-"""Maximum bytes of a line that is not a comment. The longest domain name in UTF-8 has fewer."""
+"""Maximum bytes of a line before a comment. The longest domain name in UTF-8 has fewer."""
 _MOST_REMARKS = 100
+_MOST_ERRORS = 10_000
+"""Invalid lines after which the rest is not read: the file is not a list."""
 _PLAIN_LINE = re.compile(rb"((?:[a-z0-9]++(?:-++[a-z0-9]++)*+\.){1,3}[a-z]{2,63})\r?\n?")
 _MAX_PLAIN = 64
 """Nearly all lines match, and up to this many bytes no label is too long. The general path gives the same result."""
@@ -98,10 +100,10 @@ def read_list(path: Path, content: bytes, provider: str | None = None) -> Hosted
     """Parse the content of a list: UTF-8, one domain per line, comments from # to the end of the line."""
     if content.startswith(_UTF_16):
         return HostedList(path, provider, DomainSet(), array("I"), (f"{path}:1: is UTF-16; save it as UTF-8",))
+    content = content.removeprefix(codecs.BOM_UTF8)
     if not content.strip():
         text = "the list is empty, perhaps because an export failed; if you host no domains, write a comment into it"
         return HostedList(path, provider, DomainSet(), array("I"), (f"{path}:1: {text}",))
-    content = content.removeprefix(codecs.BOM_UTF8)
     lines: dict[str, int] = {}
     errors, warnings = _Remarks(path, "errors"), _Remarks(path, "warnings")
     for number, line in enumerate(BytesIO(content), 1):
@@ -110,6 +112,9 @@ def read_list(path: Path, content: bytes, provider: str | None = None) -> Hosted
             domain = plain[1].decode("ascii") if plain else _domain(line)
         except ValueError as error:
             errors.add(number, str(error))
+            if errors.count == _MOST_ERRORS:
+                errors.end = f"; the lines after {number} were not read"
+                break
             continue
         if domain and lines.setdefault(domain, number) != number:
             warnings.add(number, f"{domain} is already on line {lines[domain]}; remove one")
@@ -130,6 +135,8 @@ class _Remarks:
         self._path, self._kind = path, kind
         self._first: list[str] = []
         self.count = 0
+        self.end = ""
+        """Ends the line about the remarks that are not listed."""
 
     def add(self, line: int, text: str) -> None:
         self.count += 1
@@ -138,20 +145,19 @@ class _Remarks:
 
     def lines(self) -> tuple[str, ...]:
         more = self.count - _MOST_REMARKS
-        return (*self._first, *([f"{self._path}:1: and {more:,} more {self._kind}"] if more > 0 else []))
+        return (*self._first, *([f"{self._path}:1: and {more:,} more {self._kind}{self.end}"] if more > 0 else []))
 
 
 def _domain(line: bytes) -> str:
     """Return the domain of a line, or an empty string if there is none. Raises ValueError if the line is invalid."""
+    line = line.partition(b"#")[0]
     if len(line) > _MAX_LINE:
-        if line.lstrip().startswith(b"#"):
-            return ""
         raise ValueError(f"the line is longer than {_MAX_LINE} bytes; write one domain per line")
     try:
         text = line.decode()
     except UnicodeDecodeError as error:
         raise ValueError("the line is not UTF-8; save the list as UTF-8") from error
-    text = text.partition("#")[0].strip(" \t\r\n")
+    text = text.strip(" \t\r\n")
     if not text:
         return ""
     if "*" in text:

@@ -24,8 +24,10 @@ _MOST_CUSTOMERS, _MOST_OTHERS = 100_000, 10_000
 AT_ONCE = 192
 """Maximum concurrent lookups per process."""
 MOST_WAITING = 2 * AT_ONCE
-"""Maximum requests per process that wait for lookups; many may wait for the same one. More would occupy all
-connections, as those with a waiting request are never closed to make room for another."""
+"""Maximum requests per process that wait for lookups. More would occupy all connections, as those with a waiting
+request are never closed to make room for another."""
+MOST_FOR_ONE = 64
+"""Maximum requests that wait for the same lookup, so that one slow name does not use up MOST_WAITING."""
 _SHARES = {2: 64, 3: 16}
 """Maximum concurrent lookups below a name with this many labels: co.uk, attacker.co.uk."""
 
@@ -42,9 +44,9 @@ _FOREIGN, _UNCERTAIN = Verdict(True), Verdict(False)
 
 
 class UndecidedError(Exception):
-    """The response depends on a DNS lookup: await `settle()`, and try again."""
+    """The response depends on a DNS lookup: await `settle(seconds)`, and try again."""
 
-    def __init__(self, settle: Callable[[], Awaitable[object]]) -> None:
+    def __init__(self, settle: Callable[[float], Awaitable[object]]) -> None:
         super().__init__()
         self.settle = settle
 
@@ -57,6 +59,7 @@ class Recognition:
         self._owner = owner
         self._customers, self._others = _Memory(_MOST_CUSTOMERS), _Memory(_MOST_OTHERS)
         self._running: dict[str, asyncio.Task[Verdict]] = {}
+        self._waiting_for: Counter[str] = Counter()
         self._shares: Counter[str] = Counter()
         self._waiting = 0
 
@@ -64,11 +67,14 @@ class Recognition:
         """Return the cached verdict on a domain; None if it needs a lookup."""
         return self._customers.get(domain) or self._others.get(domain)
 
-    async def settle(self, domain: str) -> Verdict:
-        """Return the verdict on a domain, within seconds. It is cached for at least FAILED seconds."""
+    async def settle(self, domain: str, seconds: float | None = None) -> Verdict:
+        """Return the verdict on a domain; it is uncertain if the lookup takes longer than some seconds.
+
+        Without `seconds`, the lookup has its own deadline. The verdict is cached for at least FAILED seconds.
+        """
         if verdict := self.remembered(domain):
             return verdict
-        if self._waiting >= MOST_WAITING:
+        if self._waiting >= MOST_WAITING or self._waiting_for[domain] >= MOST_FOR_ONE:
             return self._remember(domain, _UNCERTAIN, FAILED)
         task = self._running.get(domain)
         if task is None:
@@ -78,10 +84,15 @@ class Recognition:
             task = self._running[domain] = asyncio.create_task(self._look_up(domain, [name for name, _ in shares]))
             self._shares.update(name for name, _ in shares)
         self._waiting += 1
+        self._waiting_for[domain] += 1
         try:
-            return await asyncio.shield(task)
+            async with asyncio.timeout(seconds):
+                return await asyncio.shield(task)
+        except TimeoutError:  # the lookup goes on
+            return self._remember(domain, _UNCERTAIN, FAILED)
         finally:
             self._waiting -= 1
+            _subtract(self._waiting_for, [domain])
 
     async def _look_up(self, domain: str, shares: list[str]) -> Verdict:
         try:
@@ -90,10 +101,7 @@ class Recognition:
             return self._remember(domain, _UNCERTAIN, FAILED)
         finally:
             del self._running[domain]
-            self._shares.subtract(shares)
-            for name in shares:
-                if not self._shares[name]:
-                    del self._shares[name]
+            _subtract(self._shares, shares)
         owner = next((owner for host in found.hosts if (owner := self._owner(host)) is not None), None)
         if owner is None:
             return self._remember(domain, _FOREIGN, NEGATIVE)
@@ -103,6 +111,14 @@ class Recognition:
         memory = self._others if verdict.owner is None else self._customers
         memory.put(domain, verdict, seconds)
         return verdict
+
+
+def _subtract(counter: Counter[str], names: list[str]) -> None:
+    """Subtract one from the count of each name, and drop those that are zero."""
+    counter.subtract(names)
+    for name in names:
+        if not counter[name]:
+            del counter[name]
 
 
 def _shared(domain: str) -> Iterator[tuple[str, int]]:

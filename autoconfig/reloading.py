@@ -49,7 +49,7 @@ class Reloader:
         else:
             self._state.applied(settings)
             logger.warning("reloaded")
-            for warning in settings.signing_warnings():
+            for warning in settings.file_warnings():
                 logger.warning("%s", warning)
 
     def _failed(self, errors: list[str]) -> None:

@@ -109,15 +109,15 @@ class Settings:
             return None
         return Resolver(self.options.resolver)
 
-    def signing_warnings(self) -> Iterator[str]:
-        """Yield warnings about the signing certificate, `FILE: what`."""
+    def file_warnings(self) -> Iterator[str]:
+        """Yield warnings about the signing certificate and the lists, which others often write: `FILE[:LINE]: what`."""
         if self.signer:
             yield from map(visible, self.signer.warnings())
+        yield from map(visible, self.assigned.warnings)
 
     def warnings(self) -> Iterator[str]:
         """Yield warnings about valid settings that fail in some clients, or will fail soon: `FILE[:LINE]: what`."""
-        yield from self.signing_warnings()
-        yield from map(visible, self.assigned.warnings)
+        yield from self.file_warnings()
         if (resolver := self.resolver()) and not resolver.servers:
             remedy = "use --hosted-domains or --resolver"
             yield f"this machine has no DNS resolver, so customers' domains cannot be recognised; {remedy}"

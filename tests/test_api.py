@@ -1,5 +1,6 @@
 """The Python API, used by another application."""
 
+import asyncio
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Host, Mount, Route
+from starlette.types import Message, Scope
 
 from autoconfig import Definition, DefinitionError, application
 from autoconfig.address import MailAddress
@@ -145,3 +147,31 @@ def test_an_unknown_attribute_of_the_package_is_an_attribute_error() -> None:
 def test_importing_the_package_imports_no_server() -> None:
     code = "import autoconfig, sys; print(sorted({'starlette', 'uvicorn', 'lxml'} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
+
+
+def exchange(scope: Scope, *received: str) -> list[str]:
+    """Send messages to an application and return the types of those that it sends."""
+    messages, sent = [{"type": one} for one in received], []
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message["type"])
+
+    async def run() -> None:
+        await application()(scope, receive, send)
+
+    asyncio.run(run())
+    assert not messages
+    return sent
+
+
+def test_a_server_that_needs_lifespan_can_run_the_application_alone() -> None:
+    sent = exchange({"type": "lifespan"}, "lifespan.startup", "lifespan.shutdown")
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+def test_a_websocket_is_refused() -> None:
+    scope = {"type": "websocket", "path": "/", "query_string": b"", "headers": []}
+    assert exchange(scope, "websocket.connect") == ["websocket.close"]

@@ -156,14 +156,16 @@ class Lookup:
 
     def __init__(self, number: int) -> None:
         self.missing = number
+        self.seconds: list[float] = []
 
     def respond(self, request: Request) -> Response:
         if self.missing:
             raise UndecidedError(self.settle)
         return fixed(request)
 
-    async def settle(self) -> None:
+    async def settle(self, seconds: float) -> None:
         self.missing -= 1
+        self.seconds.append(seconds)
 
 
 @pytest.mark.parametrize(("lookups", "status"), [(0, 200), (1, 200), (2, 200), (3, 200), (4, 404)])
@@ -175,6 +177,20 @@ def test_a_request_waits_for_at_most_three_dns_lookups(lookups: int, status: int
         return found if isinstance(found, Response) else await found
 
     assert asyncio.run(settled()).status == status
+
+
+def test_all_lookups_of_a_request_share_three_seconds() -> None:
+    lookup = Lookup(3)
+    found = Front([Endpoint("lookup", "/lookup", lookup.respond)]).respond(
+        Request("GET", "http", b"", b"", b"", b"", 0, path="/lookup")
+    )
+    assert not isinstance(found, Response)
+    asyncio.run(_result(found))
+    assert 3 >= lookup.seconds[0] > lookup.seconds[1] > lookup.seconds[2] > 0
+
+
+async def _result(pending: Awaitable[Response]) -> Response:
+    return await pending
 
 
 def test_the_root_path_is_removed_from_the_path() -> None:

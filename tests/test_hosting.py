@@ -89,6 +89,10 @@ def test_a_list_has_one_domain_per_line_and_comments(content: str, found: set[st
         ("x" * 5000, "1: the line is longer than 1024 bytes; write one domain per line"),
         ("", "1: the list is empty, perhaps because an export failed; if you host no domains, write a comment into it"),
         (
+            "\ufeff\r\n",
+            "1: the list is empty, perhaps because an export failed; if you host no domains, write a comment into it",
+        ),
+        (
             "\r\n \n",
             "1: the list is empty, perhaps because an export failed; if you host no domains, write a comment into it",
         ),
@@ -117,6 +121,15 @@ def test_errors_in_lists_and_definitions_are_reported_at_once(write: Write, tmp_
 def test_the_first_errors_are_reported_and_the_rest_counted() -> None:
     found = listed("a b.example\n" * 5000).errors
     assert (len(found), found[-1]) == (101, "customers.txt:1: and 4,900 more errors")
+
+
+def test_a_file_with_thousands_of_invalid_lines_is_not_read_to_its_end() -> None:
+    found = listed("a b.example\n" * 20_000 + "\xff")
+    assert found.errors[-1] == "customers.txt:1: and 9,900 more errors; the lines after 10000 were not read"
+
+
+def test_a_comment_after_a_domain_may_be_long() -> None:
+    assert domains(f"customer.example  # {'x' * 5000}\n") == {"customer.example"}
 
 
 def test_thousands_of_invalid_lines_take_little_memory() -> None:

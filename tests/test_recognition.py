@@ -1,5 +1,6 @@
 import asyncio
 import socket
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
@@ -13,6 +14,7 @@ import pytest
 from autoconfig import mail_exchangers
 from autoconfig import recognition as module
 from autoconfig.mail_exchangers import Resolver
+from autoconfig.mx_messages import Response, make_query
 from autoconfig.recognition import Recognition, Verdict
 from autoconfig.sources import Sources
 from tests.name_server import (
@@ -31,7 +33,7 @@ from tests.name_server import (
     to_another_query,
     truncated,
 )
-from tests.support import Write
+from tests.support import TIMEOUT, Write
 
 OURS, FOREIGN, UNCERTAIN = Verdict(True, 7), Verdict(True), Verdict(False)
 T = TypeVar("T")
@@ -175,11 +177,45 @@ def test_few_requests_wait_for_the_same_slow_name(server: NameServer) -> None:
     async def use(recognition: Recognition) -> None:
         flood = [asyncio.create_task(recognition.settle("x.slow.example")) for _ in range(2000)]
         await asyncio.sleep(0)
+        assert len([one for one in flood if not one.done()]) == module.MOST_FOR_ONE
+        assert await recognition.settle("customer.example") == OURS  # there is room for other names
+        assert set(await asyncio.gather(*flood)) == {UNCERTAIN}
+        assert not recognition._waiting
+        assert not recognition._waiting_for
+
+    with_recognition(server, use)
+
+
+def test_few_requests_wait_for_slow_names_altogether(server: NameServer) -> None:
+    server.udp["*.test"] = silence
+
+    async def use(recognition: Recognition) -> None:
+        flood = [asyncio.create_task(recognition.settle(f"slow{n % 20}.test")) for n in range(1000)]
+        await asyncio.sleep(0)
         assert await recognition.settle("customer.example") == UNCERTAIN  # without waiting
         assert len([one for one in flood if not one.done()]) == module.MOST_WAITING
         assert set(await asyncio.gather(*flood)) == {UNCERTAIN}
-        assert await recognition.settle("shop.slow.example") == UNCERTAIN
         assert not recognition._waiting
+
+    with_recognition(server, use)
+
+
+def test_a_request_that_cannot_wait_longer_gets_no_verdict_and_the_lookup_goes_on(server: NameServer) -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    def late(query: dns.message.Message) -> bytes:
+        asked.set()
+        answer.wait(TIMEOUT)
+        return mx("10 mx.example.net.")(query)
+
+    server.udp["late.example"] = late
+
+    async def use(recognition: Recognition) -> None:
+        assert await recognition.settle("late.example", 0) == UNCERTAIN
+        running = recognition._running["late.example"]
+        answer.set()
+        assert await running == OURS
+        assert recognition.remembered("late.example") == OURS
 
     with_recognition(server, use)
 
@@ -252,14 +288,14 @@ def test_a_resolvers_port_must_be_in_range(port: str) -> None:
 
 
 def test_an_error_of_the_network_after_the_answer_is_ignored() -> None:
-    async def run() -> dns.message.QueryMessage:
-        query = dns.message.make_query("customer.example.", "MX")
+    async def run() -> Response:
+        query = make_query("customer.example")
         datagrams = mail_exchangers._Datagrams(query)
-        datagrams.datagram_received(mx("10 mx.example.net.")(query), None)
+        datagrams.datagram_received(mx("10 mx.example.net.")(dns.message.from_wire(query)), None)
         datagrams.error_received(ConnectionRefusedError())
-        return await datagrams.answer
+        return await datagrams.response
 
-    assert asyncio.run(run()).answer
+    assert asyncio.run(run()).hosts == {"mx.example.net"}
 
 
 def test_a_message_of_another_kind_is_no_answer() -> None:

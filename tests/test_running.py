@@ -9,6 +9,7 @@ from queue import SimpleQueue
 import httpx
 import pytest
 
+from autoconfig.hosting import ListSource
 from autoconfig.metrics import State
 from autoconfig.reloading import Reloader
 from autoconfig.sources import Contents, Settings, Sources
@@ -252,3 +253,18 @@ def test_fifty_pending_reloads_are_merged_into_one(write: Write) -> None:
         requests.put(None)
     Reloader(requests, Sources((write(),)), lambda _: pending.put(requests.qsize()), State()).start()
     assert pending.get(timeout=TIMEOUT) == 0
+
+
+def test_a_reload_reports_a_list_without_domains(
+    write: Write, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All customers lose their settings then: a program that writes the list may have failed."""
+    customers = tmp_path / "customers.txt"
+    customers.write_text("# to do\n")
+    requests: SimpleQueue[None] = SimpleQueue()
+    sources = Sources((write(HOSTING),), hosted_domains=(ListSource(customers),))
+    Reloader(requests, sources, lambda _: None, State()).start()
+    requests.put(None)
+    assert wait_until(
+        lambda: f"{customers}:1: this list contains no domains, so no hosted domain is served" in caplog.text
+    )
