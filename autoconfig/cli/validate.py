@@ -27,8 +27,8 @@ _LONGEST = 300
 def validate(sources: tuple[Path, ...], hosted_domains: tuple[ListSource, ...]) -> None:
     """Validate definitions and summarise what they contain.
 
-    Each FILE is a definition or a folder of them; the default is the built-in definition. Errors are settings that no
-    client can use. Warnings are settings that were changed or left out, look unintended, or fail in some clients.
+    Each FILE is a definition or a folder of them; the default is the built-in definition. With errors, the server does
+    not start. Warnings are settings that were changed or left out, look unintended, or fail in some clients.
     """
     with explained():
         settings = sources_of(sources or (EMBEDDED,), hosted_domains).read().load()
