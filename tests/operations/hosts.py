@@ -148,8 +148,12 @@ def resolver(records: Records, change: Change | None = None) -> Iterator[str]:
     async def listen(port: int) -> asyncio.DatagramTransport:
         return (await asyncio.get_running_loop().create_datagram_endpoint(Protocol, ("127.0.0.1", port)))[0]
 
-    with listening(handle) as port, _loop() as loop:
-        transport = asyncio.run_coroutine_threadsafe(listen(port), loop).result(10)
+    with _loop() as loop, contextlib.ExitStack() as stack:
+        transport = None
+        while not transport:
+            port = stack.enter_context(listening(handle))
+            with contextlib.suppress(OSError):  # another program has this port of UDP
+                transport = asyncio.run_coroutine_threadsafe(listen(port), loop).result(10)
         yield f"127.0.0.1:{port}"
         loop.call_soon_threadsafe(transport.close)
 
