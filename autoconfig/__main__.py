@@ -9,8 +9,12 @@ def main() -> None:
     """Run the command."""
     if sys.argv[1:2] == ["serve"]:
         signals.catch()  # the imports below take longer than systemd takes from start to reload
-    from autoconfig.cli import main as command
-
+    try:
+        from autoconfig.cli import main as command
+        from autoconfig.cli.streams import open_closed
+    except KeyboardInterrupt:
+        sys.exit(1)  # as click does, once it is there
+    open_closed()
     command(prog_name="bt-autoconfig")
 
 

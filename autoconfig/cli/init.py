@@ -15,13 +15,13 @@ from rich.text import Text
 
 from autoconfig.address import ascii_domain
 from autoconfig.cli.options import SETTINGS, Refusal, option, say
+from autoconfig.cli.output import check_output, save
 from autoconfig.definition import Definition
 from autoconfig.operations.attempts import Attempts
 from autoconfig.operations.discovery.discover import Discovery, Found, Progress
 from autoconfig.operations.discovery.settle import CHECK, WRONG
 from autoconfig.operations.discovery.sources import DATABASE
 from autoconfig.operations.discovery.write import USERNAME_FORMS, Answers, is_provider, write
-from autoconfig.operations.folder import Folder, FolderError
 from autoconfig.operations.names import Names
 from autoconfig.operations.report import Problem
 from autoconfig.sources import warnings_of
@@ -116,8 +116,8 @@ def init(
     Looks at what the domain publishes for mail clients, a database of providers, the DNS and common hostnames. Then
     connects to every server found, and writes only what it has verified. Needs no password and tries no login.
     """
-    if output and not force and (output.exists() or output.is_symlink()):
-        raise Refusal(f"{output}: already exists; choose another --output, or replace it with --force")
+    if output:
+        check_output(output, replace=force)
     console = Console(stderr=True)
     try:
         names = Names(resolver, timeout, public_only=not private_addresses)
@@ -139,7 +139,10 @@ def init(
         raise Refusal(*_failure(found))
     answers = _ask(found, Answers(username, provider))
     content, definition = write(found, answers, str(output or f"{domain}.xml"))
-    _save(content, output, force)
+    if output:
+        save(output, content, replace=force)
+    else:
+        click.echo(content, nl=False)
     _report(found, answers, definition, output)
 
 
@@ -178,24 +181,6 @@ def _ask(found: Found, answers: Answers) -> Answers:
         question = f"{base} hosts {found.domain}. Is the definition for all domains that {base} hosts?"
         provider = click.confirm(question, default=False, err=True)
     return Answers(username, provider)
-
-
-def _save(content: bytes, output: Path | None, force: bool) -> None:
-    if output is None:
-        click.echo(content, nl=False)
-        return
-    if not output.parent.is_dir():
-        raise Refusal(f"{output.parent}: is not a folder; create it first")
-    try:
-        with Folder(output.parent) as folder:
-            if not (force and folder.exists(output.name)):
-                folder.create(output.name, content)
-            elif folder.is_file(output.name):
-                folder.replace(output.name, content)
-            else:
-                raise Refusal(f"{output}: is not a regular file; choose another --output")
-    except FolderError as error:
-        raise Refusal(str(error)) from error
 
 
 def _report(found: Found, answers: Answers, definition: Definition, output: Path | None) -> None:

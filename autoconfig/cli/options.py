@@ -11,6 +11,7 @@ from typing import IO, Any
 import click
 
 from autoconfig.address import AddressError, MailAddress, ascii_domain
+from autoconfig.cli.streams import OutputError, checked_output
 from autoconfig.definition import EMBEDDED, DefinitionError
 from autoconfig.hosting import ListSource
 from autoconfig.sources import CONFIGURATION_ERRORS, Options, Sources
@@ -157,7 +158,10 @@ class Refusal(click.ClickException):
 
 
 class Group(click.Group):
-    """Commands whose errors show control characters in arguments, file names and variables as escapes."""
+    """Commands whose errors show control characters in arguments, file names and variables as escapes.
+
+    An output that cannot be written is an error of one line.
+    """
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         """Parse the options of the group itself."""
@@ -173,7 +177,10 @@ class Group(click.Group):
 @contextmanager
 def _visibly() -> Iterator[None]:
     try:
-        yield
+        with checked_output():
+            yield
+    except OutputError as error:
+        raise Refusal(str(error)) from error
     except (Refusal, click.exceptions.NoArgsIsHelpError):
         raise
     except click.UsageError as error:

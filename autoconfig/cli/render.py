@@ -1,6 +1,5 @@
 """`bt-autoconfig render`: print the response that a client gets."""
 
-import sys
 from typing import Any
 
 import click
@@ -45,4 +44,4 @@ def render(
             document = rendered.render(parts.made(rendered), wanted) if rendered.render else b""
         except (NotServedError, AutodiscoverError) as error:
             raise Refusal(str(error)) from error
-    sys.stdout.buffer.write(document)
+    click.echo(document, nl=False)

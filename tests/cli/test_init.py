@@ -103,6 +103,23 @@ def test_a_symbolic_link_is_not_followed(known: list[str], tmp_path: Path, targe
     assert not (tmp_path / "nowhere").exists()
 
 
+def test_a_file_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / ("a" * 300 + ".xml")
+    for force in ([], ["--force"]):
+        refused = run("init", DOMAIN, "--output", file, *force)
+        assert (refused.returncode, refused.stderr) == (1, f"{file}: cannot be written: File name too long\n")
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_a_file_that_is_not_regular_is_refused_without_advice_to_force(tmp_path: Path, force: list[str]) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for file in (tmp_path / "fifo", tmp_path / "link"):
+        refused = run("init", DOMAIN, "--output", file, *force)
+        reason = f"{file}: is not a regular file; choose another --output\n"
+        assert (refused.returncode, refused.stderr) == (1, reason)
+
+
 def test_a_missing_folder_is_not_created(known: list[str], tmp_path: Path) -> None:
     refused = run("init", DOMAIN, *known, "--output", tmp_path / "no" / "a.xml")
     assert refused.returncode == 1
