@@ -47,11 +47,13 @@ class ListSource(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parse FILE or ID=FILE. A FILE with = in its name is written ./FILE."""
+        """Parse FILE or ID=FILE. A FILE with = in its name is written ./FILE. Raises ValueError without FILE."""
         provider, equals, path = text.partition("=")
         if not equals or not provider or "/" in provider:
-            return cls(Path(text))
-        return cls(Path(path), provider.lower())
+            provider, path = "", text
+        if not path:
+            raise ValueError(f"{text} names no file; use ID=FILE")
+        return cls(Path(path), provider.lower() or None)
 
 
 class HostedList(NamedTuple):

@@ -12,6 +12,7 @@ from rich.console import Console
 from autoconfig.address import ascii_domain
 from autoconfig.cli.options import (
     SETTINGS,
+    Argument,
     Refusal,
     configured,
     explained,
@@ -19,6 +20,7 @@ from autoconfig.cli.options import (
     sources_of,
     web_address,
 )
+from autoconfig.cli.types import Choice, Seconds
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, Relation
 from autoconfig.operations.attempts import Attempts
@@ -52,7 +54,7 @@ class _Options:
 
 
 @click.command(context_settings=SETTINGS)
-@click.argument("names", nargs=-1, metavar="[DOMAIN]...")
+@click.argument("names", cls=Argument, nargs=-1, metavar="[DOMAIN]...")
 @option(
     "--domain",
     "domains",
@@ -67,10 +69,10 @@ class _Options:
     metavar="URL",
     help="Send every request to this server, to check it before you publish DNS records. Skips the DNS checks.",
 )
-@option("--timeout", type=click.FloatRange(0.1, 300), default=10, show_default=True, help="Seconds for each attempt.")
+@option("--timeout", type=Seconds(0.1, 300), default=10, show_default=True, help="Seconds for each attempt.")
 @option(
     "--max-time",
-    type=click.FloatRange(1, 86400),
+    type=Seconds(1, 86400),
     default=600,
     show_default=True,
     help="Seconds for the whole check. Unfinished checks are then unknown.",
@@ -80,7 +82,7 @@ class _Options:
     "--format",
     "format_",
     envvar="BT_AUTOCONFIG_CHECK_FORMAT",
-    type=click.Choice(_FORMATS),
+    type=Choice(_FORMATS),
     default="text",
     show_default=True,
     help="A table, JSON, metrics for node_exporter's textfile collector, or a self-contained HTML page.",

@@ -12,6 +12,7 @@ import click
 
 from autoconfig.address import ascii_domain
 from autoconfig.cli.options import SETTINGS, Refusal, configured, explained, option, say, some, sources_of
+from autoconfig.cli.types import Choice
 from autoconfig.operations import zones
 from autoconfig.operations.dns import Publication, Record, hostname
 from autoconfig.operations.dns import address as ip_address
@@ -80,7 +81,7 @@ def _addresses(
     help="Also publish the autoconfig., autodiscover. and ua-auto-config. hosts of hosted domains, if this server has "
     "certificates for them.",
 )
-@option("--format", "format_", envvar="BT_AUTOCONFIG_DNS_FORMAT", type=click.Choice(["zone", "json"]), default="zone",
+@option("--format", "format_", envvar="BT_AUTOCONFIG_DNS_FORMAT", type=Choice(["zone", "json"]), default="zone",
         show_default=True, help="Zone file fragments, or JSON for other tools.")  # fmt: skip
 @option(
     "--output",

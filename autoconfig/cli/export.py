@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from autoconfig.cli.options import SETTINGS, Refusal, configured, explained, option, say, signed, sources_of
+from autoconfig.cli.options import SETTINGS, Argument, Refusal, configured, explained, option, say, signed, sources_of
 from autoconfig.operations.export import ExportError
 from autoconfig.operations.export import export as write_export
 
 
 @click.command(context_settings=SETTINGS)
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", cls=Argument, metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 @option(
     "--root",
     envvar="BT_AUTOCONFIG_EXPORT_ROOT",

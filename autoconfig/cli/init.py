@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.text import Text
 
 from autoconfig.address import ascii_domain
-from autoconfig.cli.options import SETTINGS, Refusal, option, say
+from autoconfig.cli.options import SETTINGS, Argument, Refusal, option, say
 from autoconfig.cli.output import check_output, save
+from autoconfig.cli.types import Choice, Seconds
 from autoconfig.definition import Definition
 from autoconfig.operations.attempts import Attempts
 from autoconfig.operations.discovery.discover import Discovery, Found, Progress
@@ -52,7 +53,7 @@ def _database(_context: click.Context, _option: click.Parameter, value: str) -> 
 
 
 @click.command(context_settings=SETTINGS)
-@click.argument("domain", metavar="DOMAIN", callback=_domain)
+@click.argument("domain", cls=Argument, metavar="DOMAIN", callback=_domain)
 @option(
     "--output",
     envvar="BT_AUTOCONFIG_INIT_OUTPUT",
@@ -64,7 +65,7 @@ def _database(_context: click.Context, _option: click.Parameter, value: str) -> 
 @option(
     "--username",
     envvar="BT_AUTOCONFIG_INIT_USERNAME",
-    type=click.Choice(USERNAME_FORMS),
+    type=Choice(USERNAME_FORMS),
     help="Form of the username: the whole address, or the part before the @. By default, init uses the published form, "
     "asks on a terminal, or assumes the address and says so.",
 )
@@ -90,10 +91,10 @@ def _database(_context: click.Context, _option: click.Parameter, value: str) -> 
     is_flag=True,
     help="Allow connections to private addresses and to this machine.",
 )
-@option("--timeout", type=click.FloatRange(0.1, 300), default=5, show_default=True, help="Seconds for each attempt.")
+@option("--timeout", type=Seconds(0.1, 300), default=5, show_default=True, help="Seconds for each attempt.")
 @option(
     "--max-time",
-    type=click.FloatRange(1, 86400),
+    type=Seconds(1, 86400),
     default=60,
     show_default=True,
     help="Seconds for the whole search; the definition contains what was verified by then.",
@@ -173,7 +174,7 @@ def _ask(found: Found, answers: Answers) -> Answers:
         return answers
     username, provider = answers.username, answers.provider
     if username is None and not found.knows_username:
-        form = click.Choice(USERNAME_FORMS)
+        form = Choice(USERNAME_FORMS)
         question = "Do users log in with the whole address, or with the part before the @ (localpart)?"
         username = click.prompt(question, type=form, default=USERNAME_FORMS[0], err=True)
     if provider is None and found.is_hosted and found.exchanger:

@@ -12,6 +12,7 @@ import click
 
 from autoconfig.address import AddressError, MailAddress, ascii_domain
 from autoconfig.cli.streams import OutputError, checked_output
+from autoconfig.cli.types import Flag
 from autoconfig.definition import EMBEDDED, DefinitionError
 from autoconfig.hosting import ListSource
 from autoconfig.sources import CONFIGURATION_ERRORS, Options, Sources
@@ -21,15 +22,48 @@ SETTINGS = {"help_option_names": ["-h", "--help"]}
 _PREFIX = "BT_AUTOCONFIG_"
 
 
-class Option(click.Option):
+class _NotEmpty(click.Parameter):
+    """A parameter that rejects an empty text, which a shell passes for an unset variable.
+
+    An empty path would be the current folder.
+    """
+
+    empty = False
+    """Whether an empty text is a valid value."""
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Convert the value."""
+        if not self.empty and "" in (value if isinstance(value, (tuple, list)) else [value]):
+            raise click.UsageError(f"{self._name()} is empty; {_NAME_IT.get(self._metavar(), 'give a value')}", ctx)
+        return super().type_cast_value(ctx, value)
+
+    def _name(self) -> str:
+        return max(self.opts, key=len) if isinstance(self, click.Option) else self._metavar()
+
+    def _metavar(self) -> str:
+        return (self.metavar or "").removeprefix("[ID=]").strip("[].")
+
+
+_NAME_IT = {
+    "FILE": "name a file",
+    "PATH": "name a folder",
+    "DIR": "name a folder",
+    "DOMAIN": "give a domain name such as example.org",
+}
+
+
+class Option(_NotEmpty, click.Option):
     """An option that can also be set by an environment variable: `--sign-cert` by BT_AUTOCONFIG_SIGN_CERT.
 
     If an option means different things in two commands, `envvar` contains the command's name: BT_AUTOCONFIG_DNS_HOST.
     A variable for a repeatable option contains its values separated by commas.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, empty: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **(kwargs | {"show_envvar": True}))
+        self.empty = empty
+        if isinstance(self.type, click.types.BoolParamType):
+            self.type = Flag()
         if self.envvar is None:
             name = max(self.opts, key=len).lstrip("-")
             self.envvar = _PREFIX + name.upper().replace("-", "_")
@@ -39,8 +73,8 @@ class Option(click.Option):
         return _listed(self.resolve_envvar_value(ctx)) if self.multiple else super().value_from_envvar(ctx)
 
 
-class Argument(click.Argument):
-    """A repeatable argument that can also be set by an environment variable, with values separated by commas."""
+class Argument(_NotEmpty, click.Argument):
+    """An argument. An environment variable can set a repeatable one, with values separated by commas."""
 
     def value_from_envvar(self, ctx: click.Context) -> Any:
         """Return what the environment says, None when it says nothing."""
@@ -69,8 +103,13 @@ definition_option = option(
 class _ListSourceType(click.ParamType[ListSource]):
     name = "list"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> ListSource:  # noqa: ARG002
-        return value if isinstance(value, ListSource) else ListSource.parse(value)
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> ListSource:
+        if isinstance(value, ListSource):
+            return value
+        try:
+            return ListSource.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 hosted_domains_option = option(

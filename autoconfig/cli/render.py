@@ -6,6 +6,7 @@ import click
 
 from autoconfig.address import MailAddress
 from autoconfig.cli.options import SETTINGS, Refusal, address_of, configured, explained, option, signed, sources_of
+from autoconfig.cli.types import Choice
 from autoconfig.definition import INCOMING_TYPES
 from autoconfig.directory import NotServedError
 from autoconfig.protocols import PROTOCOLS
@@ -22,12 +23,12 @@ _FORMATS_HELP = ", ".join(f"{name} ({protocol.clients})" for name, protocol in _
 
     FORMAT is one of {_FORMATS_HELP}.""",
 )
-@click.argument("format_", metavar="FORMAT", type=click.Choice(list(_FORMATS)))
+@click.argument("format_", metavar="FORMAT", type=Choice(list(_FORMATS)))
 @option("--emailaddress", type=address_of, metavar="ADDRESS", help="Email address of the user. Default: any user.")
-@option("--name", metavar="NAME", help="Sender's name, for mobileconfig.")
+@option("--name", empty=True, metavar="NAME", help="Sender's name, for mobileconfig.")
 @option(
     "--protocol",
-    type=click.Choice(INCOMING_TYPES),
+    type=Choice(INCOMING_TYPES),
     help="Incoming protocol, for mobileconfig. Default: imap, or pop3 if the provider has no IMAP.",
 )
 @configured

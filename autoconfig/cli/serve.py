@@ -23,6 +23,7 @@ from autoconfig.cli.options import (
     sources_of,
     web_address,
 )
+from autoconfig.cli.types import Choice, Number, Seconds
 from autoconfig.connection_pool import Limits, TrustedProxies
 from autoconfig.listening import Listener, notify_ready
 from autoconfig.logs import configuration, descriptor_of, writer
@@ -39,7 +40,7 @@ from autoconfig.workers import Workers
 
 logger = logging.getLogger(__name__)
 
-_SECONDS = click.FloatRange(0.1)
+_SECONDS = Seconds(0.1)
 _MOST_WARNINGS = 20
 """Maximum number of warnings printed at start-up."""
 
@@ -65,7 +66,7 @@ def _resolver(_context: click.Context, _option: click.Parameter, value: str | No
 @option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=Number(0, 65535),
     default=8000,
     show_default=True,
     help="Port to listen on; 0 for any free port.",
@@ -84,20 +85,21 @@ def _resolver(_context: click.Context, _option: click.Parameter, value: str | No
     help="DNS resolver for the MX records of hosted domains without a list, instead of the system's.",
 )
 @signed
-@option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Number of worker processes.")
+@option("--workers", type=Number(1), default=1, show_default=True, help="Number of worker processes.")
 @option(
     "--trusted-proxies",
+    empty=True,
     default="127.0.0.1,::1",
     show_default=True,
     callback=_networks,
     metavar="LIST",
     help="Proxies trusted to set X-Forwarded-Proto: IP addresses and networks, separated by commas; * for all.",
 )
-@option("--metrics-port", type=click.IntRange(0, 65535), help="Serve Prometheus metrics at /metrics on this port.")
+@option("--metrics-port", type=Number(0, 65535), help="Serve Prometheus metrics at /metrics on this port.")
 @option("--metrics-host", default="127.0.0.1", show_default=True, help="Address to listen on for Prometheus metrics.")
 @option(
     "--log-format",
-    type=click.Choice(["text", "json"]),
+    type=Choice(["text", "json"]),
     default="text",
     show_default=True,
     help="Format of log lines; json lines go to stdout.",
@@ -105,21 +107,21 @@ def _resolver(_context: click.Context, _option: click.Parameter, value: str | No
 @option("--access-log", is_flag=True, help="Log each request, without email addresses, query strings or IP addresses.")
 @option(
     "--max-connections",
-    type=click.IntRange(1),
+    type=Number(1),
     default=1000,
     show_default=True,
     help="Maximum concurrent connections per worker; beyond it, the connection that has been idle longest is closed.",
 )
 @option(
     "--max-connections-per-client",
-    type=click.IntRange(1),
+    type=Number(1),
     default=100,
     show_default=True,
     help="Maximum concurrent connections per worker from one IPv4 address or IPv6 /64 network.",
 )
 @option(
     "--max-head",
-    type=click.IntRange(1024),
+    type=Number(1024),
     default=16384,
     show_default=True,
     help="Maximum bytes of the request line and headers.",
@@ -128,16 +130,16 @@ def _resolver(_context: click.Context, _option: click.Parameter, value: str | No
 @option("--body-timeout", type=_SECONDS, default=10, show_default=True, help="Seconds to receive the request body.")
 @option(
     "--keep-alive",
-    type=click.IntRange(0),
+    type=Number(0),
     default=5,
     show_default=True,
     help="Seconds to wait for the next request on a connection.",
 )
-@option("--drain-time", type=click.FloatRange(0), default=0, show_default=True,
+@option("--drain-time", type=Seconds(0), default=0, show_default=True,
         help="Seconds to keep accepting requests after SIGTERM while /readyz returns 503.")  # fmt: skip
 @option(
     "--grace-time",
-    type=click.IntRange(1),
+    type=Number(1),
     default=20,
     show_default=True,
     help="Seconds for requests in flight to finish at shutdown.",
