@@ -103,3 +103,15 @@ def ascii_domain(name: str) -> str:
     if len(name) > _MAX_DOMAIN_LENGTH or not _DOMAIN.fullmatch(name):
         raise ValueError("not a domain name")
     return name
+
+
+def mail_domain(name: str) -> str:
+    """Return a domain that can have email addresses on the internet, as `ascii_domain` does: with a dot, and no number.
+
+    Raises ValueError for `localhost`, `com` or `192.0.2.1`.
+    """
+    domain = ascii_domain(name)
+    _, dot, last = domain.rpartition(".")
+    if not dot or last.isdigit():
+        raise ValueError("not a domain name with a dot")
+    return domain

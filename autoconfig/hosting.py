@@ -12,7 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from autoconfig.address import ascii_domain
+from autoconfig.address import mail_domain
 from autoconfig.definition import Definition, DefinitionError
 from autoconfig.domain_set import DomainSet
 from autoconfig.files import FileError, expand, read_file
@@ -165,13 +165,9 @@ def _domain(line: bytes) -> str:
     if "*" in text:
         raise ValueError(f"{quote(text)}: wildcards are not supported; list every domain")
     try:
-        domain = ascii_domain(text)
-    except ValueError:
-        domain = ""
-    _, dot, last = domain.rpartition(".")
-    if not dot or last.isdigit():
-        raise ValueError(f"{quote(text)} is not a domain name such as example.com")
-    return domain
+        return mail_domain(text)
+    except ValueError as error:
+        raise ValueError(f"{quote(text)} is not a domain name such as example.com") from error
 
 
 class Hosted:

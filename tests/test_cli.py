@@ -10,7 +10,10 @@ import httpx
 import pytest
 
 from autoconfig.cli import main
+from autoconfig.cli.options import Refusal
+from autoconfig.cli.serve import listen_for_prometheus
 from autoconfig.definition import EMBEDDED
+from autoconfig.metrics import State
 from tests.support import COMMAND, TIMEOUT, Served, Write, run, run_for_bytes, serving
 
 
@@ -172,6 +175,19 @@ def test_serve_reports_a_port_in_use_with_a_remedy(server: Served) -> None:
         f"cannot listen on 127.0.0.1 port {server.port}: Address already in use; choose others with --host and --port\n"
     )
     assert refused.stderr == reason
+
+
+@pytest.mark.parametrize("name", ["foo.invalid", "a..invalid"])
+def test_serve_reports_a_hostname_that_does_not_resolve(name: str) -> None:
+    remedy = "the name does not resolve; choose others with"
+    refused = run("serve", "--port", "0", "--host", name)
+    reason = f"cannot listen on {name} port 0: {remedy} --host and --port\n"
+    assert (refused.returncode, refused.stdout, refused.stderr) == (1, "", reason)
+    with pytest.raises(Refusal) as error:
+        listen_for_prometheus(name, 0, State())
+    assert (
+        str(error.value) == f"cannot listen on {name} port 0 for Prometheus: {remedy} --metrics-host and --metrics-port"
+    )
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")

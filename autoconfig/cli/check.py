@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from autoconfig.address import ascii_domain
+from autoconfig.address import mail_domain
 from autoconfig.cli.options import (
     SETTINGS,
     Argument,
@@ -20,6 +20,7 @@ from autoconfig.cli.options import (
     sources_of,
     web_address,
 )
+from autoconfig.cli.resolver import resolver_address
 from autoconfig.cli.types import Choice, Seconds
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, Relation
@@ -62,7 +63,12 @@ class _Options:
     metavar="DOMAIN",
     help="Same as the DOMAIN argument. Repeatable.",
 )
-@option("--resolver", metavar="IP[:PORT]", help="DNS resolver to use instead of the system's.")
+@option(
+    "--resolver",
+    callback=resolver_address,
+    metavar="IP[:PORT]",
+    help="DNS resolver to use instead of the system's.",
+)
 @option(
     "--url",
     callback=web_address,
@@ -120,13 +126,10 @@ def _named(names: Sequence[str]) -> list[str]:
     found: dict[str, None] = {}
     for name in names:
         try:
-            domain = ascii_domain(name.removesuffix("."))
-        except ValueError:
-            domain = ""
-        if "." not in domain:
+            found[mail_domain(name)] = None
+        except ValueError as error:
             suggestion = f"; did you mean {name.rpartition('@')[2]}?" if "@" in name else ""
-            raise Refusal(f"{name} is not a domain name such as example.org{suggestion}")
-        found[domain] = None
+            raise Refusal(f"{name} is not a domain name such as example.org{suggestion}") from error
     return list(found)
 
 
@@ -135,8 +138,6 @@ async def _check(settings: Settings, named: Sequence[str], options: _Options) ->
         names = Names(options.resolver, options.timeout)
     except Problem as problem:
         raise Refusal(f"{problem}; {problem.finding.remedy}") from problem
-    except ValueError as error:
-        raise Refusal(f"--resolver: {error}") from error
     attempts = Attempts(options.timeout)
     async with Local(application(settings)) as local:
         web, internet = Web(names, attempts, options.url), Web(names, attempts)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from autoconfig.address import ascii_domain
+from autoconfig.address import mail_domain
 from autoconfig.cli.options import SETTINGS, Refusal, configured, explained, option, say, some, sources_of
 from autoconfig.cli.types import Choice
 from autoconfig.operations import zones
@@ -152,7 +152,7 @@ def _named(settings: Settings, domains: tuple[str, ...]) -> list[_Domain]:
     found = []
     for domain in domains:
         try:
-            name = ascii_domain(domain)
+            name = mail_domain(domain)
         except ValueError as error:
             raise Refusal(f"--domain: {domain} is not a domain name such as example.com") from error
         if name in own:

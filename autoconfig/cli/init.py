@@ -13,9 +13,10 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from autoconfig.address import ascii_domain
+from autoconfig.address import mail_domain
 from autoconfig.cli.options import SETTINGS, Argument, Refusal, option, say
 from autoconfig.cli.output import check_output, save
+from autoconfig.cli.resolver import resolver_address
 from autoconfig.cli.types import Choice, Seconds
 from autoconfig.definition import Definition
 from autoconfig.operations.attempts import Attempts
@@ -31,10 +32,10 @@ from autoconfig.visible import visible
 
 def _domain(_context: click.Context, _option: click.Parameter, value: str) -> str:
     try:
-        domain = ascii_domain(value)
+        domain = mail_domain(value)
     except ValueError:
         domain = ""
-    if "." in domain and not domain.rpartition(".")[2].isdigit() and "_" not in domain:
+    if domain and "_" not in domain:
         return domain
     hint = "give the domain after the @" if "@" in value else "give one such as example.org"
     raise click.BadParameter(f"{value} is not a domain name; {hint}")
@@ -85,7 +86,12 @@ def _database(_context: click.Context, _option: click.Parameter, value: str) -> 
     help="Database of providers to query for the domain and the domain of its MX. No email address is sent.",
 )
 @option("--no-database", is_flag=True, help="Do not query a database.")
-@option("--resolver", metavar="IP[:PORT]", help="DNS resolver to use instead of the system's.")
+@option(
+    "--resolver",
+    callback=resolver_address,
+    metavar="IP[:PORT]",
+    help="DNS resolver to use instead of the system's.",
+)
 @option(
     "--private-addresses",
     is_flag=True,
@@ -124,8 +130,6 @@ def init(
         names = Names(resolver, timeout, public_only=not private_addresses)
     except Problem as problem:
         raise Refusal(f"{problem}; {problem.finding.remedy}") from problem
-    except ValueError as error:
-        raise Refusal(f"--resolver: {error}") from error
     with _progress(console, domain) as progress:
         discovery = Discovery(
             domain,

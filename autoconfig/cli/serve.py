@@ -23,11 +23,11 @@ from autoconfig.cli.options import (
     sources_of,
     web_address,
 )
+from autoconfig.cli.resolver import resolver_address
 from autoconfig.cli.types import Choice, Number, Seconds
 from autoconfig.connection_pool import Limits, TrustedProxies
 from autoconfig.listening import Listener, notify_ready
 from autoconfig.logs import configuration, descriptor_of, writer
-from autoconfig.mail_exchangers import address_and_port
 from autoconfig.metrics import State, count_dropped_lines, listen, shared
 from autoconfig.reloading import Apply, Reloader
 from autoconfig.running import Application
@@ -53,15 +53,6 @@ def _networks(_context: click.Context, _option: click.Parameter, value: str) -> 
     return value
 
 
-def _resolver(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    if value:
-        try:
-            address_and_port(value)
-        except ValueError as error:
-            raise click.BadParameter(str(error)) from error
-    return value
-
-
 @click.command(context_settings=SETTINGS)
 @option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @option(
@@ -80,7 +71,7 @@ def _resolver(_context: click.Context, _option: click.Parameter, value: str | No
 )
 @option(
     "--resolver",
-    callback=_resolver,
+    callback=resolver_address,
     metavar="IP[:PORT]",
     help="DNS resolver for the MX records of hosted domains without a list, instead of the system's.",
 )
@@ -188,7 +179,7 @@ def serve(
         if options.metrics:
             count_dropped_lines(writer(descriptor_of(log_format)))
         if metrics_port is not None:
-            _listen_for_prometheus(metrics_host, metrics_port, state)
+            listen_for_prometheus(metrics_host, metrics_port, state)
         announce = functools.partial(_announce, _where(listener.socket, settings, log_format), log_format)
         reload = functools.partial(Reloader, signals.reloads, sources, state=state)
         setup = Setup(config, log_format, options.drain_time, grace_time, options.metrics)
@@ -244,17 +235,23 @@ def _warn(settings: Settings, log_format: str) -> None:
 def _listen(host: str, port: int) -> Listener:
     try:
         return Listener.open(host, port)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-        problem = f"cannot listen on {host} port {port}: {reason}"
+    except (OSError, UnicodeError) as error:
+        problem = f"cannot listen on {host} port {port}: {_reason(error)}"
         raise Refusal(f"{problem}; choose others with --host and --port") from error
 
 
-def _listen_for_prometheus(host: str, port: int, state: State) -> None:
+def _reason(error: OSError | UnicodeError) -> str:
+    if isinstance(error, (socket.gaierror, UnicodeError)) or (error.errno or 0) < 0:  # of getaddrinfo, EAI_NONAME
+        return "the name does not resolve"
+    return os.strerror(error.errno or 0)
+
+
+def listen_for_prometheus(host: str, port: int, state: State) -> None:
+    """Serve Prometheus. Raises Refusal if that is not possible."""
     try:
         actual = listen(host, port, state)
-    except OSError as error:
-        problem = f"cannot listen on {host} port {port} for Prometheus: {os.strerror(error.errno or 0)}"
+    except (OSError, UnicodeError) as error:
+        problem = f"cannot listen on {host} port {port} for Prometheus: {_reason(error)}"
         raise Refusal(f"{problem}; choose others with --metrics-host and --metrics-port") from error
     logger.info("metrics for Prometheus at http://%s:%s/metrics", host, actual)
 

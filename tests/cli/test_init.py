@@ -204,7 +204,7 @@ def test_guesses_and_hosting_are_reported() -> None:
         (["example.org", "--database", "https://a:b@c.example/"], "is not a URL"),
         (["example.org", "--database", "https://a.example:0/"], "is not a URL"),
         (["example.org", "--database", "https://a.example/\x1b[2J"], r"https://a.example/\x1b[2J is not a URL"),
-        (["example.org", "--resolver", "nowhere"], "--resolver: nowhere is not an IP address"),
+        (["example.org", "--resolver", "nowhere"], "nowhere is not an IP address"),
         (["example.org", "--username", "fred"], "'fred' is not one of 'address', 'localpart'"),
     ],
 )

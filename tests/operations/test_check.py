@@ -84,12 +84,13 @@ def test_the_old_option_for_json_still_works(check: Check, server: Served) -> No
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--resolver", "nonsense"], "--resolver: "),
+        (["--resolver", "nonsense"], "nonsense is not an IP address such as 192.0.2.1"),
         (["--url", "nonsense"], "is not the URL of a server"),
         (["--timeout", "0"], "0.0 is not in the range"),
         (["--format", "pdf"], "'pdf' is not one of"),
         (["fred@talk21.com"], "fred@talk21.com is not a domain name such as example.org; did you mean talk21.com?\n"),
         (["localhost"], "localhost is not a domain name such as example.org\n"),
+        (["192.0.2.1"], "192.0.2.1 is not a domain name such as example.org\n"),
         (["https://example.org/"], "is not a domain name"),
         (["a b"], "is not a domain name"),
         (["\x1b[2J.example"], "\\x1b[2J.example is not a domain name"),

@@ -402,7 +402,7 @@ def test_a_domain_too_long_for_its_records_has_no_file(write: Write, tmp_path: P
     assert done.stdout == f"{tmp_path / 'zones'}: 2 files, 2 changed\n"
 
 
-@pytest.mark.parametrize("domain", ["a b", "..", "../x", "customer.example/", "*.example"])
+@pytest.mark.parametrize("domain", ["a b", "..", "com", "CON", "1.2.3.4", "../x", "customer.example/", "*.example"])
 def test_an_invalid_domain_is_refused(write: Write, tmp_path: Path, domain: str) -> None:
     refused = dns_records(*hosting(write), "--domain", domain, "--output", tmp_path / "zones")
     assert refused.returncode == 1
