@@ -64,9 +64,7 @@ class Resolver:
             query = make_query(domain)
             try:
                 async with asyncio.timeout(_ATTEMPT):
-                    response = await _over_udp(query, address, port)
-                    if response.truncated:
-                        response = await _over_tcp(query, address, port)
+                    response = await _response(query, address, port)
             except (TimeoutError, OSError, EOFError):
                 continue
             if not response.failed and not response.truncated:
@@ -101,6 +99,12 @@ class _Datagrams(asyncio.DatagramProtocol):
     def error_received(self, error: Exception) -> None:
         if not self.response.done():
             self.response.set_exception(error)
+
+
+async def _response(query: bytes, address: str, port: int) -> Response:
+    """Query over UDP, and over TCP if the response does not fit into a datagram."""
+    response = await _over_udp(query, address, port)
+    return await _over_tcp(query, address, port) if response.truncated else response
 
 
 async def _over_udp(query: bytes, address: str, port: int) -> Response:
