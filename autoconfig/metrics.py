@@ -111,6 +111,6 @@ def listen(host: str, port: int, state: State) -> int:
     registry = CollectorRegistry() if _FOLDER in os.environ else REGISTRY
     if registry is not REGISTRY:
         MultiProcessCollector(registry, os.environ[_FOLDER])  # type: ignore[no-untyped-call]
-    registry.register(Gauges())
     server, _ = start_http_server(port, host, registry)
+    registry.register(Gauges())  # only now: a failed start leaves nothing behind
     return int(server.server_port)

@@ -64,7 +64,7 @@ def _command(command: click.Command, context: click.Context) -> Iterator[str]:
     for one in found:
         extra = one.get_help_extra(context)
         default = "required" if one.required else extra.get("default", "")
-        names = ", ".join(f"`{name}`" for name in one.opts)
+        names = ", ".join(f"`{name}`" for name in [*one.opts, *one.secondary_opts])
         number = isinstance(one.type, (click.IntRange, click.FloatRange))
         value = "" if one.is_flag else f" `{'N' if number else one.make_metavar(context)}`"
         bounds = f" `{extra['range']}`".replace("x", "N") if number else ""

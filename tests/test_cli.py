@@ -127,9 +127,15 @@ def test_a_program_that_calls_a_command_can_collect_its_output_as_text() -> None
         ("192.0.2.1:0", "port 0 is out of range; use 1-65535"),
     ],
 )
-def test_serve_rejects_a_resolver_that_is_not_an_ip_address_and_a_port(resolver: str, text: str) -> None:
-    refused = run("serve", "--resolver", resolver, "--definition", "/nonexistent")
-    assert (refused.returncode, refused.stdout) == (2, "")
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [(["serve", "--definition", "/nonexistent"], 2), (["init", "example.org"], 2), (["check"], 3)],
+)
+def test_a_resolver_that_is_not_an_ip_address_and_a_port_is_rejected(
+    command: list[str], status: int, resolver: str, text: str
+) -> None:
+    refused = run(*command, "--resolver", resolver)
+    assert (refused.returncode, refused.stdout) == (status, "")
     assert text in refused.stderr
 
 

@@ -2,8 +2,12 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,10 +20,12 @@ from autoconfig.cli.options import (
     Refusal,
     configured,
     explained,
+    explained_output,
     option,
     sources_of,
     web_address,
 )
+from autoconfig.cli.output import check_output, save
 from autoconfig.cli.resolver import resolver_address
 from autoconfig.cli.types import Choice, Seconds
 from autoconfig.definition import Definition
@@ -39,6 +45,8 @@ from autoconfig.sources import Settings
 
 _WIDTH = 140
 """Columns of a table that is not printed on a terminal."""
+_NO_REPORT = 3
+"""The exit status if there is no report: 0, 1 and 2 are results."""
 _FORMATS = ("text", "json", "prometheus", "html")
 
 
@@ -52,9 +60,43 @@ class _Options:
     max_time: float
     problems: bool
     format: str
+    output: Path | None
 
 
-@click.command(context_settings=SETTINGS)
+class _Command(click.Command):
+    """A command that exits with 3 if there is no report."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Parse the options."""
+        with _without_report(), explained_output():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _without_report(), explained_output():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _without_report() -> Iterator[None]:
+    try:
+        yield
+    except click.ClickException as error:
+        error.exit_code = _NO_REPORT  # type: ignore[misc]  # a class variable, which click reads from the instance
+        raise
+    except (KeyboardInterrupt, click.Abort) as error:
+        click.echo("Aborted!", err=True)
+        raise click.exceptions.Exit(_NO_REPORT) from error
+    except click.exceptions.Exit:  # of --help
+        raise
+    except BrokenPipeError:  # click stays quiet
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        raise click.exceptions.Exit(_NO_REPORT) from error
+
+
+@click.command(cls=_Command, context_settings=SETTINGS)
 @click.argument("names", cls=Argument, nargs=-1, metavar="[DOMAIN]...")
 @option(
     "--domain",
@@ -93,7 +135,14 @@ class _Options:
     show_default=True,
     help="A table, JSON, metrics for node_exporter's textfile collector, or a self-contained HTML page.",
 )
-@option("--json", "json_", is_flag=True, hidden=True, help="Deprecated: use --format json.")
+@option("--json", "json_", is_flag=True, hidden=True, help="Same as --format json.")
+@option(
+    "--output",
+    envvar="BT_AUTOCONFIG_CHECK_OUTPUT",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the report to this file instead of stdout. It is replaced atomically, and only by a complete report.",
+)
 @configured
 def check(
     names: tuple[str, ...],
@@ -105,6 +154,7 @@ def check(
     problems: bool,
     format_: str,
     json_: bool,
+    output: Path | None,
     **where: Any,
 ) -> None:
     """Check domains from the outside, as mail clients do: DNS, HTTPS, mail servers, and the account in each client.
@@ -112,12 +162,15 @@ def check(
     Without DOMAIN, checks all domains in the definitions. DOMAIN can also be a hosted domain, or any domain that this
     server does not serve.
 
-    Sends no password. The exit status is 0 without errors, 1 with errors, and 2 if there are no errors but some checks
-    could not be completed. Trusts the system's certificate authorities, or those in SSL_CERT_FILE.
+    Sends no password. The exit status is 0 without errors, 1 with errors, 2 if there are no errors but some checks
+    could not be completed, and 3 if there is no report. Trusts the system's certificate authorities, or those in
+    SSL_CERT_FILE.
     """
     with explained():
         settings = sources_of(**where).read().load()
-    options = _Options(resolver, url, timeout, max_time, problems, "json" if json_ else format_)
+    if output:
+        check_output(output, replace=True)
+    options = _Options(resolver, url, timeout, max_time, problems, "json" if json_ else format_, output)
     sys.exit(asyncio.run(_check(settings, _named([*names, *domains]), options)))
 
 
@@ -176,14 +229,23 @@ async def _provider(names: Names, name: str, directory: Directory[Definition]) -
 
 
 async def _print(report: Report, options: _Options) -> None:
-    if options.format == "text":
+    if options.output:
+        save(options.output, (await _text(report, options)).encode(), replace=True)
+    elif options.format == "text":
         console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
         await show(report, console, problems=options.problems)
-        return
-    await report.finish()
-    if options.format == "json":
-        click.echo(as_json(report, problems=options.problems))
-    elif options.format == "prometheus":
-        click.echo(as_prometheus(report), nl=False)
     else:
-        click.echo(as_html(report, problems=options.problems))
+        click.echo(await _text(report, options), nl=False)
+
+
+async def _text(report: Report, options: _Options) -> str:
+    """Return the complete report."""
+    if options.format == "text":
+        text = StringIO()
+        await show(report, Console(file=text, width=_WIDTH, force_terminal=False), problems=options.problems)
+        return text.getvalue()
+    await report.finish()
+    if options.format == "prometheus":
+        return as_prometheus(report)
+    made = as_json if options.format == "json" else as_html
+    return f"{made(report, problems=options.problems)}\n"

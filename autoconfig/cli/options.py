@@ -216,14 +216,24 @@ class Group(click.Group):
 @contextmanager
 def _visibly() -> Iterator[None]:
     try:
+        with explained_output():
+            yield
+    except (Refusal, click.exceptions.NoArgsIsHelpError):
+        raise
+    except click.UsageError as error:
+        shown = click.UsageError(visible(error.format_message()), error.ctx)
+        shown.exit_code = error.exit_code  # type: ignore[misc]  # a class variable, which click reads from the instance
+        raise shown from error
+
+
+@contextmanager
+def explained_output() -> Iterator[None]:
+    """Turn a failure to write to stdout into a Refusal."""
+    try:
         with checked_output():
             yield
     except OutputError as error:
         raise Refusal(str(error)) from error
-    except (Refusal, click.exceptions.NoArgsIsHelpError):
-        raise
-    except click.UsageError as error:
-        raise click.UsageError(visible(error.format_message()), error.ctx) from error
 
 
 def say(text: str, *, err: bool = False) -> None:

@@ -39,7 +39,7 @@ def test_without_a_definition_a_server_that_is_not_in_the_dns_cannot_be_checked(
     """Neither if the MX record names another provider, nor if its lookup fails."""
     records: Records = {(CUSTOMER, "MX"): exchangers} if exchangers else {}
     done = checked(records, hosting, "--url", NOTHING_LISTENS)
-    assert (done.status, done.stdout) == (1, "")
+    assert (done.status, done.stdout) == (3, "")
     assert done.stderr.startswith(f"--url: {CUSTOMER} is in no definition")
 
 
@@ -50,3 +50,49 @@ def test_a_domain_without_a_definition_is_checked_on_its_own_and_reported_to_pro
     assert check in done.stdout.splitlines()
     assert done.stdout.endswith("\n")
     assert not done.stdout.endswith("\n\n")
+
+
+@pytest.mark.parametrize("format_", ["text", "json", "prometheus", "html"])
+def test_a_report_can_replace_a_file(hosting: Path, tmp_path: Path, format_: str) -> None:
+    file = tmp_path / "report"
+    file.write_text("old")
+    printed = checked({}, hosting, "--format", format_)
+    written = checked({}, hosting, "--format", format_, "--output", str(file))
+    assert (written.status, written.stdout, written.stderr) == (1, "", "")
+    assert {one.name for one in tmp_path.iterdir()} == {"provider.xml", "report"}
+    assert len(file.read_text().splitlines()) == len(printed.stdout.splitlines())
+
+
+def check_with_output(file: Path, *arguments: object) -> CommandResult:
+    file.write_text("good")
+    return check(*arguments, "--format", "prometheus", "--output", file)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--timeout", "x"], ["--definition", "/nothing"], ["localhost"], ["--no-such-option"]]
+)
+def test_without_a_report_the_status_is_3_and_the_file_is_kept(tmp_path: Path, arguments: list[str]) -> None:
+    done = check_with_output(tmp_path / "check.prom", *arguments)
+    assert (done.status, done.stdout) == (3, "")
+    assert (tmp_path / "check.prom").read_text() == "good"
+
+
+@pytest.mark.parametrize(
+    ("error", "text"), [(RuntimeError("a fault"), "RuntimeError: a fault\n"), (KeyboardInterrupt(), "Aborted!\n")]
+)
+def test_a_check_that_crashes_or_is_interrupted_exits_with_3(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: BaseException, text: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("autoconfig.cli.check.as_prometheus", fail)
+    done = check_with_output(tmp_path / "check.prom", "--url", NOTHING_LISTENS)
+    assert (done.status, done.stdout) == (3, "")
+    assert done.stderr.endswith(text)
+    assert (tmp_path / "check.prom").read_text() == "good"
+
+
+def test_a_report_for_a_folder_that_does_not_exist_is_refused_before_the_check(tmp_path: Path) -> None:
+    done = check("--output", tmp_path / "no" / "check.prom")
+    assert (done.status, done.stderr) == (3, f"{tmp_path / 'no'}: is not a folder; create it first\n")

@@ -1,4 +1,4 @@
-"""Standard streams that are closed or full: one line says so, and the exit status is 1."""
+"""Standard streams that are closed or full: one line says so, and the command fails."""
 
 import errno
 import os
@@ -23,6 +23,11 @@ COMMANDS = [
 ]
 
 
+def failure(command: list[str]) -> int:
+    """Return the status of a command that fails: 1 is a result of `check`."""
+    return 3 if command[0] == "check" else 1
+
+
 def status_of(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> object:
     """Run the command in this process as its script does, and return its exit status."""
     monkeypatch.setattr(sys, "argv", ["bt-autoconfig", *map(str, arguments)])
@@ -37,7 +42,7 @@ def test_a_full_disk_is_an_error_of_one_line(
 ) -> None:
     with Path("/dev/full").open("w") as full:
         monkeypatch.setattr(sys, "stdout", full)
-        assert status_of(monkeypatch, *command) == 1
+        assert status_of(monkeypatch, *command) == failure(command)
     assert capfd.readouterr().err == FULL
 
 
@@ -46,7 +51,7 @@ def test_a_closed_output_is_an_error_of_one_line(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], command: list[str]
 ) -> None:
     monkeypatch.setattr(sys, "stdout", None)
-    assert status_of(monkeypatch, *command) == 1
+    assert status_of(monkeypatch, *command) == failure(command)
     sys.stdout.close()
     assert capfd.readouterr().err == CLOSED
 

@@ -102,6 +102,6 @@ def test_the_old_option_for_json_still_works(check: Check, server: Served) -> No
 )
 def test_invalid_arguments_are_rejected(arguments: list[str], text: str) -> None:
     done = run(*arguments)
-    assert done.status in (1, 2)
+    assert done.status == 3
     assert text in done.stderr
     assert done.stdout == ""

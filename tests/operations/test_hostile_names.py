@@ -71,6 +71,6 @@ def test_control_characters_in_a_txt_record_do_not_reach_the_report() -> None:
 )
 def test_a_resolver_that_is_not_an_ip_address_is_rejected(resolver: str) -> None:
     done = check("--resolver", resolver)
-    assert done.status == 2
+    assert done.status == 3
     assert "Invalid value for '--resolver'" in done.stderr
     assert "\x1b" not in done.stderr
