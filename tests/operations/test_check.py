@@ -76,7 +76,7 @@ def test_domains_given_as_arguments_and_options_are_normalised_and_checked_once(
     assert done.stdout.splitlines()[-1].startswith("2 domains:")
 
 
-def test_the_old_option_for_json_still_works(check: Check, server: Served) -> None:
+def test_json_is_the_same_as_format_json(check: Check, server: Served) -> None:
     assert check(server, "talk21.com", "--json").lines == check(server, "talk21.com", "--format", "json").lines
     assert "--json" not in run("--help").stdout
 
