@@ -87,9 +87,7 @@ def _without_report() -> Iterator[None]:
     except (KeyboardInterrupt, click.Abort) as error:
         click.echo("Aborted!", err=True)
         raise click.exceptions.Exit(_NO_REPORT) from error
-    except click.exceptions.Exit:  # of --help
-        raise
-    except BrokenPipeError:  # click stays quiet
+    except (click.exceptions.Exit, BrokenPipeError):  # after --help; click is quiet about a closed pipe
         raise
     except Exception as error:
         traceback.print_exc()

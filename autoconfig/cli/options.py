@@ -104,10 +104,8 @@ class _ListSourceType(click.ParamType[ListSource]):
     name = "list"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> ListSource:
-        if isinstance(value, ListSource):
-            return value
         try:
-            return ListSource.parse(value)
+            return value if isinstance(value, ListSource) else ListSource.parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 

@@ -76,14 +76,15 @@ def test_a_closed_input_is_empty_and_closed_messages_are_discarded(
         assert (sys.stdin.read(), *capfd.readouterr()) == ("", "", "")
 
 
-def test_a_reader_that_goes_away_is_no_error(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", [["validate"], ["check", "--help"]], ids=" ".join)
+def test_a_closed_pipe_prints_nothing(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], command: list[str]
 ) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as pipe:
         monkeypatch.setattr(sys, "stdout", pipe)
-        assert status_of(monkeypatch, "validate") == 1
+        assert status_of(monkeypatch, *command) == 1
         os.dup2(os.open(os.devnull, os.O_WRONLY), writer)  # what is left to write
     assert capfd.readouterr().err == ""
 
