@@ -148,6 +148,11 @@ def run_for_bytes(*arguments: object, **environment: str) -> subprocess.Complete
     return subprocess.CompletedProcess(texts, result.exit_code, result.stdout_bytes, result.stderr_bytes)
 
 
+def failure(command: str, status: int = 1) -> int:
+    """Return the exit status of a command that fails: 3 for `check`, because 1 and 2 are its results."""
+    return 3 if command == "check" else status
+
+
 @contextmanager
 def _restored() -> Iterator[None]:
     """Restore what `serve` changes in its process: signal handlers and logging."""

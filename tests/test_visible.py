@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from autoconfig.visible import visible
 from tests.operations.hosts import check, listening, resolver, web
-from tests.support import COMMAND, Write, run
+from tests.support import COMMAND, Write, failure, run
 
 EVIL = "\x9b2J\x1b]52;c;QUFB\x07\u202etxt.exe\u200b\u2028\u061c\ufeff[bold red]x[/]"
 """Clears the screen, writes to the clipboard, reverses text, hides text, breaks lines, and is markup to rich."""
@@ -116,7 +116,7 @@ def test_a_terminal_gets_only_the_reports_own_escapes() -> None:
 )  # fmt: skip
 def test_errors_quote_definitions_visibly(write: Write, command: list[str], replacements: dict[str, str]) -> None:
     done = run(*command, write(replacements))
-    assert done.returncode == 1
+    assert done.returncode == failure(command[0])
     assert is_clean(done)
     assert done.stderr
 
@@ -141,7 +141,7 @@ def test_validate_shows_a_definitions_text_visibly(write: Write) -> None:
 )  # fmt: skip
 def test_errors_quote_arguments_visibly(arguments: list[str]) -> None:
     done = run(*arguments)
-    assert done.returncode in (1, 2)
+    assert done.returncode in (failure(arguments[0], 1), failure(arguments[0], 2))
     assert done.stderr
     assert is_clean(done)
 

@@ -9,6 +9,7 @@ import pytest
 
 from autoconfig import __main__
 from autoconfig.cli import main
+from tests.support import failure
 
 FULL = f"cannot write to standard output: {os.strerror(errno.ENOSPC)}\n"
 CLOSED = f"cannot write to standard output: {os.strerror(errno.EBADF)}\n"
@@ -21,11 +22,6 @@ COMMANDS = [
     ["dns", "--host", "setup.example"],
     ["check", "--help"],
 ]
-
-
-def failure(command: list[str]) -> int:
-    """Return the status of a command that fails: 1 is a result of `check`."""
-    return 3 if command[0] == "check" else 1
 
 
 def status_of(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> object:
@@ -42,7 +38,7 @@ def test_a_full_disk_is_an_error_of_one_line(
 ) -> None:
     with Path("/dev/full").open("w") as full:
         monkeypatch.setattr(sys, "stdout", full)
-        assert status_of(monkeypatch, *command) == failure(command)
+        assert status_of(monkeypatch, *command) == failure(command[0])
     assert capfd.readouterr().err == FULL
 
 
@@ -51,7 +47,7 @@ def test_a_closed_output_is_an_error_of_one_line(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], command: list[str]
 ) -> None:
     monkeypatch.setattr(sys, "stdout", None)
-    assert status_of(monkeypatch, *command) == failure(command)
+    assert status_of(monkeypatch, *command) == failure(command[0])
     sys.stdout.close()
     assert capfd.readouterr().err == CLOSED
 

@@ -8,15 +8,10 @@ import pytest
 
 from autoconfig.cli.types import Flag, Number, Seconds
 from tests.reference import commands, options
-from tests.support import run
+from tests.support import failure, run
 
 NEEDED = {"render": ["autoconfig"], "export": ["site"], "init": ["example.org"], "dns": ["--host", "a.example"]}
 """What a command needs besides the option."""
-
-
-def failure(command: str) -> int:
-    """Return the status of a usage error: 2 is a result of `check`."""
-    return 3 if command == "check" else 2
 
 
 OPTIONS = [(name, one) for name, command in commands().items() for one in options(command)]
@@ -43,14 +38,14 @@ def test_numbers_and_flags_have_the_types_with_our_messages() -> None:
 @pytest.mark.parametrize(("command", "option"), given((Seconds,)))
 def test_seconds_are_a_finite_number(command: str, option: str, value: str) -> None:
     refused = run(command, *NEEDED.get(command, []), option, value)
-    assert (refused.returncode, refused.stdout) == (failure(command), "")
+    assert (refused.returncode, refused.stdout) == (failure(command, 2), "")
     assert f"'{value}' is not a number of seconds; the range is " in refused.stderr
 
 
 @pytest.mark.parametrize(("command", "option"), given((Number,)))
 def test_a_number_is_whole(command: str, option: str) -> None:
     refused = run(command, option, "1.5")
-    assert (refused.returncode, refused.stdout) == (failure(command), "")
+    assert (refused.returncode, refused.stdout) == (failure(command, 2), "")
     assert "'1.5' is not a whole number; the range is " in refused.stderr
 
 
@@ -70,7 +65,7 @@ def texts() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("command", "option"), texts())
 def test_an_empty_value_is_refused(folder: Path, command: str, option: str) -> None:
     refused = run(command, *NEEDED.get(command, []), option, "")
-    assert (refused.returncode, refused.stdout) == (failure(command), "")
+    assert (refused.returncode, refused.stdout) == (failure(command, 2), "")
     assert f"Error: {option} is empty; " in refused.stderr
     assert not list(folder.iterdir())
 
@@ -87,7 +82,7 @@ def test_an_empty_value_is_refused(folder: Path, command: str, option: str) -> N
 )
 def test_an_empty_argument_is_refused(folder: Path, command: list[str], text: str) -> None:
     refused = run(*command)
-    assert (refused.returncode, refused.stdout) == (failure(command[0]), "")
+    assert (refused.returncode, refused.stdout) == (failure(command[0], 2), "")
     assert refused.stderr.endswith(f"{text}\n")
     assert not list(folder.iterdir())
 
