@@ -13,7 +13,7 @@ from autoconfig import definition
 from autoconfig.definition import DefinitionError
 from autoconfig.operations import caa, record_checks, services
 from autoconfig.operations.check_run import Run
-from autoconfig.operations.clients import CLIENTS, Client, read
+from autoconfig.operations.clients import CLIENTS, Client, Lookup, read
 from autoconfig.operations.dns import hostname
 from autoconfig.operations.domains import Domain
 from autoconfig.operations.expectations import PASSWORD_PROMPT, expect_upstream
@@ -35,6 +35,7 @@ class ForeignCheck:
         self._published = Published(exists=False)
         self._dns_lines: dict[str, Line] = {}
         self._certificates: dict[str, Line] = {}
+        self._documents: dict[tuple[str, str], Line] = {}
 
     async def prepare(self) -> None:
         """Find out what the domain publishes."""
@@ -57,9 +58,9 @@ class ForeignCheck:
             self._dns_lines[host] = add(host, record_checks.check_host(names, host))
         for one in published.srv:
             if one.startswith("_autodiscover."):
-                add(one, record_checks.check_autodiscover(names, name))
+                self._dns_lines[one] = add(one, record_checks.check_autodiscover(names, name))
             else:
-                add(one, record_checks.check_targets(names, one))
+                self._dns_lines[one] = add(one, record_checks.check_targets(names, one))
         questions = [(name, "MX"), *((host, "A") for host in published.hosts), *((one, "SRV") for one in published.srv)]
         add(f"name servers of {name}", self._run.zone_servers.check(name, questions))
         add(f"CAA records of {name}", self._caa())
@@ -87,7 +88,7 @@ class ForeignCheck:
             host = one.url.partition("://")[2].partition("/")[0]
             if one.affects_clients or (host in self._published.hosts and one.url.startswith("https:")):
                 subject = one.url + (" (POST)" if one.lookup.kind in ("post", "redirect", "srv") else "")
-                self._add(_HTTPS, subject, self._document(one, host))
+                self._documents[_key(one.lookup)] = self._add(_HTTPS, subject, self._document(one, host))
 
     async def _certificate(self, host: str) -> Finding:
         await self._dns_lines[host].must_pass()
@@ -152,9 +153,28 @@ class ForeignCheck:
         if reference is None:
             remedy = f"find its servers with `bt-autoconfig init {name}`; publish the settings with `serve` and `dns`"
             finding = Finding(Verdict.ERROR, "no mail client finds settings for this domain", remedy)
-            nothing = self._run.report.note(_CLIENTS, f"settings of {name}", finding, name)
+            nothing = self._add(_CLIENTS, f"settings of {name}", self._no_settings(finding))
         for client in CLIENTS:
             self._add(_CLIENTS, f"{client.name}, {name}", self._account(client, reference, nothing))
+
+    async def _no_settings(self, finding: Finding) -> Finding:
+        for client in CLIENTS:
+            for line in self._lines_of(client):
+                await line.must_pass()
+        return finding
+
+    def _lines_of(self, client: Client) -> list[Line]:
+        """Return the lines of the records, certificates and documents that a client uses."""
+        name = self._domain.name
+        places = [f"{one}.{name}" for one in client.srv]
+        for lookup in client.lookups:
+            if "{domain}" in lookup.url:
+                places.append(lookup.url.format(domain=name, address="").split("/")[2])
+            elif lookup.kind == "srv":
+                places.append(f"_autodiscover._tcp.{name}")
+        lines = [self._dns_lines.get(one) for one in places] + [self._certificates.get(one) for one in places]
+        lines += [self._documents.get(_key(lookup)) for lookup in client.lookups]
+        return list(dict.fromkeys(one for one in lines if one))
 
     async def _account(self, client: Client, reference: Client | None, nothing: Line | None) -> Finding:
         """Compare the account in a client with that in the reference client."""
@@ -162,6 +182,8 @@ class ForeignCheck:
             raise SkippedError(nothing.subject)
         found = self._published.accounts[client.name]
         if found is None:
+            for line in self._lines_of(client):
+                await line.must_pass()
             if client.optional:
                 remedy = "publish the records or documents that it uses, if your users have it"
                 return Finding(Verdict.WARNING, "finds no settings", remedy)
@@ -184,6 +206,11 @@ class ForeignCheck:
         address = self._domain.address
         forms = {str(address): "the whole address", address.local: "the part before the @"}
         return forms.get(account.incoming.username, "another text")
+
+
+def _key(lookup: Lookup) -> tuple[str, str]:
+    """Return what identifies a lookup in all clients: its URL without the query string, and its kind."""
+    return lookup.url.partition("?")[0], lookup.kind
 
 
 _NO_AUTOCONFIG = "publish autoconfig with `bt-autoconfig serve` and `dns`"

@@ -27,7 +27,7 @@ class Verdict(Enum):
     UNKNOWN = "unknown"
     """It could not be checked."""
     SKIPPED = "skipped"
-    """It was not checked, or failed, because of another line."""
+    """It was not checked, or failed, because of another line, or the check does not include it."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,8 @@ class Line:
     domain: str = ""
     """The domain, or an empty string for a server that several domains share."""
     task: "asyncio.Task[None] | None" = field(default=None, repr=False)
+    excluded: bool = False
+    """Whether it was skipped because the check does not include it, and not because of another line."""
 
     def __post_init__(self) -> None:
         self.subject = visible(self.subject, _LONGEST)
@@ -100,9 +102,9 @@ class Line:
             await self.task
 
     async def must_pass(self) -> None:
-        """Wait until the line has a finding. Raises SkippedError unless it is OK or a warning."""
+        """Wait until the line has a finding. Raises SkippedError unless it is OK, a warning, or excluded."""
         await self.wait()
-        if self.finding and self.finding.verdict not in (Verdict.OK, Verdict.WARNING):
+        if self.finding and not self.excluded and self.finding.verdict not in (Verdict.OK, Verdict.WARNING):
             raise SkippedError(self.subject)
 
 
@@ -190,6 +192,7 @@ async def at_each(places: Sequence[str], check: Callable[[str], Awaitable[T]]) -
 async def _find(line: Line, check: Coroutine[Any, Any, Finding]) -> None:
     try:
         line.finding = await check
+        line.excluded = line.finding.verdict is Verdict.SKIPPED
     except Problem as problem:
         line.finding = problem.finding
     except SkippedError as error:

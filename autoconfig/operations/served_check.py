@@ -158,7 +158,7 @@ class ServedCheck:
     def _nothing_found(self, client: Client) -> Finding:
         by_mx = any(lookup.by_mx for lookup in client.lookups)
         if not self._run.in_dns and client.srv and not client.lookups:
-            return ok("uses only DNS records, which are not checked")
+            return Finding(Verdict.SKIPPED, "uses only DNS records, which are not checked")
         if self._domain.kind is Kind.HOSTED and not by_mx:
             remedy = "refer these users to the setup page, or publish the records that `bt-autoconfig dns` prints"
             return Finding(Verdict.WARNING, "finds no settings: the domain has no record that it uses", remedy)

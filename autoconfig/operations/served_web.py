@@ -126,7 +126,7 @@ class ServedWeb:
         certificate = await self._run.web.certificate(host)
         compare = await self._domain.comparison(request)
         found = compare(await self._run.web.fetch(request))
-        return found if certificate.verdict is Verdict.OK else certificate
+        return certificate if certificate.verdict is Verdict.WARNING else found
 
     async def _website(self) -> Finding:
         """Check the domain's own website, where clients look too. It need not have settings, but no wrong ones."""

@@ -78,7 +78,7 @@ class Web:
     async def certificate(self, host: str, port: int | None = None) -> Finding:
         """Check that each address of a host has a certificate that clients trust. Raises Problem."""
         if self._at and self._at.scheme == "http":
-            return ok("not checked: --url is http")
+            return Finding(Verdict.SKIPPED, "not checked: --url is http")
         addresses = await self.addresses(host)
         port = port or self._port("https")
         days = min(await at_each(addresses, lambda address: self._certificate(host, address, port)))

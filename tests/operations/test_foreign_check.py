@@ -108,7 +108,7 @@ def test_a_client_that_gets_another_username_is_an_error(world: World) -> None:
 
 NOT_FOUND: Response = (404, {}, b"")
 FAULTS: dict[str, tuple[Callable[[World], object], str, str]] = {
-    "no Autodiscover": (lambda world: world.respond.append(lambda one: NOT_FOUND if "autodiscover" in one.path else None), f"Outlook, classic, {DOMAIN}", "finds no settings, so users must type in the servers"),
+    "no Autodiscover": (lambda world: world.respond.append(lambda one: NOT_FOUND if "autodiscover" in one.path else None), POST, "responds with 404"),
     "a password prompt": (lambda world: world.respond.append(respond(401, path="/mail/")), FILE, "requires a password"),
     "an upstream that is down": (lambda world: world.respond.append(respond(502, path="/mail/")), FILE, "responds with 502: the reverse proxy"),
     "a 404 at a host for clients": (lambda world: world.respond.append(respond(404, path="/mail/")), FILE, "responds with 404"),
@@ -132,6 +132,18 @@ def test_each_fault_in_what_a_domain_publishes_is_found(world: World, fault: str
     assert found.of(Verdict.ERROR)[subject].startswith(text), found.problems
     assert found.remedy(subject)
     assert found.report.exit_status == 1
+
+
+def test_a_client_that_finds_nothing_because_of_another_line_is_skipped(world: World) -> None:
+    """Thunderbird looks over http too; Delta Chat and aerc do not."""
+    world.issued[AUTOCONFIG] = world.authority.issue_cert("a.example")
+    world.respond.append(respond(404, DOMAIN, "/"))
+    world.respond.append(respond(404, f"autodiscover.{DOMAIN}", "/"))
+    world.publish_services = False
+    found = checked(world)
+    for client in ("Delta Chat", "aerc"):
+        assert found.text(f"{client}, {DOMAIN}") == f"skipped: see {AUTOCONFIG}"
+    assert list(found.of(Verdict.ERROR)) == [AUTOCONFIG, POST.removesuffix(" (POST)"), POST]
 
 
 def test_settings_over_http_need_the_users_approval_on_android(world: World) -> None:

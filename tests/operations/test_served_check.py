@@ -81,6 +81,9 @@ def test_only_requests_to_a_given_url_set_the_forwarded_scheme(world: World) -> 
     assert not [line for line in found.report.lines if line.area == "DNS"]
     assert found.text(AUTOCONFIG) == "not checked: --url is http"
     assert found.text(f"Claws Mail, {DOMAIN}") == "uses only DNS records, which are not checked"
+    excluded = (AUTOCONFIG, AUTODISCOVER, f"Claws Mail, {DOMAIN}")
+    assert {found.line(one).finding.verdict for one in excluded} == {Verdict.SKIPPED}  # type: ignore[union-attr]
+    assert found.report.exit_status == 0
 
 
 # By name: the fault, the subject of the line with the error, its text, and a part of the remedy.
