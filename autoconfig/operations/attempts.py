@@ -29,4 +29,5 @@ class Attempts:
                 async with asyncio.timeout(self.timeout):
                     yield
             except TimeoutError as error:
-                raise TimeLimitError(f"{place} does not respond within {self.timeout:g} seconds", remedy) from error
+                limit = f"{self.timeout:g} second{'' if self.timeout == 1 else 's'}"
+                raise TimeLimitError(f"{place} does not respond within {limit}", remedy) from error

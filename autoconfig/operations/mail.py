@@ -6,13 +6,16 @@ This sends only commands that need no login.
 import asyncio
 import re
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from autoconfig.operations.attempts import Attempts
+from autoconfig.operations import tls
+from autoconfig.operations.attempts import Attempts, TimeLimitError
 from autoconfig.operations.report import Finding, Problem, Verdict
 from autoconfig.operations.tls import (
     OLD_TLS,
     OLD_TLS_REMEDY,
+    HandshakeError,
+    NotConnectedError,
     connected,
     days_left,
     expiry_finding,
@@ -48,6 +51,10 @@ class MailServer:
 
     def __str__(self) -> str:
         return f"{self.type} {self.host}:{self.port}"
+
+
+class GreetingError(Problem):
+    """A server whose greeting is missing or not valid."""
 
 
 class _Connection:
@@ -111,6 +118,7 @@ _CAPABILITIES = {
 """The command for a server's capabilities; the last line of a successful response, and of any response."""
 _OFFERED = {"imap": r"^\* CAPABILITY (.*)", "pop3": r"^.*$", "smtp": r"^250[ -](.*)"}
 """The lines of a response that name capabilities."""
+_STARTTLS_OFFER = r"\b(STARTTLS|STLS)\b"
 _STARTTLS = {
     "imap": ("a STARTTLS", r"a OK", r"a "),
     "pop3": ("STLS", r"\+OK", r"[+-]"),
@@ -141,10 +149,52 @@ class ProbeResult:
 
 async def check(server: MailServer, address: str, context: ssl.SSLContext, attempts: Attempts) -> Finding:
     """Check a server at one of its addresses. Raises Problem."""
-    found = _judge(server, await probe(server, address, context, attempts), f"{address}: ")
+    try:
+        result = await probe(server, address, context, attempts)
+    except (TimeLimitError, NotConnectedError, HandshakeError, GreetingError) as problem:
+        raise await _explained(problem, server, address, attempts) from problem
+    found = _judge(server, result, f"{address}: ")
     if found.verdict is Verdict.OK and await _accepts_old_tls(server, address, attempts):
         return Finding(Verdict.WARNING, f"{address}: {OLD_TLS}", OLD_TLS_REMEDY)
     return found
+
+
+async def _explained(problem: Problem, server: MailServer, address: str, attempts: Attempts) -> Problem:
+    """Return the problem with a connection, explained if the port does not speak what the settings say.
+
+    This connects once more, the other way: with TLS if the settings do not say SSL, otherwise without.
+    """
+    other = replace(server, socket_type="plain" if server.socket_type == "SSL" else "SSL")
+    if not isinstance(problem, NotConnectedError):
+        try:
+            offered = await _offered(other, address, tls.unverified_context(), attempts)
+        except Problem:
+            pass
+        else:
+            return _wrong_socket_type(server, offered)
+    found = problem.finding
+    if isinstance(problem, (NotConnectedError, TimeLimitError)) and found.verdict is Verdict.ERROR:
+        return Problem(found.text, f"{found.remedy}; or correct the port in the settings")
+    return problem
+
+
+async def _offered(server: MailServer, address: str, context: ssl.SSLContext, attempts: Attempts) -> str:
+    implicit = context if server.socket_type == "SSL" else None
+    async with attempts.one(address, ""), connected(server.host, address, server.port, implicit) as streams:
+        connection = _Connection(*streams)
+        await _begin(server, connection, context)
+        return (await _capabilities(server, connection)).upper()
+
+
+def _wrong_socket_type(server: MailServer, offered: str) -> Problem:
+    if server.socket_type != "SSL":
+        text = f"port {server.port} speaks SSL (implicit TLS), not {server.socket_type}"
+        return Problem(text, "write SSL in the settings")
+    if re.search(_STARTTLS_OFFER, offered):
+        text = f"port {server.port} speaks STARTTLS, not SSL (implicit TLS)"
+        return Problem(text, "write STARTTLS in the settings, or enable TLS without STARTTLS on this port")
+    text = f"port {server.port} does not speak SSL (implicit TLS), nor offers STARTTLS"
+    return Problem(text, "enable TLS without STARTTLS on this port; or enable STARTTLS, and write it in the settings")
 
 
 async def probe(server: MailServer, address: str, context: ssl.SSLContext, attempts: Attempts) -> ProbeResult:
@@ -174,9 +224,12 @@ async def _accepts_old_tls(server: MailServer, address: str, attempts: Attempts)
 
 async def _begin(server: MailServer, connection: _Connection, context: ssl.SSLContext) -> None:
     """Read the greeting, and start TLS if the settings say STARTTLS."""
-    greeting = await connection.send("", _GREETING[server.type][1])
+    try:
+        greeting = await connection.send("", _GREETING[server.type][1])
+    except Problem as problem:
+        raise GreetingError(problem.finding.text, problem.finding.remedy) from problem
     if not re.match(_GREETING[server.type][0], greeting, re.IGNORECASE):
-        raise Problem(f"this is not a valid {server.type} greeting", f"see what listens on port {server.port}")
+        raise GreetingError(f"this is not a valid {server.type} greeting", f"see what listens on port {server.port}")
     if server.socket_type == "STARTTLS":
         await _start_tls(server, connection, context)
 
@@ -198,7 +251,7 @@ def _ends_with(good: str, response: str) -> bool:
 
 async def _start_tls(server: MailServer, connection: _Connection, context: ssl.SSLContext) -> None:
     offered = await _capabilities(server, connection)
-    if not re.search(r"\b(STARTTLS|STLS)\b", offered, re.IGNORECASE):
+    if not re.search(_STARTTLS_OFFER, offered, re.IGNORECASE):
         remedy = "enable it on the server, and check that no firewall removes it; or publish SSL in the settings"
         raise Problem("the settings say STARTTLS, but the server does not offer it", remedy)
     command, good, end = _STARTTLS[server.type]
@@ -218,7 +271,11 @@ def _judge(server: MailServer, result: ProbeResult, prefix: str) -> Finding:
         remedy = "enable it on the server after TLS, or publish a method that the server offers"
         raise Problem(not_offered, remedy)
     if result.tls is None:
-        return Finding(Verdict.WARNING, f"{prefix}no TLS, as the settings say", "offer TLS, and publish it")
+        if re.search(_STARTTLS_OFFER, result.offered):
+            text, remedy = "the settings say plain, but the server offers STARTTLS", "write STARTTLS in the settings"
+            return Finding(Verdict.WARNING, f"{prefix}{text}", remedy)
+        remedy = "enable TLS on the server, and write SSL or STARTTLS in the settings"
+        return Finding(Verdict.WARNING, f"{prefix}no TLS, as the settings say", remedy)
     methods = "".join(f", {method}" for method in server.authentication if method not in missing)
     text = f"{prefix}{result.tls}, certificate valid for {result.days_left} more days{methods}"
     finding = expiry_finding(result.days_left, text)

@@ -53,11 +53,17 @@ def context() -> ssl.SSLContext:
     return made
 
 
-def old_context() -> ssl.SSLContext:
-    """Return a client context for TLS 1.1 and 1.0 that does not verify certificates."""
+def unverified_context() -> ssl.SSLContext:
+    """Return a client context that does not verify certificates."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.check_hostname = False
     made.verify_mode = ssl.CERT_NONE
+    return made
+
+
+def old_context() -> ssl.SSLContext:
+    """Return a client context for TLS 1.1 and 1.0 that does not verify certificates."""
+    made = unverified_context()
     made.set_ciphers("ALL:@SECLEVEL=0")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # about the old versions

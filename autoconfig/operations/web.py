@@ -14,7 +14,7 @@ from autoconfig.operations import caa, tls
 from autoconfig.operations.attempts import Attempts, TimeLimitError
 from autoconfig.operations.http import Request, Response, exchange
 from autoconfig.operations.names import Names
-from autoconfig.operations.report import Finding, Problem, Verdict, at_each, attempted, ok, result_of
+from autoconfig.operations.report import Finding, Problem, Verdict, at_each, attempted, result_of
 from autoconfig.operations.tls import HandshakeError, NotConnectedError
 from autoconfig.visible import visible
 

@@ -57,7 +57,8 @@ def test_what_cannot_be_checked_is_unknown(check: Check, server: Served) -> None
 
 def test_the_table_has_areas_signs_and_remedies(check: Check, server: Served) -> None:
     printed = " ".join(check(server, "talk21.com").stdout.split())
-    assert "✓ autoconfig.talk21.com" in printed
+    assert "· autoconfig.talk21.com not checked: --url is http" in printed
+    assert "✓ https://autoconfig.talk21.com" in printed
     assert "? imap mail.btinternet.com:993" in printed
     assert "→ use another resolver (--resolver), or check the zone's name servers" in printed
 

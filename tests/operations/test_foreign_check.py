@@ -143,7 +143,7 @@ def test_a_client_that_finds_nothing_because_of_another_line_is_skipped(world: W
     found = checked(world)
     for client in ("Delta Chat", "aerc"):
         assert found.text(f"{client}, {DOMAIN}") == f"skipped: see {AUTOCONFIG}"
-    assert list(found.of(Verdict.ERROR)) == [AUTOCONFIG, POST.removesuffix(" (POST)"), POST]
+    assert list(found.of(Verdict.ERROR)) == [AUTOCONFIG, POST, POST.removesuffix(" (POST)")]
 
 
 def test_settings_over_http_need_the_users_approval_on_android(world: World) -> None:

@@ -44,8 +44,8 @@ FLOODS: dict[str, tuple[Handler, str]] = {
     "endless interim responses": (web(forever=b"HTTP/1.1 100 Continue\r\n\r\n" * 2000), TOO_LARGE_HEADERS),
     "bytes that are not HTTP": (web(b"\x00\x01" * 500, b"\r\n\r\n"), "the response is not HTTP"),
     "half a body": (web(OK + b"Content-Length: 100\r\n\r\n<clientConfig>"), "the response is not HTTP"),
-    "one byte at a time": (web(OK + b"\r\n", forever=b"<", pause=0.02), "does not respond within 1 seconds"),
-    "interim responses one at a time": (web(forever=b"HTTP/1.1 102 P\r\n\r\n", pause=0.05), "does not respond within 1 seconds"),
+    "one byte at a time": (web(OK + b"\r\n", forever=b"<", pause=0.02), "does not respond within 1 second"),
+    "interim responses one at a time": (web(forever=b"HTTP/1.1 102 P\r\n\r\n", pause=0.05), "does not respond within 1 second"),
     "endless redirects": (web(b"HTTP/1.1 302 F\r\nContent-Length: 0\r\nLocation: //autoconfig.btinternet.com:1/\r\n\r\n"), "redirects in a loop"),
 }  # fmt: skip
 

@@ -1,6 +1,7 @@
 """The check of mail servers, with servers that flood, lie or inject data."""
 
 import asyncio
+import re
 import socket
 import ssl
 import struct
@@ -169,3 +170,55 @@ def test_a_server_that_closes_the_connection_is_an_error() -> None:
         await reader.readline()
 
     assert found("imap", handle).text == "the server closes the connection"
+
+
+@pytest.mark.parametrize("type_", GREETINGS)
+@pytest.mark.parametrize("socket_type", ["STARTTLS", "plain"])
+def test_implicit_tls_on_a_port_published_without_it_is_named(
+    authority: trustme.CA, type_: str, socket_type: str
+) -> None:
+    """The server waits for the handshake, so the first attempt ends with the timeout."""
+    tls = tls_for(authority.issue_cert("localhost"))
+    finding = found(type_, lines(GREETINGS[type_], OFFERS[type_]), socket_type, timeout=0.5, tls=tls)
+    assert finding.verdict is Verdict.ERROR
+    assert re.fullmatch(rf"port \d+ speaks SSL \(implicit TLS\), not {socket_type}", finding.text)
+    assert finding.remedy == "write SSL in the settings"
+
+
+@pytest.mark.parametrize("type_", GREETINGS)
+def test_starttls_on_a_port_published_as_ssl_is_named(type_: str) -> None:
+    finding = found(type_, lines(GREETINGS[type_], STARTTLS[type_][0]), "SSL")
+    assert finding.verdict is Verdict.ERROR
+    assert re.fullmatch(r"port \d+ speaks STARTTLS, not SSL \(implicit TLS\)", finding.text)
+    assert finding.remedy.startswith("write STARTTLS in the settings, or enable TLS")
+
+
+@pytest.mark.parametrize("type_", GREETINGS)
+def test_a_port_without_tls_published_as_ssl_is_named(type_: str) -> None:
+    finding = found(type_, lines(GREETINGS[type_], OFFERS[type_]), "SSL")
+    assert finding.text.endswith("does not speak SSL (implicit TLS), nor offers STARTTLS")
+
+
+@pytest.mark.parametrize("type_", GREETINGS)
+def test_plain_in_the_settings_of_a_server_that_offers_starttls_is_named(type_: str) -> None:
+    offer = STARTTLS[type_][0].replace(b"STARTTLS", b"STARTTLS AUTH=PLAIN", type_ == "imap")
+    offer = offer.replace(b"STLS", b"STLS\r\nUSER").replace(b"250 ", b"250-AUTH PLAIN\r\n250 ")
+    finding = found(type_, lines(GREETINGS[type_], offer), "plain")
+    assert finding.verdict is Verdict.WARNING
+    assert finding.text == "127.0.0.1: the settings say plain, but the server offers STARTTLS"
+    assert finding.remedy == "write STARTTLS in the settings"
+
+
+def test_a_silent_or_closed_port_may_be_the_wrong_one() -> None:
+    async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    finding = found("imap", silent, "SSL", timeout=0.2)
+    assert finding.text == "127.0.0.1 does not respond within 0.2 seconds"
+    assert finding.remedy.endswith("; or correct the port in the settings")
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # without listen, it refuses connections
+        server = MailServer("imap", "localhost", closed.getsockname()[1], "SSL", ())
+        with pytest.raises(Problem, match="connection refused") as raised:
+            asyncio.run(mail.check(server, "127.0.0.1", ssl.create_default_context(), Attempts(10)))
+    assert raised.value.finding.remedy.endswith("; or correct the port in the settings")

@@ -68,7 +68,7 @@ def test_published_settings_are_used_and_no_others_are_guessed() -> None:
         (("1", "SSL"), "Wrong: 127.0.0.1 port 1: connection refused. Port "),
         (("{imap}", "plain"), "plain leaves passwords unprotected"),
         (("99999", "SSL"), f"Published at https://autoconfig.{DOMAIN}/mail/config-v1.1.xml: imap {MAIL}"),
-        (("{imap}", "STARTTLS"), "does not respond within 1 seconds"),
+        (("{imap}", "STARTTLS"), "does not respond within 1 second"),
     ],
 )
 def test_a_wrong_published_setting_is_replaced_by_one_that_works(published: tuple[str, str], reason: str) -> None:
