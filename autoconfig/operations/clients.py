@@ -51,6 +51,11 @@ class Client(NamedTuple):
     optional: bool = False
     """Whether a provider may leave it out: its protocol is a draft, or its users are used to setting up by hand."""
 
+    def places(self, domain: str) -> list[str]:
+        """Return the SRV records, and the documents without query strings, that it looks up for a domain."""
+        lookups = [one.url.partition("?")[0].replace("{domain}", domain) for one in self.lookups]
+        return [*(f"{name}.{domain}" for name in self.srv), *(url for url in dict.fromkeys(lookups) if "{" not in url)]
+
 
 def read(client: Client, document: bytes, address: MailAddress) -> Account | None:
     """Return the account that a client sets up from a document, or None if it cannot use the document."""
@@ -131,3 +136,18 @@ CLIENTS = (
         optional=True,
     ),
 )
+
+_ANY = "an imap or pop3 server and an smtp server, each with SSL or STARTTLS"
+_IMAP = "an imap server and an smtp server, each with SSL or STARTTLS"
+USABLE = {
+    "Thunderbird": f"publish {_ANY}",
+    "Thunderbird for Android": f"publish {_IMAP}, a username, and a password or OAuth2 as the method; it uses no plain",
+    "Outlook, classic": f"publish {_ANY}, and password-cleartext as the method",
+    "Delta Chat": f"publish {_IMAP}",
+    "Evolution": f"publish {_ANY}",
+    "KMail": f"publish {_ANY}",
+    "aerc": f"publish {_IMAP}",
+    "Claws Mail": "publish an imap or pop3 server with SSL: it looks up only _imaps, _pop3s and _submission",
+    "PACC clients": "publish an imap or pop3 server and an smtp server with SSL on the default ports (993, 995, 465)",
+}
+"""What a client needs, by its name: the remedy if it cannot use any published server."""

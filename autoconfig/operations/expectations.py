@@ -15,6 +15,13 @@ _HOST_REMEDY = "let the reverse proxy pass the Host header on unchanged (nginx: 
 PASSWORD_PROMPT = "requires a password, so clients ask their users for one"  # noqa: S105 - a message
 
 
+def status_text(response: Response) -> str:
+    """Say the status of a response, and where redirects led, without the query string: it may contain an address."""
+    if response.redirects:
+        return f"redirects to {response.urls[-1].partition('?')[0]}, which responds with {response.status}"
+    return f"responds with {response.status}"
+
+
 def expect(
     response: Response, expected: Response, without_host: Response | None = None, *, posted: bool = False
 ) -> Finding:
@@ -41,7 +48,7 @@ def expect(
     ):
         raise Problem("responds as if to another Host header", _HOST_REMEDY)
     if response.status != expected.status:
-        raise Problem(f"responds with {response.status}", remedy)
+        raise Problem(status_text(response), remedy)
     media_type, expected_type = (one.headers.get("content-type", "missing") for one in (response, expected))
     if media_type.partition(";")[0].strip() != expected_type.partition(";")[0]:
         raise Problem(f"the Content-Type is {visible(media_type, LONGEST_QUOTE)}, not {expected_type}", remedy)

@@ -13,12 +13,12 @@ from autoconfig import definition
 from autoconfig.definition import DefinitionError
 from autoconfig.operations import caa, record_checks, services
 from autoconfig.operations.check_run import Run
-from autoconfig.operations.clients import CLIENTS, Client, Lookup, read
+from autoconfig.operations.clients import CLIENTS, USABLE, Client, Lookup, read
 from autoconfig.operations.dns import hostname
 from autoconfig.operations.domains import Domain
-from autoconfig.operations.expectations import PASSWORD_PROMPT, expect_upstream
+from autoconfig.operations.expectations import PASSWORD_PROMPT, expect_upstream, status_text
 from autoconfig.operations.mail import MailServer
-from autoconfig.operations.mx import exchangers
+from autoconfig.operations.mx import exchangers, missing
 from autoconfig.operations.published import LookupResult, Published, find_published
 from autoconfig.operations.readers import Account
 from autoconfig.operations.report import Finding, Line, Problem, SkippedError, Verdict, ok
@@ -68,8 +68,8 @@ class ForeignCheck:
     async def _mail_exchangers(self) -> Finding:
         found = await exchangers(self._run.names, self._domain.name)
         if not found:
-            remedy = "publish an MX record if the domain receives mail"
-            return Finding(Verdict.WARNING, "there is no MX record", remedy)
+            remedy = "publish the domain's mail servers as MX records if it receives mail"
+            return Finding(Verdict.WARNING, await missing(self._run.names, self._domain.name), remedy)
         return ok(", ".join(one.host for one in found))
 
     async def _caa(self) -> Finding:
@@ -105,7 +105,7 @@ class ForeignCheck:
         if response.status == 401:
             raise Problem(PASSWORD_PROMPT, "remove the password protection")
         if response.status != 200:
-            raise Problem(f"responds with {response.status}", remedy)
+            raise Problem(status_text(response), remedy)
         if result.has_autoconfig:
             _validate(result.url, response.body)
         account = read(result.client, response.body, self._domain.address)
@@ -184,8 +184,10 @@ class ForeignCheck:
         if found is None:
             for line in self._lines_of(client):
                 await line.must_pass()
+            if self._reads_published_file(client):
+                raise Problem("cannot use the servers in the published autoconfig file", USABLE[client.name])
             if client.optional:
-                remedy = "publish the records or documents that it uses, if your users have it"
+                remedy = f"publish {', '.join(client.places(self._domain.name))}, if your users have it"
                 return Finding(Verdict.WARNING, "finds no settings", remedy)
             remedy = _MISSING.get(client.name, _NO_AUTOCONFIG)
             raise Problem("finds no settings, so users must type in the servers", remedy)
@@ -201,6 +203,13 @@ class ForeignCheck:
             text += f", with {self._form_of_username(found.account)} as the username"
             other = f"the same servers with {self._form_of_username(expected.account)}"
         raise Problem(f"sets up {text}; {reference.name} sets up {other}", "publish the same settings for all clients")
+
+    def _reads_published_file(self, client: Client) -> bool:
+        """Return whether one of a client's lookups leads to a published autoconfig file."""
+        if "clientConfig" not in client.readers:
+            return False
+        lookups = {_key(lookup) for lookup in client.lookups}
+        return any(one.has_autoconfig and _key(one.lookup) in lookups for one in self._published.results)
 
     def _form_of_username(self, account: Account) -> str:
         address = self._domain.address

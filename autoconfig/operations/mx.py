@@ -3,6 +3,7 @@
 from functools import cache
 from typing import NamedTuple
 
+import dns.name
 from dns.rdtypes.ANY.MX import MX
 from publicsuffixlist import PublicSuffixList
 
@@ -40,6 +41,14 @@ async def exchangers(names: Names, domain: str) -> list[Exchanger]:
         if isinstance(one, MX)
     )
     return [exchanger(host) for host in dict.fromkeys(host for _, host in found) if host]
+
+
+async def missing(names: Names, domain: str) -> str:
+    """Say why a domain has no mail exchangers. Raises Problem if the lookup fails."""
+    found = [one for one in await names.find(domain, "MX") if isinstance(one, MX)]
+    if any(one.exchange == dns.name.root for one in found):
+        return "the domain declares that it receives no mail (null MX, RFC 7505)"
+    return "no MX record has a valid hostname" if found else "there is no MX record"
 
 
 def exchanger(host: str) -> Exchanger:

@@ -8,10 +8,10 @@ from typing import Any
 from autoconfig.operations import caa, record_checks, services
 from autoconfig.operations.check_run import Run
 from autoconfig.operations.client_lookups import Found
-from autoconfig.operations.clients import CLIENTS, Client
+from autoconfig.operations.clients import CLIENTS, USABLE, Client
 from autoconfig.operations.dns import pacc_text
 from autoconfig.operations.domains import Kind, ServedDomain
-from autoconfig.operations.mx import exchangers
+from autoconfig.operations.mx import exchangers, missing
 from autoconfig.operations.names import NoAddressError
 from autoconfig.operations.report import Finding, Line, Problem, SkippedError, Verdict, ok
 from autoconfig.operations.served_web import ServedWeb, exchanger_hosts
@@ -99,7 +99,8 @@ class ServedCheck:
         """Check that a hosted domain's MX is the provider's: clients derive the settings' host from it."""
         found = await exchangers(self._run.names, self._domain.name)
         if not found:
-            raise Problem("there is no MX record", "publish the provider's MX hosts: clients find the settings by them")
+            remedy = "publish the provider's MX hosts: clients find the settings by them"
+            raise Problem(await missing(self._run.names, self._domain.name), remedy)
         if not self._is_own(found[0].host):
             remedy = "point the MX record to a host of this provider, or remove the domain from its hosted domains"
             raise Problem(f"mail goes to {found[0].host}, which is not this provider's", remedy)
@@ -143,7 +144,7 @@ class ServedCheck:
         """Make a client's lookups, and compare the account with the definition."""
         expected = await self._domain.accounts(client)
         if not expected:
-            return Finding(Verdict.WARNING, "cannot use any server in the definition")
+            return Finding(Verdict.WARNING, "cannot use any server in the definition", USABLE[client.name])
         found = await self._run.client_lookups.find(client, self._domain.address)
         if found and found.account in expected and not found.needs_approval:
             return ok(str(found))

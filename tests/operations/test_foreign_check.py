@@ -65,6 +65,7 @@ def test_a_wildcard_record_does_not_count_as_client_hosts(world: World) -> None:
     assert list(found.of(Verdict.ERROR)) == [SETTINGS]
 
 
+NOT_FOUND: Response = (404, {}, b"")
 BROKEN_FILE = (
     b"<clientConfig version='1.1'><emailProvider id='a.b'><domain>a.b</domain>\n</emailProvider></clientConfig>"
 )
@@ -106,7 +107,6 @@ def test_a_client_that_gets_another_username_is_an_error(world: World) -> None:
     )
 
 
-NOT_FOUND: Response = (404, {}, b"")
 FAULTS: dict[str, tuple[Callable[[World], object], str, str]] = {
     "no Autodiscover": (lambda world: world.respond.append(lambda one: NOT_FOUND if "autodiscover" in one.path else None), POST, "responds with 404"),
     "a password prompt": (lambda world: world.respond.append(respond(401, path="/mail/")), FILE, "requires a password"),
@@ -158,6 +158,40 @@ def test_settings_over_http_need_the_users_approval_on_android(world: World) -> 
 def test_a_domain_without_an_mx_record_gets_a_warning(world: World) -> None:
     del world.records[DOMAIN, "MX"]
     assert checked(world).of(Verdict.WARNING)[f"MX of {DOMAIN}"] == "there is no MX record"
+    world.records[DOMAIN, "MX"] = ["0 ."]
+    text = "the domain declares that it receives no mail (null MX, RFC 7505)"
+    assert checked(world).of(Verdict.WARNING)[f"MX of {DOMAIN}"] == text
+    world.records[DOMAIN, "MX"] = ["10 _mx.example."]
+    assert checked(world).of(Verdict.WARNING)[f"MX of {DOMAIN}"] == "no MX record has a valid hostname"
+
+
+def test_a_client_that_uses_no_plain_server_is_told_from_one_that_finds_nothing(world: World) -> None:
+    world.definition_text = DEFINITION.replace(">SSL<", ">plain<")
+    world.respond.append(lambda one: NOT_FOUND if "autodiscover" in one.path else None)
+    found = checked(world)
+    android = f"Thunderbird for Android, {DOMAIN}"
+    assert found.problems[android] == "cannot use the servers in the published autoconfig file"
+    assert "SSL or STARTTLS" in found.remedy(android)
+
+
+def test_a_redirect_to_a_missing_document_is_named_without_its_query(world: World) -> None:
+    target = f"https://{DOMAIN}/gone"
+    world.respond.append(respond(302, path="/mail/", location=f"{target}?fred@example.com"))
+    world.respond.append(respond(404, DOMAIN, "/gone"))
+    text = f"redirects to {target}, which responds with 404"
+    assert checked(world).of(Verdict.ERROR)[FILE] == text
+    assert world.check().of(Verdict.ERROR)[FILE] == text
+
+
+def test_every_warning_and_error_has_a_remedy_and_that_of_a_client_names_what_it_looks_up(world: World) -> None:
+    world.publish_services = False
+    found = checked(world)
+    assert f"_imaps._tcp.{DOMAIN}, _pop3s._tcp.{DOMAIN}" in found.remedy(f"Claws Mail, {DOMAIN}")
+    assert f"https://ua-auto-config.{DOMAIN}/" in found.remedy(f"PACC clients, {DOMAIN}")
+    world.definition_text = DEFINITION.replace(">SSL<", ">plain<")
+    for one in (found, checked(world), world.check()):
+        assert one.problems
+        assert not [subject for subject in one.problems if not one.remedy(subject)]
 
 
 def test_an_invalid_hostname_is_an_error_and_not_in_a_subject(world: World) -> None:
