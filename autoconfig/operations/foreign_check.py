@@ -5,7 +5,7 @@ one, and its servers should work.
 """
 
 import functools
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,18 +84,28 @@ class ForeignCheck:
         """Start the checks of the client hosts and their documents."""
         for host in self._published.hosts:
             self._certificates[host] = self._add(_HTTPS, host, self._certificate(host))
+        results: dict[str, list[LookupResult]] = {}
         for one in self._published.results:
             host = one.url.partition("://")[2].partition("/")[0]
             if one.affects_clients or (host in self._published.hosts and one.url.startswith("https:")):
                 subject = one.url + (" (POST)" if one.lookup.kind in ("post", "redirect", "srv") else "")
-                self._documents[_key(one.lookup)] = self._add(_HTTPS, subject, self._document(one, host))
+                results.setdefault(subject, []).append(one)
+        for subject, found in results.items():
+            line = self._add(_HTTPS, subject, self._documents_at(found))
+            self._documents.update((_key(one.lookup), line) for one in found)
 
     async def _certificate(self, host: str) -> Finding:
         await self._dns_lines[host].must_pass()
         return await self._run.web.certificate(host)
 
-    async def _document(self, result: LookupResult, host: str) -> Finding:
+    async def _documents_at(self, results: Sequence[LookupResult]) -> Finding:
+        """Check the responses to all lookups that lead to one URL, such as by name, MX and SRV record."""
+        first, *_ = [await self._document(one) for one in results]
+        return first
+
+    async def _document(self, result: LookupResult) -> Finding:
         """Check that clients can use a document."""
+        host = result.url.partition("://")[2].partition("/")[0]
         if host in self._certificates and result.url.startswith("https:"):
             await self._certificates[host].must_pass()
         if isinstance(result.response, Problem):

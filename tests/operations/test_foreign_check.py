@@ -174,6 +174,16 @@ def test_a_client_that_uses_no_plain_server_is_told_from_one_that_finds_nothing(
     assert "SSL or STARTTLS" in found.remedy(android)
 
 
+def test_a_url_that_several_lookups_lead_to_has_one_line(world: World) -> None:
+    """The MX and SRV records and the redirect over http lead to the hosts that clients look at first."""
+    subjects = [line.subject for line in checked(world).report.lines if line.area == "HTTPS"]
+    assert {FILE, POST} <= set(subjects)
+    assert len(subjects) == len(set(subjects)), subjects
+    world.respond.append(respond(200, path="/mail/", body=b"hello"))
+    found = checked(world)
+    assert found.report.count(Verdict.ERROR) == len(found.of(Verdict.ERROR)), found.problems
+
+
 def test_a_redirect_to_a_missing_document_is_named_without_its_query(world: World) -> None:
     target = f"https://{DOMAIN}/gone"
     world.respond.append(respond(302, path="/mail/", location=f"{target}?fred@example.com"))
