@@ -20,7 +20,7 @@ from autoconfig.operations.expectations import PASSWORD_PROMPT, expect_upstream,
 from autoconfig.operations.mail import MailServer
 from autoconfig.operations.mx import exchangers, missing
 from autoconfig.operations.published import LookupResult, Published, find_published
-from autoconfig.operations.readers import Account
+from autoconfig.operations.readers import Account, android
 from autoconfig.operations.report import Finding, Line, Problem, SkippedError, Verdict, ok
 from autoconfig.protocols import autodiscover
 
@@ -195,7 +195,11 @@ class ForeignCheck:
             for line in self._lines_of(client):
                 await line.must_pass()
             if self._reads_published_file(client):
-                raise Problem("cannot use the servers in the published autoconfig file", USABLE[client.name])
+                text = "cannot use the servers in the published autoconfig file"
+                servers = (server for one in self._published.definitions for server in one.servers)
+                if client.readers["clientConfig"] is android and any(one.socket_type == "plain" for one in servers):
+                    text += ": it does not use plain (no TLS)"
+                raise Problem(text, USABLE[client.name])
             if client.optional:
                 remedy = f"publish {', '.join(client.places(self._domain.name))}, if your users have it"
                 return Finding(Verdict.WARNING, "finds no settings", remedy)
