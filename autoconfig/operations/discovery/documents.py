@@ -5,13 +5,17 @@ Invalid sections of a document are skipped; the valid ones are used.
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from lxml import etree
 
+from autoconfig import definition
 from autoconfig.address import MailAddress, ascii_domain
 from autoconfig.authentication import METHODS, WEB_METHODS
+from autoconfig.definition import DefinitionError
 from autoconfig.normal import normalise
 from autoconfig.operations.discovery.claims import (
     MAIL_TYPES,
@@ -31,6 +35,7 @@ from autoconfig.visible import visible
 _MOST_SECTIONS = 12
 """Sections of a document that are read."""
 _MOST_DOMAINS = 20
+_MOST_ERRORS = 3
 _MOST_ELEMENTS = 2000
 _LONGEST_TEXT = 2000
 _LONGEST_NAME, _LONGEST_SHORT_NAME = 60, 20
@@ -54,7 +59,8 @@ def read_autoconfig(name: str, content: bytes, address: MailAddress) -> Source |
     ][:_MOST_SECTIONS]
     claims = [claim for one in sections if (claim := _claim(one, address))]
     services = [service for one in sections for service in _services(one, address)]
-    if not claims and not services:
+    nameless = [one for one in sections if one.findtext("hostname") and not _host(one, address)]
+    if not claims and not services and not nameless:
         return None
     domains = root.findall("emailProvider/domain")
     not_copied = [tag for tag in _NOT_COPIED if root.find(tag) is not None]
@@ -69,8 +75,26 @@ def read_autoconfig(name: str, content: bytes, address: MailAddress) -> Source |
         help_page=_attribute(root, "emailProvider/documentation"),
         webmail=_attribute(root, "webMail/loginPage"),
         issuer=url_of(root.findtext("oAuth2/issuer", "")),
-        remarks=tuple(f"init does not copy the element {tag}" for tag in not_copied),
+        remarks=(*map(_nameless, nameless), *(f"init does not copy the element {tag}" for tag in not_copied)),
     )
+
+
+def read_own_autoconfig(name: str, content: bytes, address: MailAddress) -> Source | None:
+    """Return the settings in a domain's own autoconfig file, with remarks about the errors in it, even without any."""
+    found = read_autoconfig(name, content, address) or Source(name)
+    return replace(found, remarks=(*found.remarks, *_errors(content)))
+
+
+def _errors(content: bytes) -> list[str]:
+    """Return the first errors in an autoconfig file, with their lines."""
+    file = Path("autoconfig")
+    try:
+        if not _is_huge(parse(content)[0]):
+            definition.load(file, content)
+    except (ParseError, DefinitionError) as error:
+        lines = error.errors if isinstance(error, DefinitionError) else [f"{error.remark.line}: {error}"]
+        return [f"the file has an error in line {one.removeprefix(f'{file}:')}" for one in lines[:_MOST_ERRORS]]
+    return []
 
 
 def _is_huge(root: etree._Element) -> bool:
@@ -80,9 +104,19 @@ def _is_huge(root: etree._Element) -> bool:
     return len(elements) > _MOST_ELEMENTS or any(len(text or "") > _LONGEST_TEXT for text in texts)
 
 
+def _host(section: etree._Element, address: MailAddress) -> str:
+    return host_of(section.findtext("hostname", ""), address.domain)
+
+
+def _nameless(section: etree._Element) -> str:
+    """Return a remark about a server whose hostname cannot be looked up, such as an IP address."""
+    host = _text(section.findtext("hostname", ""), _LONGEST_NAME)
+    return f"{_text(section.get('type', ''), _LONGEST_SHORT_NAME)} {host}; this is not a hostname"
+
+
 def _claim(section: etree._Element, address: MailAddress) -> Claim | None:
     type_ = section.get("type", "")
-    host = host_of(section.findtext("hostname", ""), address.domain)
+    host = _host(section, address)
     if type_ not in MAIL_TYPES or (section.tag == "outgoingServer") != (type_ == "smtp") or not host:
         return None
     socket_type = section.findtext("socketType", "")

@@ -10,7 +10,7 @@ from dns.rdtypes.IN.SRV import SRV
 
 from autoconfig.address import MailAddress
 from autoconfig.operations.discovery.claims import PLACEHOLDER_USER, Claim, ServiceClaim, Source, url_of
-from autoconfig.operations.discovery.documents import read_autoconfig, read_autodiscover, read_pacc
+from autoconfig.operations.discovery.documents import read_autoconfig, read_autodiscover, read_own_autoconfig, read_pacc
 from autoconfig.operations.dns import hostname
 from autoconfig.operations.http import Request
 from autoconfig.operations.mx import Exchanger, exchangers
@@ -85,7 +85,10 @@ class Sources:
         query = f"?emailaddress={quote(str(self.address), '')}"
         places = (f"autoconfig.{self.domain}{autoconfig.PATH}", f"{self.domain}{autoconfig.WELL_KNOWN_PATH}")
         urls = [f"{scheme}://{place}{query}" for scheme in ("https", "http") for place in places]
-        return await self._documents([Request(url) for url in urls], read_autoconfig)
+        found = await self._documents([Request(url) for url in urls], read_own_autoconfig)
+        secure, forgeable = found[: len(places)], found[len(places) :]
+        pairs = zip(secure, forgeable, strict=True)
+        return [*secure, *((None if _same(one, other) else other, line) for (one, _), (other, line) in pairs)]
 
     async def _outlook(self) -> list[Outcome]:
         body = autodiscover.request_for(self.address)
@@ -157,7 +160,8 @@ class Sources:
         source = read(f"{prefix} {final}", response.body, self.address)
         if source and response.used_http:
             source = replace(source, forgeable=True)
-        return source, f"{place}: {'settings' if source else 'responds, but without settings'}"
+        has_settings = source and (source.claims or source.services)
+        return source, f"{place}: {'has settings' if has_settings else 'has no settings for mail clients'}"
 
     async def _srv(self) -> list[Outcome]:
         found: list[Outcome] = []
@@ -232,6 +236,11 @@ _NAMES = (
     "well-known URLs",
     "MX's settings",
 )
+
+
+def _same(one: Source | None, other: Source | None) -> bool:
+    """Return whether two sources say the same."""
+    return one is not None and other is not None and replace(other, name=one.name, forgeable=one.forgeable) == one
 
 
 def _order(record: Rdata) -> tuple[int, int]:

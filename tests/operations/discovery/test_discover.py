@@ -382,6 +382,26 @@ def test_published_methods_that_are_not_offered_are_replaced() -> None:
     assert "Wrong: the server does not offer the published GSSAPI." in evidence(found)
 
 
+@pytest.mark.parametrize(
+    ("published", "remark"),
+    [
+        (xml("<clientConfig><emailProvider>"), "the file has an error in line 1: not well-formed XML"),
+        (xml("<html/>"), "the file has an error in line 1: "),
+        (config(section("imap", "abc"), section("smtp", "{smtp}")), "the file has an error in line 1: port abc"),
+        (config(section("imap", "{imap}", host="169.254.169.254")), "imap 169.254.169.254; this is not a hostname"),
+    ],
+)
+def test_errors_in_the_published_file_are_reported_once_even_if_the_guesses_work(
+    published: SiteResponse, remark: str
+) -> None:
+    """They are the most useful finding: mail clients read the file first."""
+    found = Provider(IMPLICIT, records={(DOMAIN, "MX"): [f"10 {MAIL}."]}, responses={AUTOCONFIG: published}).discover()
+    assert found.is_usable
+    place = f"Published at https://autoconfig.{DOMAIN}/mail/config-v1.1.xml: "
+    assert [one for one in found.remarks if one.startswith(f"{place}{remark}")]
+    assert not [one for one in found.remarks if "http://" in one]
+
+
 def test_an_address_that_does_not_work_is_reported() -> None:
     found = Provider(
         IMPLICIT, records={(MAIL, "A"): ["127.0.0.1", "127.0.0.99"]}, responses={AUTOCONFIG: RIGHT}

@@ -10,12 +10,22 @@ from hypothesis import strategies as st
 
 from autoconfig.address import MailAddress
 from autoconfig.operations.discovery.claims import Claim, ServiceClaim, Source
-from autoconfig.operations.discovery.documents import read_autoconfig, read_autodiscover, read_pacc
+from autoconfig.operations.discovery.documents import (
+    read_autoconfig,
+    read_autodiscover,
+    read_own_autoconfig,
+    read_pacc,
+)
 
 ADDRESS = MailAddress("bt-autoconfig-init", "example.org")
 IMAP = "<incomingServer type='imap'><hostname>imap.example.org</hostname><port>993</port><socketType>ssl</socketType></incomingServer>"
 OUTLOOK = "<Protocol><Type>IMAP</Type><Server>imap.example.org</Server><Port>993</Port></Protocol>"
-READERS: list[Callable[[str, bytes, MailAddress], Source | None]] = [read_autoconfig, read_autodiscover, read_pacc]
+READERS: list[Callable[[str, bytes, MailAddress], Source | None]] = [
+    read_autoconfig,
+    read_own_autoconfig,
+    read_autodiscover,
+    read_pacc,
+]
 
 
 def config(content: str, after: str = "") -> Source | None:
@@ -40,7 +50,6 @@ def test_other_spellings_of_values_are_read() -> None:
 @pytest.mark.parametrize(
     "broken",
     [
-        IMAP.replace("imap.example.org", "imap"),
         IMAP.replace("type='imap'", "type='nntp'"),
         IMAP.replace("incomingServer", "outgoingServer"),
         "<incomingServer/>",
@@ -52,6 +61,18 @@ def test_only_the_invalid_section_is_skipped(broken: str) -> None:
     found = config(broken + IMAP)
     assert found
     assert len(found.claims) == 1
+
+
+def test_a_server_whose_hostname_is_none_is_skipped_with_a_remark() -> None:
+    found = config(IMAP.replace("imap.example.org", "imap") + IMAP)
+    assert found
+    assert len(found.claims) == 1
+    assert found.remarks == ("imap imap; this is not a hostname",)
+
+
+def test_a_file_that_takes_long_to_read_has_no_settings_and_no_remarks() -> None:
+    content = f"<clientConfig>{'<a/>' * 3000}</clientConfig>".encode()
+    assert read_own_autoconfig("there", content, ADDRESS) == Source("there")
 
 
 def test_display_names_are_truncated_and_made_visible() -> None:
@@ -140,7 +161,10 @@ BOMB = b'<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">%s]>' % b"".join(
 )  # fmt: skip
 def test_hostile_documents_are_rejected_quickly(content: bytes) -> None:
     began = time.monotonic()
-    assert [read("there", content, ADDRESS) for read in READERS] == [None] * 3
+    found = [read("there", content, ADDRESS) for read in READERS]
+    assert [one is None for one in found] == [True, False, True, True]  # the domain's own file gets a remark
+    assert found[1]
+    assert (found[1].claims, found[1].services, len(found[1].remarks)) == ((), (), 1)
     assert time.monotonic() - began < 5
 
 
