@@ -148,6 +148,6 @@ USABLE = {
     "KMail": f"publish {_ANY}",
     "aerc": f"publish {_IMAP}",
     "Claws Mail": "publish an imap or pop3 server with SSL: it looks up only _imaps, _pop3s and _submission",
-    "PACC clients": "publish an imap or pop3 server and an smtp server with SSL on the default ports (993, 995, 465)",
+    "PACC clients": "publish an imap or pop3 server and an smtp server with SSL on the default ports",
 }
 """What a client needs, by its name: the remedy if it cannot use any published server."""
