@@ -175,6 +175,34 @@ def test_a_client_that_uses_no_plain_server_is_told_from_one_that_finds_nothing(
     assert "SSL or STARTTLS" in found.remedy(android)
 
 
+def test_a_client_that_rejects_the_published_file_is_told_from_one_that_finds_nothing(world: World) -> None:
+    """Thunderbird for Android rejects a file in which SMTP has no login method that it knows."""
+    before, smtp, after = DEFINITION.partition("<outgoingServer")
+    world.definition_text = before + smtp + after.replace("password-cleartext", "client-IP-address", 1)
+    world.respond.append(lambda one: NOT_FOUND if "autodiscover" in one.path else None)
+    found = checked(world)
+    text = found.problems[f"Thunderbird for Android, {DOMAIN}"]
+    assert text == "cannot use the servers in the published autoconfig file"
+
+
+def test_a_client_whose_records_are_missing_finds_no_settings(world: World) -> None:
+    for key in [one for one in world.records if "autodiscover" in one[0]]:
+        del world.records[key]
+    world.respond.append(lambda one: NOT_FOUND if "autodiscover" in one.path else None)
+    problems = checked(world).problems
+    assert "finds no settings, so users must type in the servers" in problems.values()
+
+
+def test_without_any_settings_the_faults_of_the_published_hosts_are_the_errors(world: World) -> None:
+    world.respond.append(lambda _: NOT_FOUND)
+    world.publish_services = False
+    for key in [one for one in world.records if one[1] == "SRV"]:
+        del world.records[key]
+    found = checked(world)
+    assert found.text(SETTINGS).startswith("skipped: see ")
+    assert found.report.exit_status == 1
+
+
 def test_a_url_that_several_lookups_lead_to_has_one_line(world: World) -> None:
     """The MX and SRV records and the redirect over http lead to the hosts that clients look at first."""
     subjects = [line.subject for line in checked(world).report.lines if line.area == "HTTPS"]
