@@ -61,7 +61,6 @@ class Recognition:
         self._running: dict[str, asyncio.Task[Verdict]] = {}
         self._waiting_for: Counter[str] = Counter()
         self._shares: Counter[str] = Counter()
-        self._waiting = 0
 
     def remembered(self, domain: str) -> Verdict | None:
         """Return the cached verdict on a domain; None if it needs a lookup."""
@@ -74,7 +73,7 @@ class Recognition:
         """
         if verdict := self.remembered(domain):
             return verdict
-        if self._waiting >= MOST_WAITING or self._waiting_for[domain] >= MOST_FOR_ONE:
+        if self._waiting_for.total() >= MOST_WAITING or self._waiting_for[domain] >= MOST_FOR_ONE:
             return self._remember(domain, _UNCERTAIN, FAILED)
         task = self._running.get(domain)
         if task is None:
@@ -83,7 +82,6 @@ class Recognition:
                 return self._remember(domain, _UNCERTAIN, FAILED)
             task = self._running[domain] = asyncio.create_task(self._look_up(domain, [name for name, _ in shares]))
             self._shares.update(name for name, _ in shares)
-        self._waiting += 1
         self._waiting_for[domain] += 1
         try:
             async with asyncio.timeout(seconds):
@@ -91,7 +89,6 @@ class Recognition:
         except TimeoutError:  # the lookup goes on
             return self._remember(domain, _UNCERTAIN, FAILED)
         finally:
-            self._waiting -= 1
             _subtract(self._waiting_for, [domain])
 
     async def _look_up(self, domain: str, shares: list[str]) -> Verdict:

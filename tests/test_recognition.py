@@ -180,7 +180,6 @@ def test_few_requests_wait_for_the_same_slow_name(server: NameServer) -> None:
         assert len([one for one in flood if not one.done()]) == module.MOST_FOR_ONE
         assert await recognition.settle("customer.example") == OURS  # there is room for other names
         assert set(await asyncio.gather(*flood)) == {UNCERTAIN}
-        assert not recognition._waiting
         assert not recognition._waiting_for
 
     with_recognition(server, use)
@@ -195,7 +194,7 @@ def test_few_requests_wait_for_slow_names_altogether(server: NameServer) -> None
         assert await recognition.settle("customer.example") == UNCERTAIN  # without waiting
         assert len([one for one in flood if not one.done()]) == module.MOST_WAITING
         assert set(await asyncio.gather(*flood)) == {UNCERTAIN}
-        assert not recognition._waiting
+        assert not recognition._waiting_for
 
     with_recognition(server, use)
 

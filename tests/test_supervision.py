@@ -5,7 +5,8 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
@@ -147,9 +148,9 @@ def only(supervisor: Workers) -> Child:
     return child
 
 
-def test_settings_that_kill_workers_are_withdrawn_and_the_previous_ones_used_again(
-    supervise: Supervise, write: Write, caplog: pytest.LogCaptureFixture
-) -> None:
+@contextmanager
+def applying(supervise: Supervise, write: Write) -> Iterator[tuple[Workers, Future[None]]]:
+    """Yield a supervisor that has passed new settings to its worker, and its result, which is pending."""
     supervisor = supervise(Child)
     supervisor._step()
     only(supervisor).say(READY)
@@ -158,6 +159,13 @@ def test_settings_that_kill_workers_are_withdrawn_and_the_previous_ones_used_aga
         applied = other.submit(supervisor.apply, settings(write, "changed.example.com"))
         assert wait_until(lambda: not supervisor._incoming.empty())
         supervisor._step()
+        yield supervisor, applied
+
+
+def test_settings_that_kill_workers_are_withdrawn_and_the_previous_ones_used_again(
+    supervise: Supervise, write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    with applying(supervise, write) as (supervisor, applied):
         assert hosts(only(supervisor)) == ["imap.example.com", "changed.example.com"]
         for _ in range(2):
             only(supervisor).status = -signal.SIGSEGV
@@ -175,14 +183,7 @@ def test_settings_that_kill_workers_are_withdrawn_and_the_previous_ones_used_aga
 
 
 def test_new_settings_are_in_use_once_every_worker_confirms_them(supervise: Supervise, write: Write) -> None:
-    supervisor = supervise(Child)
-    supervisor._step()
-    only(supervisor).say(READY)
-    supervisor._step()
-    with ThreadPoolExecutor(1) as other:
-        applied = other.submit(supervisor.apply, settings(write, "changed.example.com"))
-        assert wait_until(lambda: not supervisor._incoming.empty())
-        supervisor._step()
+    with applying(supervise, write) as (supervisor, applied):
         assert not applied.done()
         only(supervisor).say(APPLIED)
         supervisor._step()

@@ -22,11 +22,12 @@ from autoconfig.cli.options import (
     explained,
     explained_output,
     option,
+    say,
     sources_of,
     web_address,
 )
 from autoconfig.cli.output import check_output, save
-from autoconfig.cli.resolver import resolver_address
+from autoconfig.cli.resolver import resolver_option
 from autoconfig.cli.types import Choice, Seconds
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, Relation
@@ -90,7 +91,9 @@ def _without_report() -> Iterator[None]:
     except (click.exceptions.Exit, BrokenPipeError):  # after --help; click is quiet about a closed pipe
         raise
     except Exception as error:
-        traceback.print_exc()
+        for line in traceback.format_exception(error):  # it may quote what a server sent
+            for one in line.splitlines():
+                say(one, err=True)
         raise click.exceptions.Exit(_NO_REPORT) from error
 
 
@@ -103,12 +106,7 @@ def _without_report() -> Iterator[None]:
     metavar="DOMAIN",
     help="Same as the DOMAIN argument. Repeatable.",
 )
-@option(
-    "--resolver",
-    callback=resolver_address,
-    metavar="IP[:PORT]",
-    help="DNS resolver to use instead of the system's.",
-)
+@resolver_option
 @option(
     "--url",
     callback=web_address,

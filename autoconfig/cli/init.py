@@ -16,7 +16,7 @@ from rich.text import Text
 from autoconfig.address import mail_domain
 from autoconfig.cli.options import SETTINGS, Argument, Refusal, option, say
 from autoconfig.cli.output import check_output, save
-from autoconfig.cli.resolver import resolver_address
+from autoconfig.cli.resolver import resolver_option
 from autoconfig.cli.types import Choice, Seconds
 from autoconfig.definition import Definition
 from autoconfig.operations.attempts import Attempts
@@ -86,12 +86,7 @@ def _database(_context: click.Context, _option: click.Parameter, value: str) -> 
     help="Database of providers to query for the domain and the domain of its MX. No email address is sent.",
 )
 @option("--no-database", is_flag=True, help="Do not query a database.")
-@option(
-    "--resolver",
-    callback=resolver_address,
-    metavar="IP[:PORT]",
-    help="DNS resolver to use instead of the system's.",
-)
+@resolver_option
 @option(
     "--private-addresses",
     is_flag=True,

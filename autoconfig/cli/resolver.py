@@ -2,6 +2,7 @@
 
 import click
 
+from autoconfig.cli.options import option
 from autoconfig.mail_exchangers import address_and_port
 
 
@@ -13,3 +14,11 @@ def resolver_address(_context: click.Context, _option: click.Parameter, value: s
         except ValueError as error:
             raise click.BadParameter(str(error)) from error
     return value
+
+
+resolver_option = option(
+    "--resolver",
+    callback=resolver_address,
+    metavar="IP[:PORT]",
+    help="DNS resolver to use instead of the system's.",
+)

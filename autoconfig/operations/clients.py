@@ -28,6 +28,11 @@ class Lookup(NamedTuple):
     kind: str = "get"
 
     @property
+    def key(self) -> tuple[str, str]:
+        """What identifies the lookup in all clients: its URL without the query string, and its kind."""
+        return self.url.partition("?")[0], self.kind
+
+    @property
     def by_mx(self) -> bool:
         """Whether its host is derived from the mail exchanger."""
         return "{mx" in self.url
@@ -37,6 +42,8 @@ class Client(NamedTuple):
     """A mail client. It follows SRV records first, then looks up documents."""
 
     name: str
+    needs: str
+    """The servers that it can use: what to publish if it can use none of the published ones."""
     lookups: tuple[Lookup, ...] = ()
     readers: Mapping[str, Reader] = {}
     """The readers of XML documents, by the name of the root element."""
@@ -77,11 +84,14 @@ def _http(url: str) -> str:
     return url.replace("https:", "http:")
 
 
+_ANY = "an imap or pop3 server and an smtp server, each with SSL or STARTTLS"
+_IMAP = "an imap server and an smtp server, each with SSL or STARTTLS"
 _ANY_MAIL = {"clientConfig": readers.autoconfig(("imap", "pop3"))}
 
 CLIENTS = (
     Client(
         "Thunderbird",
+        _ANY,
         (
             Lookup(_ISP + _ADDRESS_QUERY),
             Lookup(_WELL_KNOWN + _ADDRESS_QUERY),
@@ -95,12 +105,14 @@ CLIENTS = (
     ),
     Client(
         "Thunderbird for Android",
+        f"{_IMAP}, a username, and a password or OAuth2 as the method; it uses no plain",
         (Lookup(_ISP), Lookup(_WELL_KNOWN), Lookup(_http(_ISP)), *_BY_MX),
         {"clientConfig": readers.android},
         asks_approval=True,
     ),
     Client(
         "Outlook, classic",
+        f"{_ANY}, and password-cleartext as the method",
         (
             Lookup(_OUTLOOK, "post"),
             Lookup(_OUTLOOK_HOST, "post"),
@@ -112,42 +124,36 @@ CLIENTS = (
     ),
     Client(
         "Delta Chat",
+        _IMAP,
         (Lookup(_ISP + _ADDRESS_QUERY), Lookup(_WELL_KNOWN), Lookup(_OUTLOOK), Lookup(_OUTLOOK_HOST)),
         {"clientConfig": readers.autoconfig(("imap",)), "Autodiscover": readers.autodiscover(str)},
     ),
     Client(
         "Evolution",
+        _ANY,
         (Lookup(_ISP + _EVOLUTION_QUERY), Lookup(_WELL_KNOWN), Lookup(_http(_ISP) + _EVOLUTION_QUERY)),
         _ANY_MAIL,
     ),
-    Client("KMail", (Lookup(_ISP), Lookup(_http(_ISP)), Lookup(_WELL_KNOWN)), _ANY_MAIL),
+    Client("KMail", _ANY, (Lookup(_ISP), Lookup(_http(_ISP)), Lookup(_WELL_KNOWN)), _ANY_MAIL),
     Client(
         "aerc",
+        _IMAP,
         (Lookup(_ISP + _ADDRESS_QUERY), Lookup(_WELL_KNOWN)),
         {"clientConfig": readers.autoconfig(("imap",))},
         srv=("_imaps._tcp", "_imap._tcp", "_smtps._tcp", "_submission._tcp"),
         optional=True,
     ),
-    Client("Claws Mail", srv=("_imaps._tcp", "_pop3s._tcp", "_submission._tcp"), optional=True),
+    Client(
+        "Claws Mail",
+        "an imap or pop3 server with SSL: it looks up only _imaps, _pop3s and _submission",
+        srv=("_imaps._tcp", "_pop3s._tcp", "_submission._tcp"),
+        optional=True,
+    ),
     Client(
         "PACC clients",
+        "an imap or pop3 server and an smtp server with SSL on the default ports",
         (Lookup("https://ua-auto-config.{domain}" + pacc.PATH, "pacc"),),
         pacc=True,
         optional=True,
     ),
 )
-
-_ANY = "an imap or pop3 server and an smtp server, each with SSL or STARTTLS"
-_IMAP = "an imap server and an smtp server, each with SSL or STARTTLS"
-USABLE = {
-    "Thunderbird": f"publish {_ANY}",
-    "Thunderbird for Android": f"publish {_IMAP}, a username, and a password or OAuth2 as the method; it uses no plain",
-    "Outlook, classic": f"publish {_ANY}, and password-cleartext as the method",
-    "Delta Chat": f"publish {_IMAP}",
-    "Evolution": f"publish {_ANY}",
-    "KMail": f"publish {_ANY}",
-    "aerc": f"publish {_IMAP}",
-    "Claws Mail": "publish an imap or pop3 server with SSL: it looks up only _imaps, _pop3s and _submission",
-    "PACC clients": "publish an imap or pop3 server and an smtp server with SSL on the default ports",
-}
-"""What a client needs, by its name: the remedy if it cannot use any published server."""

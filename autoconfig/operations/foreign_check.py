@@ -13,7 +13,7 @@ from autoconfig import definition
 from autoconfig.definition import DefinitionError
 from autoconfig.operations import caa, record_checks, services
 from autoconfig.operations.check_run import Run
-from autoconfig.operations.clients import CLIENTS, USABLE, Client, Lookup, read
+from autoconfig.operations.clients import CLIENTS, Client, read
 from autoconfig.operations.dns import hostname
 from autoconfig.operations.domains import Domain
 from autoconfig.operations.expectations import PASSWORD_PROMPT, expect_upstream, status_text
@@ -86,13 +86,12 @@ class ForeignCheck:
             self._certificates[host] = self._add(_HTTPS, host, self._certificate(host))
         results: dict[str, list[LookupResult]] = {}
         for one in self._published.results:
-            host = one.url.partition("://")[2].partition("/")[0]
-            if one.affects_clients or (host in self._published.hosts and one.url.startswith("https:")):
+            if one.affects_clients or (one.host in self._published.hosts and one.url.startswith("https:")):
                 subject = one.url + (" (POST)" if one.lookup.kind in ("post", "redirect", "srv") else "")
                 results.setdefault(subject, []).append(one)
         for subject, found in results.items():
             line = self._add(_HTTPS, subject, self._documents_at(found))
-            self._documents.update((_key(one.lookup), line) for one in found)
+            self._documents.update((one.lookup.key, line) for one in found)
 
     async def _certificate(self, host: str) -> Finding:
         await self._dns_lines[host].must_pass()
@@ -105,9 +104,8 @@ class ForeignCheck:
 
     async def _document(self, result: LookupResult) -> Finding:
         """Check that clients can use a document."""
-        host = result.url.partition("://")[2].partition("/")[0]
-        if host in self._certificates and result.url.startswith("https:"):
-            await self._certificates[host].must_pass()
+        if result.host in self._certificates and result.url.startswith("https:"):
+            await self._certificates[result.host].must_pass()
         if isinstance(result.response, Problem):
             raise result.response
         response, remedy = result.response, "publish the settings here, or remove the host from the DNS"
@@ -183,7 +181,7 @@ class ForeignCheck:
             elif lookup.kind == "srv":
                 places.append(f"_autodiscover._tcp.{name}")
         lines = [self._dns_lines.get(one) for one in places] + [self._certificates.get(one) for one in places]
-        lines += [self._documents.get(_key(lookup)) for lookup in client.lookups]
+        lines += [self._documents.get(lookup.key) for lookup in client.lookups]
         return list(dict.fromkeys(one for one in lines if one))
 
     async def _account(self, client: Client, reference: Client | None, nothing: Line | None) -> Finding:
@@ -199,11 +197,11 @@ class ForeignCheck:
                 servers = (server for one in self._published.definitions for server in one.servers)
                 if client.readers["clientConfig"] is android and any(one.socket_type == "plain" for one in servers):
                     text += ": it does not use plain (no TLS)"
-                raise Problem(text, USABLE[client.name])
+                raise Problem(text, f"publish {client.needs}")
             if client.optional:
                 remedy = f"publish {', '.join(client.places(self._domain.name))}, if your users have it"
                 return Finding(Verdict.WARNING, "finds no settings", remedy)
-            remedy = _MISSING.get(client.name, _NO_AUTOCONFIG)
+            remedy = _NO_AUTOCONFIG if "clientConfig" in client.readers else _NO_AUTODISCOVER
             raise Problem("finds no settings, so users must type in the servers", remedy)
         expected = self._published.accounts[reference.name] if reference else None
         if reference is None or expected is None or _same(client, found.account, expected.account):
@@ -222,8 +220,8 @@ class ForeignCheck:
         """Return whether one of a client's lookups leads to a published autoconfig file."""
         if "clientConfig" not in client.readers:
             return False
-        lookups = {_key(lookup) for lookup in client.lookups}
-        return any(one.has_autoconfig and _key(one.lookup) in lookups for one in self._published.results)
+        lookups = {lookup.key for lookup in client.lookups}
+        return any(one.has_autoconfig and one.lookup.key in lookups for one in self._published.results)
 
     def _form_of_username(self, account: Account) -> str:
         address = self._domain.address
@@ -231,14 +229,8 @@ class ForeignCheck:
         return forms.get(account.incoming.username, "another text")
 
 
-def _key(lookup: Lookup) -> tuple[str, str]:
-    """Return what identifies a lookup in all clients: its URL without the query string, and its kind."""
-    return lookup.url.partition("?")[0], lookup.kind
-
-
 _NO_AUTOCONFIG = "publish autoconfig with `bt-autoconfig serve` and `dns`"
-_MISSING = {"Outlook, classic": f"publish Autodiscover ({autodiscover.PATH}) with `bt-autoconfig serve` and `dns`"}
-"""The remedy for a client that finds no settings, by its name, if it is not _NO_AUTOCONFIG."""
+_NO_AUTODISCOVER = f"publish Autodiscover ({autodiscover.PATH}) with `bt-autoconfig serve` and `dns`"
 
 
 def _validate(url: str, document: bytes) -> None:

@@ -6,6 +6,8 @@ This sends only commands that need no login.
 import asyncio
 import re
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from autoconfig.operations import tls
@@ -167,23 +169,14 @@ async def _explained(problem: Problem, server: MailServer, address: str, attempt
     other = replace(server, socket_type="plain" if server.socket_type == "SSL" else "SSL")
     if not isinstance(problem, NotConnectedError):
         try:
-            offered = await _offered(other, address, tls.unverified_context(), attempts)
+            async with _session(other, address, tls.unverified_context(), attempts) as connection:
+                return _wrong_socket_type(server, await _offered(other, connection))
         except Problem:
             pass
-        else:
-            return _wrong_socket_type(server, offered)
     found = problem.finding
     if isinstance(problem, (NotConnectedError, TimeLimitError)) and found.verdict is Verdict.ERROR:
         return Problem(found.text, f"{found.remedy}; or correct the port in the settings")
     return problem
-
-
-async def _offered(server: MailServer, address: str, context: ssl.SSLContext, attempts: Attempts) -> str:
-    implicit = context if server.socket_type == "SSL" else None
-    async with attempts.one(address, ""), connected(server.host, address, server.port, implicit) as streams:
-        connection = _Connection(*streams)
-        await _begin(server, connection, context)
-        return (await _capabilities(server, connection)).upper()
 
 
 def _wrong_socket_type(server: MailServer, offered: str) -> Problem:
@@ -200,11 +193,8 @@ def _wrong_socket_type(server: MailServer, offered: str) -> Problem:
 async def probe(server: MailServer, address: str, context: ssl.SSLContext, attempts: Attempts) -> ProbeResult:
     """Connect to a server at one of its addresses, and return what it offers. Raises Problem."""
     remedy = f"start the server, and open port {server.port} in firewalls"
-    implicit = context if server.socket_type == "SSL" else None
-    async with attempts.one(address, remedy), connected(server.host, address, server.port, implicit) as streams:
-        connection = _Connection(*streams)
-        await _begin(server, connection, context)
-        offered = (await _capabilities(server, connection)).upper()
+    async with _session(server, address, context, attempts, remedy) as connection:
+        offered = await _offered(server, connection)
         encryption = connection.writer.get_extra_info("ssl_object")
         if encryption is None:
             return ProbeResult(offered, None, 0)
@@ -212,14 +202,27 @@ async def probe(server: MailServer, address: str, context: ssl.SSLContext, attem
 
 
 async def _accepts_old_tls(server: MailServer, address: str, attempts: Attempts) -> bool:
-    context = old_context()
-    implicit = context if server.socket_type == "SSL" else None
     try:
-        async with attempts.one(address, ""), connected(server.host, address, server.port, implicit) as streams:
-            await _begin(server, _Connection(*streams), context)
+        async with _session(server, address, old_context(), attempts):
             return True
     except Problem:
         return False
+
+
+@asynccontextmanager
+async def _session(
+    server: MailServer, address: str, context: ssl.SSLContext, attempts: Attempts, remedy: str = ""
+) -> AsyncIterator[_Connection]:
+    """Connect to a server, and begin TLS as the settings say. `remedy` is for a server that does not respond."""
+    implicit = context if server.socket_type == "SSL" else None
+    async with attempts.one(address, remedy), connected(server.host, address, server.port, implicit) as streams:
+        connection = _Connection(*streams)
+        await _begin(server, connection, context)
+        yield connection
+
+
+async def _offered(server: MailServer, connection: _Connection) -> str:
+    return (await _capabilities(server, connection)).upper()
 
 
 async def _begin(server: MailServer, connection: _Connection, context: ssl.SSLContext) -> None:

@@ -34,6 +34,11 @@ class LookupResult(NamedTuple):
     response: Response | Problem
 
     @property
+    def host(self) -> str:
+        """The host of the URL."""
+        return self.url.partition("://")[2].partition("/")[0]
+
+    @property
     def has_autoconfig(self) -> bool:
         """Whether the response is an autoconfig file."""
         found = self.response
@@ -83,11 +88,7 @@ async def find_published(run: Run, domain: Domain) -> Published:
     exist = await _gather(_has_srv(run, name) for name in names)
     published.srv = [name for name, exists in zip(names, exist, strict=True) if exists]
     # Clients share many lookups: each is made once, with the reader of the first client that makes it.
-    lookups = {
-        (lookup.url.partition("?")[0], lookup.kind): (client, lookup)
-        for client in reversed(CLIENTS)
-        for lookup in client.lookups
-    }
+    lookups = {lookup.key: (client, lookup) for client in reversed(CLIENTS) for lookup in client.lookups}
     results = await _gather(_look_up(run, domain, *one) for one in reversed(lookups.values()))
     published.results = [one for one in results if one]
     published.definitions = list(_definitions(published.results))

@@ -8,7 +8,7 @@ from typing import Any
 from autoconfig.operations import caa, record_checks, services
 from autoconfig.operations.check_run import Run
 from autoconfig.operations.client_lookups import Found
-from autoconfig.operations.clients import CLIENTS, USABLE, Client
+from autoconfig.operations.clients import CLIENTS, Client
 from autoconfig.operations.dns import pacc_text
 from autoconfig.operations.domains import Kind, ServedDomain
 from autoconfig.operations.mx import exchangers, missing
@@ -144,7 +144,7 @@ class ServedCheck:
         """Make a client's lookups, and compare the account with the definition."""
         expected = await self._domain.accounts(client)
         if not expected:
-            return Finding(Verdict.WARNING, "cannot use any server in the definition", USABLE[client.name])
+            return Finding(Verdict.WARNING, "cannot use any server in the definition", f"publish {client.needs}")
         found = await self._run.client_lookups.find(client, self._domain.address)
         if found and found.account in expected and not found.needs_approval:
             return ok(str(found))

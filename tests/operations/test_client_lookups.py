@@ -43,7 +43,9 @@ def test_a_client_does_not_use_the_settings_behind_a_redirect_that_it_does_not_f
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await web(next(responses))(reader, writer)
 
-        client = Client("Outlook", (lookup,), {"clientConfig": autoconfig(("imap",))}, redirects=(301, 302))
+        client = Client(
+            "Outlook", "any server", (lookup,), {"clientConfig": autoconfig(("imap",))}, redirects=(301, 302)
+        )
         with resolver({("example.com", "A"): ["127.0.0.1"]}) as address, listening(handle) as port:
             return asyncio.run(find(client, address, port))
 
