@@ -7,7 +7,7 @@ from typing import Any
 from autoconfig.operations import mail, tls
 from autoconfig.operations.attempts import Attempts
 from autoconfig.operations.client_lookups import ClientLookups
-from autoconfig.operations.mail import MailServer
+from autoconfig.operations.mail_session import MailServer
 from autoconfig.operations.names import Names
 from autoconfig.operations.report import Finding, Line, Report, Verdict, at_each
 from autoconfig.operations.web import Web

@@ -13,7 +13,7 @@ from autoconfig.operations.dns import Publication, Record
 from autoconfig.operations.expectations import expect
 from autoconfig.operations.http import Request, Response
 from autoconfig.operations.local import Local
-from autoconfig.operations.mail import MailServer
+from autoconfig.operations.mail_session import MailServer
 from autoconfig.operations.readers import Account, read_srv
 from autoconfig.operations.report import Finding
 from autoconfig.operations.services import Resource, resources

@@ -17,7 +17,7 @@ from autoconfig.operations.clients import CLIENTS, Client, read
 from autoconfig.operations.dns import hostname
 from autoconfig.operations.domains import Domain
 from autoconfig.operations.expectations import PASSWORD_PROMPT, expect_upstream, status_text
-from autoconfig.operations.mail import MailServer
+from autoconfig.operations.mail_session import MailServer
 from autoconfig.operations.mx import exchangers, missing
 from autoconfig.operations.published import LookupResult, Published, find_published
 from autoconfig.operations.readers import Account, android

@@ -11,7 +11,7 @@ import trustme
 
 from autoconfig.operations import mail
 from autoconfig.operations.attempts import Attempts
-from autoconfig.operations.mail import MailServer
+from autoconfig.operations.mail_session import MailServer
 from autoconfig.operations.report import Finding, Problem, Verdict
 from tests.operations.hosts import Handler, lines, listening, send, tls_for
 

@@ -14,7 +14,8 @@ from autoconfig.operations import mail
 from autoconfig.operations.attempts import Attempts
 from autoconfig.operations.discovery.claims import Claim, Ports, ServiceClaim, Source, filled, host_of, url_of
 from autoconfig.operations.http import Request, Response
-from autoconfig.operations.mail import MailServer, ProbeResult
+from autoconfig.operations.mail import ProbeResult
+from autoconfig.operations.mail_session import MailServer
 from autoconfig.operations.names import Names
 from autoconfig.operations.report import Finding, Problem, attempted, result_of
 from autoconfig.operations.tls import connected
