@@ -409,6 +409,10 @@ def _safely(handle: Any) -> Any:
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError):
                 await handle(reader, writer)
+                # Ending the connection at once could reset it before the client has read the response.
+                writer.close()
+                async with asyncio.timeout(1):
+                    await writer.wait_closed()
         finally:
             writer.transport.abort()
 
