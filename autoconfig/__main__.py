@@ -1,5 +1,6 @@
 """The bt-autoconfig command, and `python -m autoconfig`."""
 
+import signal
 import sys
 
 from autoconfig import signals
@@ -13,7 +14,7 @@ def main() -> None:
         from autoconfig.cli import main as command
         from autoconfig.cli.streams import open_closed
     except KeyboardInterrupt:
-        sys.exit(1)  # as click does, once it is there
+        sys.exit(128 + signal.SIGINT)  # as the command does, once it is there
     open_closed()
     command(prog_name="bt-autoconfig")
 

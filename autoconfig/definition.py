@@ -12,9 +12,9 @@ from lxml import etree
 
 from autoconfig import validation
 from autoconfig.files import MAX_DEFINITION, FileError, read_file
-from autoconfig.grammar import Grammar, Remark, line_of
+from autoconfig.grammar import Grammar, Remark, line_of, quote
 from autoconfig.normal import SECTIONS, complete, normalise
-from autoconfig.parsing import MAX_ELEMENTS, ParseError, parse
+from autoconfig.parsing import MAX_ATTRIBUTES, MAX_ELEMENTS, ParseError, parse
 from autoconfig.validation import IMPLICIT_TLS_PORTS, mail_servers, service_urls
 from autoconfig.visible import visible
 
@@ -293,6 +293,9 @@ def _grammar_errors(root: etree._Element) -> list[Remark]:
     """Return why a tree is invalid by the grammar; an empty list if it is valid."""
     if next(islice(root.iter(), MAX_ELEMENTS, None), None) is not None:
         return [Remark(1, f"the definition has more than {MAX_ELEMENTS} elements; split it into several definitions")]
+    if many := [one for one in root.iter() if len(one.attrib) > MAX_ATTRIBUTES]:
+        text = f"has more than {MAX_ATTRIBUTES} attributes; remove those that no client reads"
+        return [Remark(line_of(one), f"{quote(str(one.tag))} {text}") for one in many]
     return _grammar().errors(root)
 
 

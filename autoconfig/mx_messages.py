@@ -70,6 +70,8 @@ def _read(message: bytes, query: bytes) -> Response | None:
         return None
     if flags & _TRUNCATED:
         return Response(truncated=True)
+    if flags & _RCODE == _NXDOMAIN:
+        return Response()
     if answers > _MAX_RECORDS:
         raise ValueError("too many records")
     return _Records(names, place + len(_QUESTION), answers).preferred(name)
@@ -131,7 +133,7 @@ class _Names:
         start, message = place, self.message
         while 0 < (length := message[place]) < 64:
             place += 1 + length
-            if place - start > _MAX_NAME:
+            if place - start >= _MAX_NAME:  # it also has a byte for the root
                 raise ValueError("a name is too long")
         labels, end = message[start:place].lower(), place + 1
         if not length:

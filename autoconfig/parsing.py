@@ -10,6 +10,8 @@ MAX_ELEMENTS = 25_000
 """Elements in a definition, not counting domains. libxml2 validates this many in a second, and twice as many in
 four."""
 
+MAX_ATTRIBUTES = 100
+"""Attributes of an element. libxml2's validation takes memory that grows with the square of their number."""
 _MOST_NAMESPACES = 100
 _XML = "{http://www.w3.org/XML/1998/namespace}"
 

@@ -115,8 +115,14 @@ def test_a_definition_of_100_megabytes_is_rejected(tmp_path: Path) -> None:
         ("<domain>", "<domain>a b</domain>" * 20_000 + "<domain>", 1, "and 19900 more errors"),
         ("<domain>", "<?x?>" * 1_000_000 + "<domain>", 0, "valid"),
         ("<domain>", "<domain " + " ".join(f"a{i}=''" for i in range(200_000)) + ">", 0, "domain has no attribute a0"),
+        (
+            "<domain>",
+            "<a " + " ".join(f"a{i}=''" for i in range(200_000)) + "/><domain>",
+            1,
+            "a has more than 100 attributes",
+        ),
     ],
-    ids=["elements", "errors", "instructions", "attributes"],
+    ids=["elements", "errors", "instructions", "attributes", "attributes of an unknown element"],
 )
 def test_a_huge_definition_gets_a_clear_result_quickly(
     tmp_path: Path, old: str, new: str, status: int, text: str

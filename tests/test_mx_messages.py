@@ -5,6 +5,7 @@ import time
 
 import dns.message
 import dns.name
+import dns.rcode
 import dns.rdatatype
 import dns.rrset
 import pytest
@@ -75,6 +76,22 @@ def by_hand(*records: bytes, number: int | None = None) -> Response | None:
 
 def record(data: bytes, type_: int = 15, ttl: int = 60, owner: bytes = b"\xc0\x0c", length: int | None = None) -> bytes:
     return owner + struct.pack("!HHIH", type_, 1, ttl, len(data) if length is None else length) + data
+
+
+@pytest.mark.parametrize(("last", "valid"), [(61, True), (62, False)])
+def test_a_name_has_at_most_255_bytes(last: int, valid: bool) -> None:
+    name = (b"\x3f" + b"a" * 63) * 3 + bytes([last]) + b"b" * last + b"\0"
+    assert (len(name) <= 255) is valid
+    assert (by_hand(record(b"\0\x0a" + name)) is not None) is valid
+
+
+def test_a_name_that_does_not_exist_has_no_hosts_whatever_the_answer_says() -> None:
+    def contradictory(query: dns.message.Message) -> bytes:
+        response = dns.message.from_wire(mx("10 mx.example.")(query))
+        response.set_rcode(dns.rcode.NXDOMAIN)
+        return response.to_wire()
+
+    assert answered(contradictory) == Response()
 
 
 def test_a_ttl_with_the_highest_bit_set_counts_as_zero() -> None:

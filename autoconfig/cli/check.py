@@ -28,6 +28,7 @@ from autoconfig.cli.options import (
 )
 from autoconfig.cli.output import check_output, save
 from autoconfig.cli.resolver import resolver_option
+from autoconfig.cli.streams import discard_output
 from autoconfig.cli.types import Choice, Seconds
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory, Relation
@@ -85,10 +86,10 @@ def _without_report() -> Iterator[None]:
     except click.ClickException as error:
         error.exit_code = _NO_REPORT  # type: ignore[misc]  # a class variable, which click reads from the instance
         raise
-    except (KeyboardInterrupt, click.Abort) as error:
-        click.echo("Aborted!", err=True)
+    except BrokenPipeError as error:
+        discard_output()
         raise click.exceptions.Exit(_NO_REPORT) from error
-    except (click.exceptions.Exit, BrokenPipeError):  # after --help; click is quiet about a closed pipe
+    except (click.exceptions.Exit, click.Abort):
         raise
     except Exception as error:
         for line in traceback.format_exception(error):  # it may quote what a server sent

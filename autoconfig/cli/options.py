@@ -2,6 +2,7 @@
 
 import functools
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -197,7 +198,7 @@ class Refusal(click.ClickException):
 class Group(click.Group):
     """Commands whose errors show control characters in arguments, file names and variables as escapes.
 
-    An output that cannot be written is an error of one line.
+    An output that cannot be written is an error of one line. After Ctrl-C, the exit status is 130.
     """
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
@@ -216,6 +217,9 @@ def _visibly() -> Iterator[None]:
     try:
         with explained_output():
             yield
+    except (KeyboardInterrupt, click.Abort) as error:
+        say("Aborted!", err=True)
+        raise click.exceptions.Exit(128 + signal.SIGINT) from error  # as shells do
     except (Refusal, click.exceptions.NoArgsIsHelpError):
         raise
     except click.UsageError as error:

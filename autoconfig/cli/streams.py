@@ -38,11 +38,11 @@ def checked_output() -> Iterator[None]:
     except OSError as error:
         if error.errno not in _FULL or error.filename is not None:
             raise
-        _discard()
+        discard_output()
         raise OutputError(f"cannot write to standard output: {os.strerror(error.errno)}") from error
 
 
-def _discard() -> None:
+def discard_output() -> None:
     """Discard what stdout has not written: the interpreter would try again at exit, and complain."""
     with contextlib.suppress(OSError):  # in a program that collects the output
         null = os.open(os.devnull, os.O_WRONLY)

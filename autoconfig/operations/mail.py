@@ -88,7 +88,7 @@ def _wrong_socket_type(server: MailServer, offered: str) -> Problem:
         text = f"port {server.port} speaks SSL (implicit TLS), not {server.socket_type}"
         return Problem(text, "write SSL in the settings")
     if re.search(STARTTLS_OFFER, offered):
-        text = f"port {server.port} speaks STARTTLS, not SSL (implicit TLS)"
+        text = f"port {server.port} offers STARTTLS instead of SSL (implicit TLS)"
         return Problem(text, "write STARTTLS in the settings, or enable TLS without STARTTLS on this port")
     text = f"port {server.port} does not speak SSL (implicit TLS), nor offers STARTTLS"
     return Problem(text, "enable TLS without STARTTLS on this port; or enable STARTTLS, and write it in the settings")

@@ -78,17 +78,22 @@ def test_without_a_report_the_status_is_3_and_the_file_is_kept(tmp_path: Path, a
 
 
 @pytest.mark.parametrize(
-    ("error", "text"), [(RuntimeError("a fault"), "RuntimeError: a fault\n"), (KeyboardInterrupt(), "Aborted!\n")]
+    ("error", "status", "text"),
+    [
+        (RuntimeError("a \x1b[2Jfault"), 3, "RuntimeError: a \\x1b[2Jfault\n"),
+        (BrokenPipeError(), 3, ""),
+        (KeyboardInterrupt(), 130, "Aborted!\n"),
+    ],
 )
-def test_a_check_that_crashes_or_is_interrupted_exits_with_3(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: BaseException, text: str
+def test_a_check_that_crashes_or_is_interrupted_has_a_status_that_is_no_result(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: BaseException, status: int, text: str
 ) -> None:
     def fail(*_: object) -> None:
         raise error
 
     monkeypatch.setattr("autoconfig.cli.check.as_prometheus", fail)
     done = check_with_output(tmp_path / "check.prom", "--url", NOTHING_LISTENS)
-    assert (done.status, done.stdout) == (3, "")
+    assert (done.status, done.stdout) == (status, "")
     assert done.stderr.endswith(text)
     assert (tmp_path / "check.prom").read_text() == "good"
 

@@ -72,15 +72,15 @@ def test_a_closed_input_is_empty_and_closed_messages_are_discarded(
         assert (sys.stdin.read(), *capfd.readouterr()) == ("", "", "")
 
 
-@pytest.mark.parametrize("command", [["validate"], ["check", "--help"]], ids=" ".join)
+@pytest.mark.parametrize(("command", "status"), [(["validate"], 1), (["check", "--help"], 3)], ids=str)
 def test_a_closed_pipe_prints_nothing(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], command: list[str]
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], command: list[str], status: int
 ) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as pipe:
         monkeypatch.setattr(sys, "stdout", pipe)
-        assert status_of(monkeypatch, *command) == 1
+        assert status_of(monkeypatch, *command) == status
         os.dup2(os.open(os.devnull, os.O_WRONLY), writer)  # what is left to write
     assert capfd.readouterr().err == ""
 
@@ -102,5 +102,5 @@ def test_ctrl_c_during_the_imports_prints_nothing(
 
     monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
     monkeypatch.delitem(sys.modules, "autoconfig.cli")
-    assert status_of(monkeypatch, "validate") == 1
+    assert status_of(monkeypatch, "validate") == 130
     assert capfd.readouterr() == ("", "")

@@ -176,7 +176,7 @@ FAULTS: dict[str, tuple[Callable[[Deployment], None], str, str]] = {
     "a mail server with the wrong certificate": (submission(lambda ca: ca.issue("smtp.example")), SMTP, f"the certificate is not for {MAIL_HOST}"),
     "no login at the submission server": (broken(mail={"sasl": "no"}), SMTP, "the server does not offer password-cleartext"),
     "a missing help page": (broken(site=("https://www.bt.com", "respond /help/* 404\n  respond 200")), "page https://www.bt.com/help/email", "responds with 404"),
-    "STARTTLS instead of implicit TLS": (broken(mail={"submission": "465 inet n - n - - smtpd"}), SMTP, "port 465 speaks STARTTLS, not SSL"),
+    "STARTTLS instead of implicit TLS": (broken(mail={"submission": "465 inet n - n - - smtpd"}), SMTP, "port 465 offers STARTTLS instead of SSL"),
 }  # fmt: skip
 
 

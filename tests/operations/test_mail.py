@@ -189,7 +189,7 @@ def test_implicit_tls_on_a_port_published_without_it_is_named(
 def test_starttls_on_a_port_published_as_ssl_is_named(type_: str) -> None:
     finding = found(type_, lines(GREETINGS[type_], STARTTLS[type_][0]), "SSL")
     assert finding.verdict is Verdict.ERROR
-    assert re.fullmatch(r"port \d+ speaks STARTTLS, not SSL \(implicit TLS\)", finding.text)
+    assert re.fullmatch(r"port \d+ offers STARTTLS instead of SSL \(implicit TLS\)", finding.text)
     assert finding.remedy.startswith("write STARTTLS in the settings, or enable TLS")
 
 

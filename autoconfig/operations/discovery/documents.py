@@ -89,8 +89,9 @@ def _errors(content: bytes) -> list[str]:
     """Return the first errors in an autoconfig file, with their lines."""
     file = Path("autoconfig")
     try:
-        if not _is_huge(parse(content)[0]):
-            definition.load(file, content)
+        if _is_huge(parse(content)[0]):
+            return [f"init does not read a file with {_MOST_ELEMENTS} elements or {_LONGEST_TEXT} characters in one"]
+        definition.load(file, content)
     except (ParseError, DefinitionError) as error:
         lines = error.errors if isinstance(error, DefinitionError) else [f"{error.remark.line}: {error}"]
         return [f"the file has an error in line {one.removeprefix(f'{file}:')}" for one in lines[:_MOST_ERRORS]]

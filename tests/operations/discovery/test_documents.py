@@ -1,6 +1,7 @@
 """Published documents: valid, invalid and hostile ones."""
 
 import json
+import resource
 import time
 from collections.abc import Callable
 
@@ -70,9 +71,21 @@ def test_a_server_whose_hostname_is_none_is_skipped_with_a_remark() -> None:
     assert found.remarks == ("imap imap; this is not a hostname",)
 
 
-def test_a_file_that_takes_long_to_read_has_no_settings_and_no_remarks() -> None:
+def test_a_file_that_takes_long_to_read_has_no_settings_and_a_remark() -> None:
     content = f"<clientConfig>{'<a/>' * 3000}</clientConfig>".encode()
-    assert read_own_autoconfig("there", content, ADDRESS) == Source("there")
+    remark = "init does not read a file with 2000 elements or 2000 characters in one"
+    assert read_own_autoconfig("there", content, ADDRESS) == Source("there", remarks=(remark,))
+
+
+def test_a_file_with_thousands_of_attributes_takes_little_memory() -> None:
+    attributes = " ".join(f"a{number}=''" for number in range(20_000))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = read_own_autoconfig("there", f"<clientConfig><a {attributes}/></clientConfig>".encode(), ADDRESS)
+    assert found
+    assert found.remarks == (
+        "the file has an error in line 1: a has more than 100 attributes; remove those that no client reads",
+    )
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024  # KiB; 3 GB without a limit
 
 
 def test_display_names_are_truncated_and_made_visible() -> None:
