@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -148,6 +149,17 @@ def test_a_worker_that_cannot_load_new_settings_drains_so_that_another_replaces_
     assert not server._alone, "others accept the connections in the backlog"
     assert "a worker cannot load the new settings: ValueError at " in caplog.text
     assert APPLIED not in ours.recv(100)
+
+
+def test_sigterm_drains_a_worker_and_gives_the_parent_time_for_orders(
+    channels: tuple[socket.socket, socket.socket], listener: Listener, write: Write
+) -> None:
+    """systemd sends SIGTERM to all processes at once."""
+    _, server = ready_worker(channels[1], listener, Sources((write(),)).read().load())
+    before = time.monotonic()
+    server.handle_exit(signal.SIGTERM, None)
+    assert server.is_draining
+    assert server._ends_at >= before + module._ORDERS
 
 
 def test_sigterm_does_not_end_a_worker_that_the_parent_already_drains(
