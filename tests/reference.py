@@ -16,6 +16,9 @@ HEAD = """# Reference
 Every option can also be set by an environment variable. An option on the command line overrides its variable; an empty variable
 counts as unset. In the variable of a repeatable option, separate values with commas, with or without spaces; a value cannot contain
 a comma: `BT_AUTOCONFIG_DEFINITION=/etc/provider.xml,/etc/more`. Flags are `1` or `0`.
+
+The exit status is 0 after success, 1 after an error, 2 if an option or argument is invalid, and 130 after Ctrl-C. `check` has its
+own: see [Result](check.md#result). `serve` exits with 0 after SIGTERM and Ctrl-C.
 """
 
 

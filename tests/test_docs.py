@@ -8,13 +8,37 @@ import pytest
 from autoconfig import definition
 
 PROJECT = Path(__file__).parent.parent
-PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+PAGES = [*sorted(PROJECT.glob("*.md")), *sorted((PROJECT / "docs").glob("*.md"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_page_names_only_existing_files(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub and MkDocs form them."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_link_to_a_section_leads_to_an_existing_heading(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", page.read_text())
+    assert [link for link, anchor in links if anchor not in anchors(page.parent / link if link else page)] == []
+
+
+def test_every_page_is_in_the_index() -> None:
+    listed = re.findall(r"\]\(([\w-]+\.md)[)#]", (PROJECT / "docs" / "index.md").read_text())
+    assert set(listed) == {page.name for page in (PROJECT / "docs").glob("*.md")} - {"index.md"}
+
+
+def test_every_metric_is_documented() -> None:
+    names = re.findall(r'"(bt_autoconfig_\w+)"', (PROJECT / "autoconfig" / "metrics.py").read_text())
+    page = (PROJECT / "docs" / "monitoring.md").read_text()
+    assert len(names) > 5
+    assert [name for name in names if f"`{name}" not in page] == []
 
 
 def test_every_test_named_in_security_md_exists() -> None:
