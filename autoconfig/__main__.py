@@ -14,7 +14,7 @@ def main() -> None:
         from autoconfig.cli import main as command
         from autoconfig.cli.streams import open_closed
     except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)  # as the command does, once it is there
+        sys.exit(128 + signal.SIGINT)  # as the command itself does once it is imported
     open_closed()
     command(prog_name="bt-autoconfig")
 

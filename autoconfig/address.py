@@ -1,4 +1,4 @@
-"""Email addresses: the only parser, for every address that reaches the server."""
+"""Parses email addresses: every address that reaches the server goes through this parser."""
 
 import re
 from enum import Enum
@@ -9,21 +9,21 @@ import idna
 MAX_LENGTH = 320
 """Characters in an address: 64 before the @, the @, and 255 after it (RFC 5321, section 4.5.3.1)."""
 
-# What XML 1.0 cannot carry (section 2.2) and what could break a line wherever the text is shown.
+# Characters that XML 1.0 cannot contain (section 2.2), and those that could break a line of output.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
-# Direction and width marks that people copy along with an address. A mail server would not know such a user.
+# Direction and width marks that people copy along with an address. No username contains them.
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')  # RFC 5321, section 4.1.2: Quoted-string
-_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"  # RFC 1123, section 2.1, and the _ seen in the field
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"  # RFC 1123, section 2.1, and the _ that real domains use
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _MAX_DOMAIN_LENGTH = 253
 
 
 PLAIN_LOCAL = rb"[A-Za-z0-9._+-]{1,64}"
 PLAIN_DOMAIN = rb"[a-z0-9.-]{1,253}"
-"""Patterns of bytes that nearly all addresses match. If the domain is a known one, such an address is valid."""
+"""Patterns of bytes that nearly all addresses match. An address that matches is valid if its domain is known."""
 
 
 class AddressProblem(Enum):
@@ -49,12 +49,12 @@ class AddressError(ValueError):
 
 
 _QUOTED_ONLY = re.compile(r"[@\s,]")
-"""Characters that a local part may have only in quotes, as far as the parser looks (RFC 5321, section 4.1.2)."""
+"""Characters that the parser accepts in a local part only if it is quoted (RFC 5321, section 4.1.2)."""
 _QUOTED_ONLY_PROBLEMS = {"@": AddressProblem.SECOND_AT, ",": AddressProblem.COMMA}
 
 
 class MailAddress(NamedTuple):
-    """An email address: `local` as its owner typed it, `domain` as the DNS has it (lower case, A-labels)."""
+    """An email address: `local` as its owner typed it, `domain` in lower-case A-labels, as in the DNS."""
 
     local: str
     domain: str
@@ -64,8 +64,8 @@ class MailAddress(NamedTuple):
         """Parse an address such as `Fred@BTinternet.com`; spaces around it are dropped.
 
         Spaces and commas are allowed only in a quoted local part (RFC 5321, section 4.1.2). Other characters that need
-        quotes are accepted without them: mail servers decide about those, and documents escape them. Raises
-        AddressError.
+        quotes are accepted without them: mail servers decide whether those are valid, and documents escape them.
+        Raises AddressError.
         """
         text = text.strip(" \N{NO-BREAK SPACE}")
         if len(text) > MAX_LENGTH:
@@ -94,7 +94,7 @@ class MailAddress(NamedTuple):
 
 
 def ascii_domain(name: str) -> str:
-    """Return a domain name, its labels U-labels or A-labels in any case, as lower-case A-labels (RFC 5890).
+    """Convert a domain name with U-labels or A-labels, in any case, to lower-case A-labels (RFC 5890).
 
     A dot at the end is dropped. Raises ValueError if it is not a domain name.
     """
@@ -106,9 +106,10 @@ def ascii_domain(name: str) -> str:
 
 
 def mail_domain(name: str) -> str:
-    """Return a domain that can have email addresses on the internet, as `ascii_domain` does: with a dot, and no number.
+    """Convert a domain name as `ascii_domain` does, but only one that can have email addresses on the internet.
 
-    Raises ValueError for `localhost`, `com` or `192.0.2.1`.
+    It must contain a dot, and its last label must not be a number. Raises ValueError for `localhost`, `com` or
+    `192.0.2.1`.
     """
     domain = ascii_domain(name)
     _, dot, last = domain.rpartition(".")

@@ -17,7 +17,7 @@ _PACC_SERVICES = frozenset({"jmap", "caldav", "carddav", "webdav"})
 
 
 def advise(definition: Definition) -> list[str]:
-    """Return warnings about settings that some client cannot use, `FILE:LINE: what`, in the order of the lines."""
+    """Return warnings about settings that some client cannot use, as `FILE:LINE: what`, in the order of the lines."""
     rules = (_many_domains, _android, _delta_chat, _passwords, _calendars, _thunderbird, _clear_text, _pacc)
     remarks = sorted(remark for rule in rules for remark in rule(definition))
     return [f"{definition.source}:{line}: {text}" for line, text in remarks]
@@ -44,15 +44,15 @@ def _android(definition: Definition) -> Iterator[Remark]:
             continue
         name = f"the {server.type} server"
         if server.socket_type == "plain":
-            yield Remark(server.line, f"Thunderbird for Android drops the whole file: {name} is plain")
+            yield Remark(server.line, f"Thunderbird for Android rejects the whole file: {name} is plain")
         if _ANDROID_METHODS.isdisjoint(server.authentication):
-            yield Remark(server.line, f"Thunderbird for Android drops the whole file: it cannot log in to {name}")
+            yield Remark(server.line, f"Thunderbird for Android rejects the whole file: it cannot log in to {name}")
         if server.username is None:
-            yield Remark(server.line, f"Thunderbird for Android drops the whole file: {name} has no username")
+            yield Remark(server.line, f"Thunderbird for Android rejects the whole file: {name} has no username")
 
 
 def _delta_chat(definition: Definition) -> Iterator[Remark]:
-    """Delta Chat (its core reads imap and smtp) and Thunderbird for Android read no POP3 servers."""
+    """Delta Chat (its core reads imap and smtp) and Thunderbird for Android ignore POP3 servers."""
     types = {server.type for server in definition.servers}
     if "pop3" in types and "imap" not in types:
         yield Remark(definition.servers[0].line, "Delta Chat and Thunderbird for Android cannot use POP3")
@@ -92,7 +92,7 @@ def _thunderbird(definition: Definition) -> Iterator[Remark]:
     """Thunderbird uses the first incoming server that it supports (readFromXML.sys.mjs, version 153)."""
     incoming = [server for server in definition.servers if server.type in ("imap", "pop3")]
     if incoming and incoming[0].type == "pop3" and any(server.type == "imap" for server in incoming):
-        yield Remark(incoming[0].line, "Thunderbird sets up POP3, because it is before IMAP")
+        yield Remark(incoming[0].line, "Thunderbird sets up POP3, because it comes before IMAP")
 
 
 def _clear_text(definition: Definition) -> Iterator[Remark]:
@@ -106,19 +106,21 @@ def _pacc(definition: Definition) -> Iterator[Remark]:
     """PACC requires implicit TLS on the default ports, and a URL as issuer (draft-ietf-mailmaint-pacc-03)."""
     found = definition.servers
     default = {server.type for server in found if server.on_default_tls_port}
-    sayable = {server.type for server in found if server.on_default_tls_port and not _depends(server.hostname)}
+    expressible = {server.type for server in found if server.on_default_tls_port and not _depends(server.hostname)}
     for server in found:
-        if server.type not in sayable:
-            wrong = (
+        if server.type not in expressible:
+            reason = (
                 "its hostname depends on the address" if server.type in default else "it is not SSL on the default port"
             )
-            yield Remark(server.line, f"PACC leaves this {server.type} server out: {wrong}")
+            yield Remark(server.line, f"PACC leaves this {server.type} server out: {reason}")
     for service in definition.services:
         if service.type in _PACC_SERVICES and (service.url.startswith("http:") or _depends(service.url)):
-            wrong = "depends on the address" if _depends(service.url) else "is not https"
-            yield Remark(service.line, f"PACC leaves this {service.type} service out: its URL {wrong}")
+            reason = "depends on the address" if _depends(service.url) else "is not https"
+            yield Remark(service.line, f"PACC leaves this {service.type} service out: its URL {reason}")
     if definition.issuer and not definition.issuer.startswith("https://"):
-        yield Remark(definition.issuer_line, "PACC has no OAuth2: the issuer is not a URL that starts with https://")
+        yield Remark(
+            definition.issuer_line, "PACC leaves OAuth2 out: the issuer is not a URL that starts with https://"
+        )
 
 
 def _depends(place: str) -> bool:

@@ -1,8 +1,9 @@
-"""Authentication methods: every spelling in use, and the one that the rest of the program uses.
+"""Authentication methods: converts every spelling in use to the one that the rest of the program uses.
 
 Mail servers and other services over TCP have general methods (draft-ietf-mailmaint-autoconfig-06, section 3.7.4).
-Services at a URL have HTTP's (section 3.6.2): since June 2026 `<authentication system="http">Basic</authentication>`;
-published files say `http-basic`, `basic` or `password-cleartext`.
+Services at a URL have HTTP's methods (section 3.6.2). Since June 2026, the draft spells them
+`<authentication system="http">Basic</authentication>`; published files have `http-basic`, `basic` or
+`password-cleartext`.
 """
 
 PASSWORD_METHODS = frozenset({"password-cleartext", "password-encrypted", "NTLM"})
@@ -14,9 +15,9 @@ WEB_METHODS = WEB_PASSWORD_METHODS | {"OAuth2", "NTLM", "GSSAPI", "TLS-client-ce
 """The methods that clients support for services at a URL."""
 
 _ALIASES = {
-    "plain": "password-cleartext",  # Thunderbird's first files; its reader and Evolution's still take both
+    "plain": "password-cleartext",  # in Thunderbird's first files; Thunderbird and Evolution still read both
     "secure": "password-encrypted",
-    "oauth": "OAuth2",  # the draft's text writes both
+    "oauth": "OAuth2",  # the draft's text has both
     "smtp-after-pop": "none",  # as Thunderbird 153 reads it
     "basic": "password-cleartext",
     "http-basic": "password-cleartext",

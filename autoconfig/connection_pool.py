@@ -1,4 +1,4 @@
-"""The connections of a worker: their number, which of them are closed to make room, and their deadlines."""
+"""The connections of a worker: limits their number, closes idle ones to make room, and checks deadlines."""
 
 import asyncio
 import ipaddress
@@ -18,11 +18,11 @@ _FIRST_TURN = 0.1
 """Seconds a connection has for its first request before it may be closed to make room for another."""
 
 _BUFFER = 16 * 1024
-"""Bytes received from a connection at once, and so kept at most for one whose pipelined requests wait. By default
-uvloop receives 250 KB: a thousand clients that pipeline requests would take 250 MB."""
+"""Maximum bytes received at once, and so kept for a connection whose pipelined requests wait. uvloop's default is
+250 KB: a thousand clients that pipeline requests would take 250 MB."""
 
-_CROWD = 100
-"""Number of closed connections after which their memory is returned to the system."""
+_CLOSED_BEFORE_TRIM = 100
+"""Number of closed connections after which unused memory is returned to the system."""
 
 _TURNS = 8
 """Pipelined requests handled before the event loop polls again. uvloop accepts one new connection per poll, so a higher
@@ -36,7 +36,7 @@ class Limits:
     max_connections: int = 1000
     """Concurrent connections per worker. Above it, the oldest idle connection is closed for each new one."""
     max_connections_per_client: int = 100
-    """Concurrent connections per worker from one IPv4 address or IPv6 /64 network, trusted proxies excepted."""
+    """Concurrent connections per worker from one IPv4 address or IPv6 /64 network, not counting trusted proxies."""
     max_head: int = 16 * 1024
     """Bytes of request line and headers, and of chunk sizes, extensions and trailers."""
     head_timeout: float = 10.0
@@ -46,7 +46,7 @@ class Limits:
     keep_alive: float = 5
     """Seconds that a connection may be idle between two requests."""
     write_timeout: float = 10.0
-    """Seconds for which a client may not read its response."""
+    """Seconds that a response may wait for a client that does not read it."""
 
 
 class Member(Protocol):
@@ -66,7 +66,7 @@ class Member(Protocol):
         """Close the connection, unless a response is being prepared; return whether it is closed."""
 
     def resume(self) -> None:
-        """Read on, first the bytes that have already been received."""
+        """Continue reading, first the bytes that have already been received."""
 
 
 class TrustedProxies:
@@ -107,11 +107,11 @@ class ConnectionPool:
         self.date = b""
         """The Date header line of a response, to the second."""
         self.buffer = memoryview(bytearray(_BUFFER))
-        """Shared by all connections, each for the moment in which it receives."""
+        """Shared by all connections; each uses it only while it receives."""
         self._loop = loop
         self._on_eviction = on_eviction
         self._members: OrderedDict[Member, None] = OrderedDict()
-        """All connections, the one idle longest first."""
+        """All connections, the one that has been idle longest first."""
         self._clients: dict[str, OrderedDict[Member, None]] = {}
         self._waiting: deque[Member] = deque()
         """Connections with pipelined requests to read."""
@@ -178,7 +178,7 @@ class ConnectionPool:
             member.resume()
 
     def _evict_one(self, members: OrderedDict[Member, None], patience: float) -> bool:
-        """Close the connection idle longest, if for at least `patience` seconds; return whether one was closed."""
+        """Close the connection that has been idle longest, if for `patience` seconds; return whether one was closed."""
         latest = self._loop.time() - patience
         candidates = sorted(members, key=_since) if members is not self._members else members
         for member in candidates:
@@ -198,7 +198,7 @@ class ConnectionPool:
             member.expire()
         while len(self._members) > self.limits.max_connections and self._evict_one(self._members, _FIRST_TURN):
             pass
-        if len(self._members) < self._most - _CROWD:
+        if len(self._members) < self._most - _CLOSED_BEFORE_TRIM:
             self._most = len(self._members)
             return_memory()
         self._timer = self._loop.call_later(_TICK, self._tick) if self._members else None

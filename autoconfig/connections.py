@@ -6,7 +6,7 @@ a request is `buffer_updated`, `_read`, `_respond`, `_send`. `_read` calls frami
 
 Only this module decides where a message ends. A head ends at the first empty line. A body ends after Content-Length
 bytes, or where framing.ChunkedBody finds the last chunk; after a chunked body the connection is closed. So no byte of
-one message is ever read as a part of another. `Upgrade` is ignored.
+one message is ever read as part of another. `Upgrade` is ignored.
 """
 
 import asyncio
@@ -36,8 +36,8 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 _State = Literal["request", "head", "body", "response", "reader", "end"]
-"""What a connection waits for: a request, the rest of its head or its body, a response that takes time, a client that
-does not read, or a client that has its last response to disconnect."""
+"""What a connection waits for: a request, the rest of its head or its body, a response that takes time, the client to
+read its response, or the client to disconnect after its last response."""
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -148,7 +148,7 @@ class Connection(asyncio.BufferedProtocol):
         return True
 
     def resume(self) -> None:
-        """Read on, first the bytes that have already been received."""
+        """Continue reading, first the bytes that have already been received."""
         if self._state == "request" and not self._transport.is_closing():
             self._transport.resume_reading()
             if self._input:

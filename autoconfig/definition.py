@@ -24,7 +24,7 @@ EMBEDDED = Path(__file__).with_name("bt.xml")
 INCOMING_TYPES = ("imap", "pop3")
 
 _MANY = 100
-"""Number of domains from which they are validated outside the tree."""
+"""Minimum number of domains that are validated outside the tree."""
 _MOST_REMARKS = 100
 
 
@@ -67,7 +67,7 @@ class Server:
 
     @property
     def on_default_tls_port(self) -> bool:
-        """Whether clients that know only its hostname find it: implicit TLS on the default port."""
+        """Whether clients find it by its hostname alone: it has implicit TLS on the default port."""
         return self.socket_type == "SSL" and self.port == IMPLICIT_TLS_PORTS[self.type]
 
 
@@ -102,7 +102,7 @@ _EXCHANGE = {"ewsURL": "ews", "easURL": "activeSync"}
 
 
 def _service_urls(root: etree._Element) -> Iterator[etree._Element]:
-    """Yield the elements that contain URLs of services, with file shares, which `validation` does not check."""
+    """Yield the elements that contain URLs of services, including file shares, which `validation` does not check."""
     yield from service_urls(root)
     yield from root.iterfind("fileShare[@type='webdav']/url")
 
@@ -152,7 +152,7 @@ class Definition:
     def from_file(cls, file: str | PathLike[str]) -> "Definition":
         """Read a clientConfig file of at most 16 MiB.
 
-        Raises DefinitionError with every error in it, or with the reason that the file cannot be read.
+        Raises DefinitionError with every error in it, or with the reason why the file cannot be read.
         """
         path = Path(file)
         try:
@@ -199,7 +199,7 @@ class Definition:
 
     @property
     def settings(self) -> etree._Element:
-        """The same for stylesheets that do not list the domains: if there are very many, it has only the first."""
+        """The root for stylesheets that do not list the domains: if there are very many, it has only the first."""
         return etree.fromstring(self._settings)
 
     @property
@@ -283,7 +283,7 @@ def _detach(root: etree._Element) -> list[etree._Element]:
 
 
 def _whole(provider: etree._Element, others: Sequence[etree._Element]) -> bytes:
-    """Return the file with the domains that were removed from it."""
+    """Return the whole file: the provider with the domains that were removed from it."""
     place = provider.index(next(provider.iterchildren("domain"))) + 1
     provider[place:place] = others
     return etree.tostring(provider.getroottree(), encoding="utf-8")

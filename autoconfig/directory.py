@@ -77,7 +77,7 @@ class _Index:
         return self.hosted.owner(domain) if number is None else number
 
     def by_exchange(self, host: str) -> int | None:
-        """Return the definition without a list that has a domain with purpose mx which contains this MX host."""
+        """Return the definition without a list that has a purpose="mx" domain with this MX host in it, or None."""
         while host and host not in self.exchanges:
             host = host.partition(".")[2]
         return self.exchanges.get(host)
@@ -231,7 +231,7 @@ class Directory(Generic[T]):
         return False
 
     def home(self, domain: str, host: bytes) -> str:
-        """Return the domain itself if it is in a definition, or else the first domain of its hoster's definition.
+        """Return the domain itself if it is in a definition, or else the first domain of its provider's definition.
 
         Raises NotServedError if the domain is not served.
         """

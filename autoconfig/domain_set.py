@@ -31,7 +31,7 @@ class DomainSet(Collection[str]):
         return isinstance(name, str) and self.place(name) is not None
 
     def place(self, name: str) -> int | None:
-        """Return the number of a name in the order of iteration, None when it is not here."""
+        """Return the number of a name in the order of iteration, or None if it is not in the set."""
         checksum, wanted = _checksum(name), f"{name}\n".encode()
         place = bisect_left(self._checksums, checksum)
         while place < len(self._checksums) and self._checksums[place] == checksum:

@@ -25,8 +25,8 @@ class FileError(Exception):
 def read_file(path: Path, limit: int) -> bytes:
     """Return the content of a regular file of at most `limit` bytes, following symbolic links.
 
-    Opening a FIFO blocks until it has a writer, and opening a device may have effects, so neither is opened. If one
-    replaces the file after the check, O_NONBLOCK keeps the call from blocking. Raises FileError.
+    Opening a FIFO blocks until it has a writer, and opening a device may have side effects, so neither is opened. If a
+    FIFO replaces the file after the check, O_NONBLOCK keeps the call from blocking. Raises FileError.
     """
     try:
         _check(path, path.stat(), limit)

@@ -1,4 +1,4 @@
-"""Bytes to requests: request heads and chunked bodies (RFC 9112, sections 2, 3 and 7.1)."""
+"""Parses bytes into requests: request heads and chunked bodies (RFC 9112, sections 2, 3 and 7.1)."""
 
 import re
 from urllib.parse import unquote

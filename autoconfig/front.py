@@ -199,7 +199,7 @@ async def _awaited(pending: Awaitable[Response], request: Request) -> Response:
 
 
 async def _respond_without_http(kind: str, receive: Receive, send: Send) -> None:
-    """Follow the ASGI protocols lifespan, for which there is nothing to do, and websocket. Ignore all others."""
+    """Handle the ASGI protocols lifespan (nothing to do) and websocket (refused). Ignore all others."""
     if kind == "websocket":
         await receive()
         await send({"type": "websocket.close", "code": 1000})

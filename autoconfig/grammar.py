@@ -1,7 +1,7 @@
-"""Validates against definition.rng, and explains errors to people.
+"""Validates definitions against definition.rng, and explains the errors.
 
-libxml2 quickly says whether a file is valid, but its errors name little more than the outermost element. So if a file
-is invalid, each element is validated separately against its define, whose annotation words the error.
+libxml2 quickly finds whether a file is valid, but its errors name little more than the outermost element. So if a file
+is invalid, each element is validated separately against its define, whose annotation is the text of the error.
 """
 
 from collections import Counter
@@ -74,7 +74,7 @@ class Grammar:
         tag = str(element.tag)
         return next((name for name in (f"{tag}.{element.get('type')}", tag) if name in self._defines), None)
 
-    def _judged_children(self, element: etree._Element) -> Iterator[etree._Element]:
+    def _checked_children(self, element: etree._Element) -> Iterator[etree._Element]:
         """Yield the children of an element, unless the grammar allows any content in it."""
         name = self._define(element)
         if name and self._defines[name].find(f"{_RNG}ref[@name='anyContent']") is None:
@@ -93,13 +93,13 @@ class Grammar:
                 text = f"{complaint}; this one has no {' and no '.join(one.lstrip('@') for one in missing)}"
                 yield Remark(line_of(element), f"{element.tag!s} {text}")
             elif children:
-                held = Counter(quote(str(child.tag)) for child in children)
-                holds = ", ".join(tag if number == 1 else f"{number} {tag}" for tag, number in held.items())
-                yield Remark(line_of(element), f"{element.tag!s} {complaint}; this one holds {holds}")
+                counts = Counter(quote(str(child.tag)) for child in children)
+                content = ", ".join(tag if number == 1 else f"{number} {tag}" for tag, number in counts.items())
+                yield Remark(line_of(element), f"{element.tag!s} {complaint}; this one contains {content}")
             else:
-                said = quote(element.text or "")
-                yield Remark(line_of(element), f"{element.tag!s} {said} {complaint}".replace("  ", " "))
-        for child in self._judged_children(element):
+                value = quote(element.text or "")
+                yield Remark(line_of(element), f"{element.tag!s} {value} {complaint}".replace("  ", " "))
+        for child in self._checked_children(element):
             yield from self._explain(child)
 
     def _alone(self, name: str) -> etree.RelaxNG:
@@ -136,6 +136,6 @@ def _has(element: etree._Element, required: str) -> bool:
 
 
 def quote(text: str, longest: int = _LONGEST_QUOTE) -> str:
-    """Return foreign text for a message: on one line, visible, and cut if it is long."""
+    """Return foreign text for a message: on one line, visible, and truncated if it is long."""
     text = " ".join(text.split())
     return visible(f"{text[:longest]}…" if len(text) > longest else text)

@@ -29,10 +29,11 @@ _MAX_LINE = 1024
 """Maximum bytes of a line before a comment. The longest domain name in UTF-8 has fewer."""
 _MOST_REMARKS = 100
 _MOST_ERRORS = 10_000
-"""Invalid lines after which the rest is not read: the file is not a list."""
+"""Number of invalid lines after which the rest is not read: the file is not a list."""
 _PLAIN_LINE = re.compile(rb"((?:[a-z0-9]++(?:-++[a-z0-9]++)*+\.){1,3}[a-z]{2,63})\r?\n?")
 _MAX_PLAIN = 64
-"""Nearly all lines match, and up to this many bytes no label is too long. The general path gives the same result."""
+"""Nearly all lines match. In a line of at most this many bytes, no label is too long. The general path gives the same
+result."""
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -138,7 +139,7 @@ class _Remarks:
         self._first: list[str] = []
         self.count = 0
         self.end = ""
-        """Ends the line about the remarks that are not listed."""
+        """Appended to the line that counts the remarks that are not listed."""
 
     def add(self, line: int, text: str) -> None:
         self.count += 1

@@ -1,4 +1,4 @@
-"""Log lines: for people on stderr, or one JSON object a line on stdout. A stalled reader never blocks the server.
+"""Log lines: for people on stderr, or one JSON object per line on stdout. A stalled reader never blocks the server.
 
 Lines wait in a queue of limited size, and a thread writes them. If the reader stalls, lines are dropped and counted.
 """
@@ -32,7 +32,7 @@ _Describe = Callable[[int], str]
 class JSONFormatter(logging.Formatter):
     """Formats a record as a JSON object: time (UTC), level, message and its fields.
 
-    Of an exception it gives only kind and place, because the message may quote a request.
+    For an exception, it contains only the kind and the place, because the message may quote a request.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -65,16 +65,16 @@ class LineWriter:
         self.dropped = 0
         self.on_drop: _OnDrop = _nothing
         self.describe: _Describe = "{} log lines were dropped: they were not read fast enough".format
-        """Returns the line that reports how many were dropped, written when the reader is back."""
+        """Returns the line that reports how many were dropped; it is written when the reader is back."""
         self._descriptor = descriptor
         self._lines: deque[bytes] = deque()
         self._size = 0
-        self._told = 0
+        self._reported = 0
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
     def write(self, line: str) -> None:
-        """Queue a line, given without its line end."""
+        """Queue a line; `line` has no line break at its end."""
         encoded = line.encode(errors="backslashreplace")[:_LONGEST_LINE] + b"\n"
         with self._changed:
             if self._size + len(encoded) > MAX_QUEUE:
@@ -106,9 +106,9 @@ class LineWriter:
                     self.dropped += len(batch)
                     for _ in batch:
                         self.on_drop()
-                elif self.dropped > self._told and self._size < MAX_QUEUE / 2:  # the reader is back
-                    line = self.describe(self.dropped - self._told).encode() + b"\n"
-                    self._told = self.dropped
+                elif self.dropped > self._reported and self._size < MAX_QUEUE / 2:  # the reader is back
+                    line = self.describe(self.dropped - self._reported).encode() + b"\n"
+                    self._reported = self.dropped
                     self._lines.appendleft(line)
                     self._size += len(line)
                 self._changed.notify_all()

@@ -55,11 +55,11 @@ class Resolver:
         """
         try:
             async with asyncio.timeout(_DEADLINE):
-                return await self._ask(domain)
+                return await self._query_servers(domain)
         except TimeoutError as error:
             raise ResolverError from error
 
-    async def _ask(self, domain: str) -> Response:
+    async def _query_servers(self, domain: str) -> Response:
         for address, port in self.servers * 3:
             query = make_query(domain)
             try:
@@ -118,7 +118,7 @@ async def _over_udp(query: bytes, address: str, port: int) -> Response:
 
 
 async def _over_tcp(query: bytes, address: str, port: int) -> Response:
-    """Query over TCP. Raises OSError or EOFError if there is no valid response, or a larger one than is read."""
+    """Query over TCP. Raises OSError or EOFError if there is no valid response, or if it is too large."""
     reader, writer = await asyncio.open_connection(address, port)
     try:
         writer.write(len(query).to_bytes(2) + query)

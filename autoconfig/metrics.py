@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, on a listener of their own.
+"""Metrics for Prometheus, on a separate listener.
 
 With several workers, each counts in its own file in a shared folder. The listener in the parent process adds them up,
 so totals include all workers, even those that have exited.
@@ -49,7 +49,7 @@ class State:
 
 @contextmanager
 def shared() -> Iterator[None]:
-    """Let all processes started meanwhile count into a shared folder. Enter it before anything counts."""
+    """Let this process and those it starts count in a shared folder. Enter this context before anything counts."""
     parent = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a private folder is made in it
     folder = tempfile.mkdtemp(prefix="bt-autoconfig-", dir=parent)
     os.environ[_FOLDER] = folder
@@ -95,17 +95,21 @@ def listen(host: str, port: int, state: State) -> int:
     class Gauges(Collector):
         def collect(self) -> Iterator[Metric]:
             yield GaugeMetricFamily("bt_autoconfig_definitions", "Definitions in use", state.definitions)
-            yield GaugeMetricFamily("bt_autoconfig_domains", "Domains in them", state.domains)
-            yield GaugeMetricFamily("bt_autoconfig_hosted_domains", "Domains in lists", state.hosted_domains)
+            yield GaugeMetricFamily("bt_autoconfig_domains", "Domains in the definitions", state.domains)
+            yield GaugeMetricFamily("bt_autoconfig_hosted_domains", "Hosted domains in lists", state.hosted_domains)
             yield GaugeMetricFamily(
                 "bt_autoconfig_last_reload_timestamp_seconds", "When the files were last read", state.reloaded
             )
             yield GaugeMetricFamily(
-                "bt_autoconfig_last_reload_failed", "Whether the files were invalid then", float(state.failed)
+                "bt_autoconfig_last_reload_failed",
+                "Whether the last reload failed because of an invalid file",
+                float(state.failed),
             )
             if state.signer:
                 yield GaugeMetricFamily(
-                    "bt_autoconfig_signing_certificate_days", "Days until it expires", state.signer.days_left
+                    "bt_autoconfig_signing_certificate_days",
+                    "Days until the signing certificate expires",
+                    state.signer.days_left,
                 )
 
     registry = CollectorRegistry() if _FOLDER in os.environ else REGISTRY

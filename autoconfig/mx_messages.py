@@ -102,7 +102,7 @@ class _Records:
             else:
                 place = end
             if place != end:
-                raise ValueError("a record has another length than its data")
+                raise ValueError("a record's length is not that of its data")
 
     def preferred(self, name: bytes) -> Response:
         """Return the exchanges of a name, or of the name that it is an alias of, with the best preference."""
@@ -152,7 +152,7 @@ class _Names:
 
 
 def _hostname(name: bytes) -> str:
-    """Return a name as text, or an empty string if it is the root or no label of a hostname can look like this."""
+    """Return a name as text, or an empty string if it is the root or not a valid hostname."""
     labels, place = [], 0
     while length := name[place]:
         labels.append(name[place + 1 : place + 1 + length])

@@ -1,4 +1,4 @@
-"""Brings definitions into normal form: one spelling for everything that files in the field spell in several ways.
+"""Brings definitions into normal form: one spelling for everything that published files spell in several ways.
 
 Clients accept these files, so other spellings are not errors. Remarks say what was changed, added or left out.
 """
@@ -32,7 +32,7 @@ _CHILDREN = {
 _NAMES = frozenset(_CHILDREN).union(*_CHILDREN.values())
 
 _ALIASES = {"serverurl": "url", "displaynameshort": "displayShortName"}
-"""Other names for elements in files in the field, in lower case."""
+"""Other names for elements in published files, in lower case."""
 _NAMES_BY_LOWER_CASE = {
     parent: {**{name.lower(): name for name in names}, **{old: new for old, new in _ALIASES.items() if new in names}}
     for parent, names in _CHILDREN.items()

@@ -59,7 +59,7 @@ def leave_out(root: etree._Element, sections: Sequence[str]) -> Iterator[Remark]
 
 
 def identify(provider: etree._Element) -> Iterator[Remark]:
-    """Replace an id that is not a hostname by the first domain: Thunderbird requires one, on Android too."""
+    """Replace an id that is not a hostname with the first domain: Thunderbird requires one, on Android too."""
     id_ = provider.get("id")
     try:
         if id_ and ascii_domain(id_):
@@ -75,7 +75,7 @@ def identify(provider: etree._Element) -> Iterator[Remark]:
 
 
 def _all_but_one(element: etree._Element, name: str) -> Iterator[Remark]:
-    """Leave out all but the first; of socketTypes all but the first that clients know."""
+    """Remove all but the first element of a name; of several socketTypes, keep the first that clients know."""
     found = element.findall(name)
     known = (one for one in found if name != "socketType" or one.text in ("SSL", "STARTTLS", "plain"))
     kept = next(known, found[0])

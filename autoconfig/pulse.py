@@ -1,4 +1,4 @@
-"""A worker's heartbeat for its parent. It imports nothing slow, so that it starts before anything is loaded."""
+"""A worker's heartbeat for its parent. This module imports nothing slow, so that heartbeats begin at once."""
 
 import socket
 import threading

@@ -18,7 +18,7 @@ NEGATIVE = 300.0
 FAILED = 10.0
 """Seconds for which a failed or refused lookup is cached."""
 _SHORTEST, _LONGEST = 10.0, 86400.0
-"""Bounds for the TTL, in seconds, for which a customer's domain is cached."""
+"""Bounds, in seconds, for the TTL with which a customer's domain is cached."""
 _MOST_CUSTOMERS, _MOST_OTHERS = 100_000, 10_000
 """Maximum cached domains per process."""
 AT_ONCE = 192
@@ -67,7 +67,7 @@ class Recognition:
         return self._customers.get(domain) or self._others.get(domain)
 
     async def settle(self, domain: str, seconds: float | None = None) -> Verdict:
-        """Return the verdict on a domain; it is uncertain if the lookup takes longer than some seconds.
+        """Return the verdict on a domain; it is uncertain if the lookup takes longer than `seconds`.
 
         Without `seconds`, the lookup has its own deadline. The verdict is cached for at least FAILED seconds.
         """
@@ -127,7 +127,7 @@ def _shared(domain: str) -> Iterator[tuple[str, int]]:
 
 
 class _Memory:
-    """A cache of verdicts with expiry; those unused longest make room."""
+    """A cache of verdicts that expire; the least recently used make room for others."""
 
     def __init__(self, size: int) -> None:
         self._size = size

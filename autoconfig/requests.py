@@ -50,7 +50,7 @@ class Request(NamedTuple):
     if_none_match: bytes
     content_type: bytes
     body_length: int | None
-    """Bytes of the body as announced; None for a chunked body."""
+    """Announced length of the body in bytes; None for a chunked body."""
     user_agent: bytes = b""
     body: bytes = b""
     path: str = "/"
@@ -176,7 +176,7 @@ def _plain(request: Request) -> re.Match[bytes] | None:
 
 
 def plain_address(request: Request) -> MailAddress | None:
-    """Return the address of a query or form that contains a plain address and nothing else, as nearly all do.
+    """Return the address of a query or form that contains only a plain address, as nearly all do.
 
     The address is certainly valid only if its domain is known; for any other domain, read the request with Fields.
     """
@@ -196,7 +196,7 @@ _MAX_VALUE = 8 * 1024
 
 @cache
 def _field(name: str) -> re.Pattern[bytes]:
-    """Return a pattern for the values of a field that are not empty, in text in lower case.
+    """Return a pattern for the non-empty values of a field, in lower-case text.
 
     It begins with fixed text, which `re` searches for quickly: 64 KiB of separators take microseconds.
     """
@@ -255,7 +255,7 @@ class Fields:
     def address(self, name: str = "emailaddress") -> MailAddress | None:
         """Return a field that is an email address; None if it is missing or empty.
 
-        Mail clients do not encode a + in an address (seen in the field); browsers send %2B. In forms, browsers send
+        Mail clients do not encode a + in an address (seen in practice); browsers send %2B. In forms, browsers send
         spaces as +; clients' queries contain no spaces.
         """
         text = self.text(name, plus=b" " if self._form else b"+")

@@ -34,7 +34,7 @@ class ResponseKind:
         self.lines = _lines(self.headers)
         """The headers as sent over HTTP/1.1."""
         self.status_line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
-        """The first line of a response, its line end included."""
+        """The first line of a response, with its line break."""
         self.closes = (b"connection", b"close") in self.headers
         """Whether the headers say that the connection is closed after the response."""
 

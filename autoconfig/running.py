@@ -20,9 +20,9 @@ class Application:
     def __init__(self, settings: Settings) -> None:
         self.draining = False
         self._report = _reporter(settings.options)
-        self.take(settings)
+        self.apply(settings)
 
-    def take(self, settings: Settings) -> None:
+    def apply(self, settings: Settings) -> None:
         """Replace the settings. Raises TemplateError, and then keeps the previous ones."""
         self._app = application(
             settings, ready=lambda: not self.draining, report=self._report, resolver=settings.resolver()

@@ -17,7 +17,7 @@ from autoconfig.files import MAX_PEM, FileError, read_file
 from autoconfig.signing_queue import SigningQueue
 
 SOON = 30
-"""Days before a certificate expires from which the server warns about it."""
+"""The server warns about a certificate that expires within this many days."""
 
 
 class SigningError(Exception):
@@ -76,7 +76,7 @@ class Signer:
             builder = builder.add_certificate(one)
         return builder.sign(Encoding.DER, [PKCS7Options.Binary, PKCS7Options.NoCapabilities])
 
-    def sign_aside(self, content: bytes) -> "asyncio.Future[bytes]":
+    def sign_in_thread(self, content: bytes) -> "asyncio.Future[bytes]":
         """Sign in a thread, without blocking the running event loop. Raises BusyError if too many signatures wait."""
         loop = asyncio.get_running_loop()
         if self._queue is None or self._queue.loop is not loop:
@@ -93,7 +93,7 @@ class Signer:
         if self.days_left < SOON:
             yield (
                 f"{self._path}: the signing certificate, or one of its chain, expires in {self.days_left} days, "
-                f"on {self._expiry:%Y-%m-%d}; put a renewed one in its place and send SIGHUP"
+                f"on {self._expiry:%Y-%m-%d}; replace it with a renewed one and send SIGHUP"
             )
 
 

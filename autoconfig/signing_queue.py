@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 MAX_PENDING = 256
 """Maximum number of signatures that wait. With an RSA 4096 key, each takes some 1.5 ms."""
 _BATCH = 0.006
-"""Seconds after which the signatures made are delivered. Each delivery interrupts the signing: the event loop runs,
+"""Seconds after which finished signatures are delivered. Each delivery interrupts the signing: the event loop runs,
 responds, and reads those clients' next requests."""
 
 _thread = ThreadPoolExecutor(1, "sign")
-"""One thread for all queues, because each reload makes a new signer. To use more cores, run more workers."""
+"""One thread for all queues, because each reload creates a new signer. To use more cores, run more workers."""
 
 _Signed = list[tuple["asyncio.Future[bytes]", bytes | Exception]]
 

@@ -110,7 +110,7 @@ class Settings:
         return Resolver(self.options.resolver)
 
     def file_warnings(self) -> Iterator[str]:
-        """Yield warnings about the signing certificate and the lists, which others often write: `FILE[:LINE]: what`."""
+        """Yield warnings about the signing certificate and lists, often written by programs: `FILE[:LINE]: what`."""
         if self.signer:
             yield from map(visible, self.signer.warnings())
         yield from map(visible, self.assigned.warnings)

@@ -62,7 +62,7 @@ _VARIABLE = "{http://www.w3.org/1999/XSL/Transform}variable"
 ADDRESS_PLACEHOLDERS = frozenset({"EMAILADDRESS", "EMAILLOCALPART", "EMAILDOMAIN"})
 """The format's own placeholders (draft-ietf-mailmaint-autoconfig-06, section 3.8)."""
 DOMAIN_PLACEHOLDERS = frozenset({"EMAILDOMAIN"})
-"""The ones that need no address."""
+"""The placeholders that need no address."""
 
 
 def placeholder_values(address: MailAddress | None, domain: str) -> dict[str, str]:
@@ -73,7 +73,7 @@ def placeholder_values(address: MailAddress | None, domain: str) -> dict[str, st
 
 
 class _Includes(etree.Resolver):
-    """Resolves includes: other stylesheets of xml_templates/, and nothing from elsewhere."""
+    """Resolves includes: only other stylesheets in xml_templates/."""
 
     def resolve(self, system_url: str | None, public_id: str | None, context: Any) -> Any:  # noqa: ARG002 - lxml's
         name = Path(system_url or "").name

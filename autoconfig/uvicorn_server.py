@@ -176,7 +176,7 @@ class Server(uvicorn.Server):
             await self._empty_backlog()
         for server in self.servers:
             server.close()
-        await asyncio.sleep(0.01)  # the last accepted connections are set up
+        await asyncio.sleep(0.01)  # until the connections accepted last are set up
         await super().shutdown(sockets)
 
     async def _empty_backlog(self) -> None:

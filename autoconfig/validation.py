@@ -169,7 +169,7 @@ def _url_problem(url: str) -> str | None:
     if port == 0:
         return "has port 0; use 1-65535"
     if ":" in host:
-        return "has an IPv6 address for a host; use a hostname"
+        return "has an IPv6 address as its host; use a hostname"
     if not _is_hostname(host) and not _is_ip_address(host):
         return "has no valid hostname"
     return None

@@ -20,15 +20,15 @@ _INVISIBLE = frozenset(
     )
     for code in range(first, last + 1)
 )
-"""Letters and marks without a shape: Unicode's Default_Ignorable_Code_Point as far as `isprintable` lets it through."""
+"""Letters and marks without a shape: Unicode's Default_Ignorable_Code_Point those that `isprintable` accepts."""
 
 
 def visible(text: str, longest: int | None = None) -> str:
-    r"""Return the text with every character visible and none of them active.
+    r"""Return the text with every character visible and harmless.
 
     Control characters (including line ends), bidirectional and zero-width characters, spaces other than ASCII's,
     surrogates and unassigned characters become `\x1b`, `\u202e` or `\U000e0001`. Texts of more than `longest`
-    characters are cut and end in `…`. Applying it twice changes nothing.
+    characters are truncated and end in `…`. Applying it twice changes nothing.
     """
     if not text.isprintable() or not _INVISIBLE.isdisjoint(text):
         text = "".join(map(_escaped, text if longest is None else text[: longest + 1]))

@@ -22,8 +22,8 @@ from autoconfig.pulse import Pulse
 from autoconfig.running import Application
 from autoconfig.uvicorn_server import LimitedConfig, Server
 
-_ORDERS = 0.5
-"""Seconds for the parent's orders after SIGTERM, which systemd sends to all processes at once."""
+_COMMANDS_TIME = 0.5
+"""Seconds to wait for the parent's commands after SIGTERM, which systemd sends to all processes at once."""
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Setup:
 
 
 def run(channel: socket.socket, listener: Listener, setup: Setup, pulse: Pulse) -> None:
-    """Serve until the parent orders shutdown or exits, or until SIGTERM. Exits the process."""
+    """Serve until the parent commands shutdown or exits, or until SIGTERM. Exits the process."""
     logging.config.dictConfig(configuration(setup.log_format))
     status = 0
     try:
@@ -71,7 +71,7 @@ class _Worker:
         setup = self._setup
         if setup.metrics:
             count_dropped_lines(writer(descriptor_of(setup.log_format)))
-        threading.Thread(target=self._obey, name="parent", daemon=True).start()
+        threading.Thread(target=self._follow_commands, name="parent", daemon=True).start()
         self._served = Application(retrieve(descriptor))
         config = setup.config(self._served)
         self._server = _Server(config, self._served, self._listener, setup.drain_time, self._ready)
@@ -81,12 +81,12 @@ class _Worker:
         self._pulse.loop = asyncio.get_running_loop()
         send(self._channel, READY)
 
-    def _obey(self) -> None:
-        """Follow the parent's orders."""
+    def _follow_commands(self) -> None:
+        """Read the parent's commands and carry them out."""
         message = END
         with suppress(OSError):
             while (received := receive(self._channel))[0] == SETTINGS and received[1] is not None:
-                self._take(received[1])
+                self._apply(received[1])
             message = received[0]
         if self._server is None:
             os._exit(0)
@@ -96,9 +96,9 @@ class _Worker:
                 receive(self._channel)
         self._server.end()
 
-    def _take(self, descriptor: int) -> None:
+    def _apply(self, descriptor: int) -> None:
         try:
-            self._served.take(retrieve(descriptor))
+            self._served.apply(retrieve(descriptor))
         except Exception as error:
             # The parent has loaded the same settings, so the cause is in this process; the parent replaces it.
             logger.error("a worker cannot load the new settings: %s", place_of(error))
@@ -109,6 +109,6 @@ class _Worker:
 
 class _Server(Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
-        """Shut down on SIGTERM, unless the parent has received it too and gives orders."""
+        """Shut down on SIGTERM, unless the parent has received it too and sends commands."""
         if not self.is_draining:
-            self.leave(max(self.drain_time, _ORDERS))
+            self.leave(max(self.drain_time, _COMMANDS_TIME))

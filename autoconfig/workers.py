@@ -32,7 +32,7 @@ _PAUSE = 0.5
 _ATTEMPTS = 3
 """Workers that may die while they load new settings; then the previous settings are used again."""
 _LATE = 10.0
-"""Seconds that a worker may need to exit after its last request."""
+"""Seconds for a worker to exit after its last request."""
 
 _SPAWN = multiprocessing.get_context("spawn")
 logger = logging.getLogger(__name__)
@@ -51,8 +51,8 @@ class _Process:
         self.ready = self.killed = False
         self.silent = 0.0
         """Seconds since the last heartbeat."""
-        self.handed = self.applied = 0
-        """Numbers of the settings that it received last, and that it serves."""
+        self.sent = self.applied = 0
+        """Numbers of the settings sent to it last, and of those that it serves."""
         self._process = _SPAWN.Process(target=boot.start, args=(theirs, listener, setup), name="worker", daemon=True)
         # The new process inherits the mask, so no signal can end it before it has set its handlers.
         signal.pthread_sigmask(signal.SIG_BLOCK, boot.SIGNALS)
@@ -72,7 +72,7 @@ class _Process:
         """Its exit status, negative for a signal; None while it runs."""
         return self._process.exitcode
 
-    def hear(self) -> None:
+    def read_messages(self) -> None:
         """Read its messages."""
         try:
             messages = self.channel.recv(4096)
@@ -82,19 +82,19 @@ class _Process:
             self.silent = 0.0
         self.ready = self.ready or READY in messages
         if READY in messages or APPLIED in messages:
-            self.applied = self.handed
+            self.applied = self.sent
 
-    def give(self, descriptor: int, number: int) -> None:
+    def send_settings(self, descriptor: int, number: int) -> None:
         """Send it settings, unless its channel is full."""
         if handover.send(self.channel, SETTINGS, descriptor):
-            self.handed = number
+            self.sent = number
 
     def kill(self) -> None:
         """Kill it."""
         self.killed = True
         self._process.kill()
 
-    def bury(self) -> None:
+    def release(self) -> None:
         """Release its resources after it has exited."""
         self._process.join()
         self._process.close()
@@ -160,9 +160,9 @@ class Workers:
     def _step(self) -> None:
         now = time.monotonic()
         self._empty_waker()
-        self._look_after(min(now - self._last_step, _LONGEST_STEP))
+        self._check_heartbeats(min(now - self._last_step, _LONGEST_STEP))
         self._last_step = now
-        self._bury(now)
+        self._remove_exited(now)
         if self._signals or self._ends_at is not None:
             self._shut_down(now)
         else:
@@ -175,10 +175,10 @@ class Workers:
             while True:
                 self._woken.recv(4096)
 
-    def _look_after(self, seconds: float) -> None:
-        for process in self._living():
+    def _check_heartbeats(self, seconds: float) -> None:
+        for process in self._running():
             process.silent += seconds
-            process.hear()
+            process.read_messages()
             if process.silent > HUNG:
                 logger.error("a worker hangs; killing it")
                 process.kill()
@@ -186,38 +186,38 @@ class Workers:
             self._was_ready = True
             self._on_ready()
 
-    def _living(self) -> list[_Process]:
+    def _running(self) -> list[_Process]:
         return [process for process in self._processes if not process.killed]
 
-    def _bury(self, now: float) -> None:
+    def _remove_exited(self, now: float) -> None:
         """Remove the workers that have exited."""
         for process in list(self._processes):
             if (status := process.exit_status) is None:
                 continue
             self._processes.remove(process)
             if self._ends_at is None:
-                logger.error("a worker ended (exit status %s); starting another", status)
+                logger.error("a worker exited with status %s; starting another", status)
                 if not process.ready:
                     self._not_before = now + _PAUSE
-                if self._handing_over and process.applied < process.handed:
+                if self._handing_over and process.applied < process.sent:
                     self._lost += 1
                 if not self._was_ready and status > 0:  # not a signal
                     logger.error("workers cannot start; the server exits")
                     self._status = 1
                     self._signals += [signal.SIGTERM] * 2
-            process.bury()
+            process.release()
 
     def _start_missing(self, now: float) -> None:
         if now < self._not_before:
             return
-        for _ in range(self._wanted - len(self._living())):
+        for _ in range(self._wanted - len(self._running())):
             try:
                 process = _Process(self._listener, pickle.dumps(self._setup))
             except OSError as error:  # no memory, or too many processes: may be temporary
                 logger.error("cannot start a worker: %s", error.strerror)
                 self._not_before = now + _PAUSE
                 return
-            process.give(self._settings, self._number)
+            process.send_settings(self._settings, self._number)
             self._processes.append(process)
 
     def _take_incoming(self) -> None:
@@ -232,16 +232,16 @@ class Workers:
 
     def _hand_over(self) -> None:
         """Pass the settings to workers that have older ones; report when all serve them, or that they cannot."""
-        for process in self._living():
-            if process.ready and process.handed == process.applied < self._number:
-                process.give(self._settings, self._number)
+        for process in self._running():
+            if process.ready and process.sent == process.applied < self._number:
+                process.send_settings(self._settings, self._number)
         if not self._handing_over:
             return
         if self._lost >= _ATTEMPTS:
             self._finish_handover(self._settings, applied=False)
             self._settings = self._previous
             self._number += 1
-        elif [one.applied for one in self._living()] == [self._number] * self._wanted:
+        elif [one.applied for one in self._running()] == [self._number] * self._wanted:
             self._finish_handover(self._previous, applied=True)
             self._previous = self._settings
 
@@ -254,14 +254,14 @@ class Workers:
         """Drain at the first signal; shut down after the drain time or at the second; kill workers that are late."""
         if self._ends_at is None:
             self._ends_at = now + self._setup.drain_time
-            for process in self._living():
+            for process in self._running():
                 handover.send(process.channel, DRAIN)
         if self._killed_at is None and (now >= self._ends_at or len(self._signals) > 1):
             self._killed_at = now + self._setup.grace_time + _LATE
             self._listener.refuse_new()
-            for process in self._living():
+            for process in self._running():
                 handover.send(process.channel, END)
             self._listener.socket.close()
         if self._killed_at is not None and now >= self._killed_at:
-            for process in self._living():
+            for process in self._running():
                 process.kill()

@@ -37,11 +37,11 @@ def test_bts_definition_needs_no_advice() -> None:
         ({}, 0, ""),
         ({">995<": ">110<", "</socketType>\n      <authentication>password-encrypted": "</socketType>\n      <authentication>password-encrypted"}, 14, "PACC leaves this pop3 server out: it is not SSL on the default port"),
         ({'type="imap"': 'type="x"'}, 14, "Delta Chat and Thunderbird for Android cannot use POP3"),
-        ({"<authentication>password-cleartext</authentication>\n      <username>%EMAILLOCALPART%": "<authentication>NTLM</authentication>\n      <username>%EMAILLOCALPART%"}, 7, "Thunderbird for Android drops the whole file: it cannot log in to the imap server"),
+        ({"<authentication>password-cleartext</authentication>\n      <username>%EMAILLOCALPART%": "<authentication>NTLM</authentication>\n      <username>%EMAILLOCALPART%"}, 7, "Thunderbird for Android rejects the whole file: it cannot log in to the imap server"),
         ({">password-encrypted<": ">OAuth2<"}, 14, "Apple cannot log in to this pop3 server; it is left out"),
         ({">password-encrypted<": ">NTLM<"}, 14, "Outlook cannot log in to this pop3 server; it is left out"),
-        ({"<authentication>password-cleartext</authentication>\n      <username>%EMAILADDRESS%</username>": "<authentication>none</authentication>"}, 21, "Thunderbird for Android drops the whole file: the smtp server has no username"),
-        ({"</clientConfig>": OAUTH2}, 29, "PACC has no OAuth2: the issuer is not a URL that starts with https://"),
+        ({"<authentication>password-cleartext</authentication>\n      <username>%EMAILADDRESS%</username>": "<authentication>none</authentication>"}, 21, "Thunderbird for Android rejects the whole file: the smtp server has no username"),
+        ({"</clientConfig>": OAUTH2}, 29, "PACC leaves OAuth2 out: the issuer is not a URL that starts with https://"),
         ({"</clientConfig>": CALENDAR.format("https://dav.example.com/", "OAuth2")}, 29, "Apple and eM Client cannot log in to this caldav service; it is left out"),
         ({"</clientConfig>": CALENDAR.format("https://dav.example.com/", "basic")} | ONLY_OAUTH2, 29, "Apple needs a mail account for this caldav service, and cannot use these servers; it is left out"),
         ({"</clientConfig>": CALENDAR.format("https://dav.example.com/", "basic")} | ONLY_OAUTH2, 29, "eM Client needs a mail account for this caldav service, and cannot use these servers; it is left out"),
@@ -50,7 +50,7 @@ def test_bts_definition_needs_no_advice() -> None:
         ({"</clientConfig>": CALENDAR.format("http://dav.example.com/", "basic")}, 29, "PACC leaves this caldav service out: its URL is not https"),
         ({"</clientConfig>": CALENDAR.format("https://dav.example.com/%EMAILADDRESS%", "basic")}, 29, "PACC leaves this caldav service out: its URL depends on the address"),
         ({">imap.example.com<": ">%EMAILLOCALPART%.example.com<"}, 7, "PACC leaves this imap server out: its hostname depends on the address"),
-        ({'type="imap"': 'type="pop3"', 'type="pop3">\n      <hostname>pop.': 'type="imap">\n      <hostname>pop.', ">993<": ">995<", ">995</port>\n      <socketType>SSL</socketType>\n      <authentication>password-encrypted": ">993</port>\n      <socketType>SSL</socketType>\n      <authentication>password-encrypted"}, 7, "Thunderbird sets up POP3, because it is before IMAP"),
+        ({'type="imap"': 'type="pop3"', 'type="pop3">\n      <hostname>pop.': 'type="imap">\n      <hostname>pop.', ">993<": ">995<", ">995</port>\n      <socketType>SSL</socketType>\n      <authentication>password-encrypted": ">993</port>\n      <socketType>SSL</socketType>\n      <authentication>password-encrypted"}, 7, "Thunderbird sets up POP3, because it comes before IMAP"),
     ],
 )  # fmt: skip
 def test_valid_settings_that_fail_in_a_client_get_a_warning(
@@ -71,7 +71,7 @@ def test_thunderbird_for_android_rejects_a_file_with_a_plain_server(
     port = f"<port>{old.strip('<>')}</port>\n      <socketType>"
     file = write({f"{port}STARTTLS<": f"{port}plain<"})
     advice = advise(support.load(file).first)
-    assert f"{file}:{line}: Thunderbird for Android drops the whole file: the {type_} server is plain" in advice
+    assert f"{file}:{line}: Thunderbird for Android rejects the whole file: the {type_} server is plain" in advice
     assert f"{file}:{line}: passwords are sent in clear text, and clients warn about it" in advice
 
 

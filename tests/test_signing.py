@@ -249,7 +249,7 @@ def slow_signer(authority: SigningAuthority) -> SlowSigner:
 def test_signing_does_not_block_the_event_loop(signing_authority: SigningAuthority) -> None:
     async def run() -> bytes:
         signer = slow_signer(signing_authority)
-        signing = signer.sign_aside(b"x")
+        signing = signer.sign_in_thread(b"x")
         await asyncio.sleep(0)
         signer.go.set()  # never reached if the event loop waits for the signature
         return await signing
@@ -290,7 +290,7 @@ def test_a_signature_that_fails_affects_no_other(signing_authority: SigningAutho
     signer = BrokenSigner(SigningFiles.read(one.certificate, one.key, one.chain))
 
     async def run() -> list[bytes | BaseException]:
-        pending = [signer.sign_aside(content) for content in (b"first", b"broken", b"last")]
+        pending = [signer.sign_in_thread(content) for content in (b"first", b"broken", b"last")]
         return await asyncio.gather(*pending, return_exceptions=True)
 
     first, broken, last = asyncio.run(run())
@@ -305,7 +305,7 @@ def test_the_signature_for_a_client_that_has_disconnected_is_not_made(signing_au
     signer = slow_signer(signing_authority)
 
     async def run() -> bytes:
-        first, second, third = (signer.sign_aside(content) for content in (b"first", b"second", b"third"))
+        first, second, third = (signer.sign_in_thread(content) for content in (b"first", b"second", b"third"))
         second.cancel()
         signer.go.set()
         await first
@@ -319,7 +319,7 @@ def test_many_signatures_are_delivered_before_the_last_is_made(signing_authority
     signer = Signer(SigningFiles.read(one.certificate, one.key, one.chain))
 
     async def run() -> list[int]:
-        pending = [signer.sign_aside(b"%d" % number) for number in range(MAX_PENDING)]
+        pending = [signer.sign_in_thread(b"%d" % number) for number in range(MAX_PENDING)]
         await pending[0]
         return [number for number, future in enumerate(pending) if not future.done()]
 

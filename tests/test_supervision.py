@@ -1,4 +1,4 @@
-"""Supervision of workers that fail: the test plays the workers, and takes the supervisor's steps."""
+"""Supervision of workers that fail: the test acts as the workers, and runs the supervisor step by step."""
 
 import errno
 import os
@@ -31,7 +31,7 @@ class Child(workers._Process):
         self.theirs.setblocking(False)
         self.ready = self.killed = False
         self.silent = 0.0
-        self.handed = self.applied = 0
+        self.sent = self.applied = 0
         self.status: int | None = None
 
     @property
@@ -42,10 +42,10 @@ class Child(workers._Process):
     def exit_status(self) -> int | None:
         return self.status
 
-    def say(self, message: bytes) -> None:
+    def send(self, message: bytes) -> None:
         self.theirs.send(message)
 
-    def heard(self) -> list[tuple[bytes, Settings | None]]:
+    def received(self) -> list[tuple[bytes, Settings | None]]:
         """Return the parent's messages, with settings."""
         found: list[tuple[bytes, Settings | None]] = []
         while True:
@@ -59,7 +59,7 @@ class Child(workers._Process):
         self.killed = True
         self.status = -signal.SIGKILL
 
-    def bury(self) -> None:
+    def release(self) -> None:
         self.channel.close()
         self.theirs.close()
 
@@ -77,19 +77,19 @@ class ObedientChild(Child):
 
     def __init__(self, listener: Listener, setup: bytes) -> None:
         super().__init__(listener, setup)
-        self.say(READY)
+        self.send(READY)
 
     @property
     def exit_status(self) -> int | None:
-        return 0 if (END, None) in self.heard() else self.status
+        return 0 if (END, None) in self.received() else self.status
 
 
-class DeafChild(Child):
+class UnresponsiveChild(Child):
     """A worker that is ready at once, and ignores the parent."""
 
     def __init__(self, listener: Listener, setup: bytes) -> None:
         super().__init__(listener, setup)
-        self.say(READY)
+        self.send(READY)
 
 
 def config(app: Application) -> LimitedConfig:
@@ -127,7 +127,7 @@ def supervise(monkeypatch: pytest.MonkeyPatch, write: Write) -> Iterator[Supervi
         listener.socket.close()
         for one in made:
             for process in one._processes:
-                process.bury()
+                process.release()
             for end in (one._waker, one._woken):
                 end.close()
             os.close(one._settings)
@@ -139,7 +139,7 @@ def settings(write: Write, host: str = "imap.example.com") -> Settings:
 
 def hosts(child: Child) -> list[str]:
     """Return the first server in each of the settings that a worker has received."""
-    return [one.definitions[0].servers[0].hostname for message, one in child.heard() if message == SETTINGS and one]
+    return [one.definitions[0].servers[0].hostname for message, one in child.received() if message == SETTINGS and one]
 
 
 def only(supervisor: Workers) -> Child:
@@ -153,7 +153,7 @@ def applying(supervise: Supervise, write: Write) -> Iterator[tuple[Workers, Futu
     """Yield a supervisor that has passed new settings to its worker, and its result, which is pending."""
     supervisor = supervise(Child)
     supervisor._step()
-    only(supervisor).say(READY)
+    only(supervisor).send(READY)
     supervisor._step()
     with ThreadPoolExecutor(1) as other:
         applied = other.submit(supervisor.apply, settings(write, "changed.example.com"))
@@ -176,16 +176,16 @@ def test_settings_that_kill_workers_are_withdrawn_and_the_previous_ones_used_aga
         supervisor._step()
         with pytest.raises(HandoverError, match="workers died while they loaded it"):
             applied.result(TIMEOUT)
-    only(supervisor).say(READY)
+    only(supervisor).send(READY)
     supervisor._step()
     assert hosts(only(supervisor))[-1] == "imap.example.com"
-    assert caplog.text.count("a worker ended (exit status -11); starting another") == 3
+    assert caplog.text.count("a worker exited with status -11; starting another") == 3
 
 
 def test_new_settings_are_in_use_once_every_worker_confirms_them(supervise: Supervise, write: Write) -> None:
     with applying(supervise, write) as (supervisor, applied):
         assert not applied.done()
-        only(supervisor).say(APPLIED)
+        only(supervisor).send(APPLIED)
         supervisor._step()
         applied.result(TIMEOUT)
 
@@ -194,8 +194,8 @@ def test_settings_that_do_not_fit_into_a_workers_channel_are_sent_later(supervis
     supervisor = supervise(Child)
     supervisor._step()
     child = only(supervisor)
-    child.heard()
-    child.say(READY)
+    child.received()
+    child.send(READY)
     supervisor._step()
     while handover.send(child.channel, ALIVE):  # the worker does not read
         pass
@@ -206,7 +206,7 @@ def test_settings_that_do_not_fit_into_a_workers_channel_are_sent_later(supervis
         assert hosts(child) == []
         supervisor._step()
         assert hosts(child) == ["changed.example.com"]
-        child.say(APPLIED)
+        child.send(APPLIED)
         supervisor._step()
         applied.result(TIMEOUT)
 
@@ -247,7 +247,7 @@ def test_supervision_goes_on_after_an_error_whose_message_is_not_logged(
 
 
 def test_a_worker_that_does_not_exit_in_time_is_killed(supervise: Supervise) -> None:
-    supervisor = supervise(DeafChild, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    supervisor = supervise(UnresponsiveChild, lambda: os.kill(os.getpid(), signal.SIGTERM))
     supervisor._step()
     child = only(supervisor)
     assert supervisor.run() == 0

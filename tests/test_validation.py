@@ -262,7 +262,7 @@ ERRORS = {
     ),
     "a calendar at an IPv6 address": (
         {"</clientConfig>": CALENDAR.format("https://[2001:db8::1]/")},
-        "29: url https://[2001:db8::1]/ has an IPv6 address for a host; use a hostname",
+        "29: url https://[2001:db8::1]/ has an IPv6 address as its host; use a hostname",
     ),
     "a calendar at port 0": (
         {"</clientConfig>": CALENDAR.format("https://dav.example.com:0/")},

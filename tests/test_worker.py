@@ -134,7 +134,7 @@ def test_a_worker_confirms_new_settings_once_it_serves_them(
 ) -> None:
     ours, theirs = channels
     worker, server = ready_worker(theirs, listener, settings(write))
-    worker._take(handover.store(settings(write, CHANGED)))
+    worker._apply(handover.store(settings(write, CHANGED)))
     assert wait_until(lambda: ours.recv(1) == APPLIED)
     assert not server.is_draining
 
@@ -144,14 +144,14 @@ def test_a_worker_that_cannot_load_new_settings_drains_so_that_another_replaces_
 ) -> None:
     ours, theirs = channels
     worker, server = ready_worker(theirs, listener, settings(write))
-    worker._take(os.memfd_create("empty"))
+    worker._apply(os.memfd_create("empty"))
     assert server.is_draining
     assert not server._alone, "others accept the connections in the backlog"
     assert "a worker cannot load the new settings: ValueError at " in caplog.text
     assert APPLIED not in ours.recv(100)
 
 
-def test_sigterm_drains_a_worker_and_gives_the_parent_time_for_orders(
+def test_sigterm_drains_a_worker_and_gives_the_parent_time_for_commands(
     channels: tuple[socket.socket, socket.socket], listener: Listener, write: Write
 ) -> None:
     """systemd sends SIGTERM to all processes at once."""
@@ -159,10 +159,10 @@ def test_sigterm_drains_a_worker_and_gives_the_parent_time_for_orders(
     before = time.monotonic()
     server.handle_exit(signal.SIGTERM, None)
     assert server.is_draining
-    assert server._ends_at >= before + module._ORDERS
+    assert server._ends_at >= before + module._COMMANDS_TIME
 
 
-def test_sigterm_does_not_end_a_worker_that_the_parent_already_drains(
+def test_sigterm_does_not_stop_a_worker_that_the_parent_already_drains(
     channels: tuple[socket.socket, socket.socket], listener: Listener, write: Write
 ) -> None:
     _, server = ready_worker(channels[1], listener, settings(write))

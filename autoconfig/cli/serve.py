@@ -203,7 +203,7 @@ def _serve_alone(
     announce: Callable[[], None],
 ) -> int:
     server = Server(setup.config(served), served, listener, setup.drain_time, announce)
-    reload(served.take).start()
+    reload(served.apply).start()
     server.listen()
     return 0
 

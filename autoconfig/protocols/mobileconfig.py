@@ -165,7 +165,7 @@ class Mobileconfig:
     @staticmethod
     async def _sign(signer: Signer, profile: bytes, respond: Callable[[bytes], Response]) -> Response:
         try:
-            return respond(await signer.sign_aside(profile))
+            return respond(await signer.sign_in_thread(profile))
         except BusyError as error:
             raise HTTPException(503, "too many profiles are being signed", {"Retry-After": "1"}) from error
 
