@@ -58,7 +58,8 @@
     <oAuth2><issuer><xsl:value-of select="@value"/></issuer></oAuth2>
   </xsl:template>
 
-  <!-- Two hyphens would end the comment for a parser, and so does one at its end: there is always a line end. -->
+  <!-- A comment must not contain two hyphens or end with one (XML 1.0, section 2.5): `apart` separates them, and a line break
+       is always last. -->
   <xsl:template name="evidence">
     <xsl:param name="indent" select="'    '"/>
     <xsl:if test="evidence">

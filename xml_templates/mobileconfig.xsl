@@ -106,7 +106,7 @@
     <string><xsl:value-of select="hostname"/></string>
     <key><xsl:value-of select="$key"/>PortNumber</key>
     <integer><xsl:value-of select="port"/></integer>
-    <!-- Implicit TLS or STARTTLS: the device finds out which. -->
+    <!-- Implicit TLS or STARTTLS: the device detects which. -->
     <key><xsl:value-of select="$key"/>UseSSL</key>
     <xsl:choose>
       <xsl:when test="socketType = 'plain'"><false/></xsl:when>

@@ -24,7 +24,7 @@
   <!-- What is wrong with the typed address, and whether there is an address to suggest instead. -->
   <xsl:param name="problem"/>
   <xsl:param name="suggested" select="false()"/>
-  <!-- The visitor's device, by setup_apps.xml -->
+  <!-- The visitor's device, as in setup_apps.xml -->
   <xsl:param name="platform"/>
   <!-- Whether there is a profile for Apple devices, and one for POP3; whether they are signed. -->
   <xsl:param name="profile" select="false()"/>
@@ -32,7 +32,7 @@
   <xsl:param name="signed" select="false()"/>
   <!-- The path under which the server is mounted: empty, or /mail -->
   <xsl:param name="root"/>
-  <!-- The part of the URLs of style, script and icon that changes whenever they do. -->
+  <!-- The part of the URLs of style sheet, script and icon that changes whenever one of them does. -->
   <xsl:param name="edition"/>
 
   <xsl:variable name="provider" select="/clientConfig/emailProvider"/>

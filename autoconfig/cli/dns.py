@@ -58,7 +58,7 @@ def _addresses(
     envvar="BT_AUTOCONFIG_DNS_HOST",
     callback=_hostname,
     metavar="NAME",
-    help="Hostname of this server, to which the records are aliases. Required without --address.",
+    help="Hostname of this server, which the records point to. Required without --address.",
 )
 @option(
     "--address",
@@ -158,12 +158,12 @@ def _named(settings: Settings, domains: tuple[str, ...]) -> list[_Domain]:
         if name in own:
             found.append(_Domain(name, own[name]))
         else:
-            found.append(_Domain(name, _hoster(settings, name, list(own)), hosted=True))
+            found.append(_Domain(name, _hosting_definition(settings, name, list(own)), hosted=True))
     return found
 
 
-def _hoster(settings: Settings, domain: str, own: list[str]) -> int:
-    """Return the number of the definition that hosts a domain: without a list, that may be any domain."""
+def _hosting_definition(settings: Settings, domain: str, own: list[str]) -> int:
+    """Return the number of the definition that hosts a domain; without a list, it may host any domain."""
     hosted = settings.assigned.hosted
     owner = hosted.owner(domain)
     if owner is not None:

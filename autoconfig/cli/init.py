@@ -198,7 +198,10 @@ def _report(found: Found, answers: Answers, definition: Definition, output: Path
         say("  assumed: users log in with the whole address; otherwise use --username localpart", err=True)
     if found.is_hosted and not is_provider(found, answers) and found.exchanger:
         base = found.exchanger.base_domain
-        say(f"  for {found.domain} alone; if you are {base}, --provider makes it for all your customers", err=True)
+        say(
+            f"  for {found.domain} only; if you are {base}, use --provider to write one for all your customers",
+            err=True,
+        )
     for remark in dict.fromkeys(found.remarks):
         say(f"  left out: {remark}", err=True)
     for warning in warnings_of(definition):

@@ -70,7 +70,7 @@ class Option(_NotEmpty, click.Option):
             self.envvar = _PREFIX + name.upper().replace("-", "_")
 
     def value_from_envvar(self, ctx: click.Context) -> Any:
-        """Return what the environment says, None when it says nothing."""
+        """Return the value of the environment variable, or None if it is not set."""
         return _listed(self.resolve_envvar_value(ctx)) if self.multiple else super().value_from_envvar(ctx)
 
 
@@ -78,7 +78,7 @@ class Argument(_NotEmpty, click.Argument):
     """An argument. An environment variable can set a repeatable one, with values separated by commas."""
 
     def value_from_envvar(self, ctx: click.Context) -> Any:
-        """Return what the environment says, None when it says nothing."""
+        """Return the value of the environment variable, or None if it is not set."""
         return _listed(self.resolve_envvar_value(ctx))
 
 

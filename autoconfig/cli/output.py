@@ -9,7 +9,7 @@ from autoconfig.operations.folder import Folder, FolderError
 
 
 def check_output(output: Path, *, replace: bool) -> None:
-    """Raise Refusal if the file cannot be written, or exists and is not to be replaced."""
+    """Raise Refusal if the file cannot be written, or exists and `replace` is false."""
     try:
         mode = os.lstat(output).st_mode
     except (FileNotFoundError, NotADirectoryError):

@@ -11,7 +11,7 @@ from autoconfig.definition import INCOMING_TYPES
 from autoconfig.directory import NotServedError
 from autoconfig.protocols import PROTOCOLS
 from autoconfig.protocols.autodiscover import AutodiscoverError
-from autoconfig.protocols.description import Parts, Wanted
+from autoconfig.protocols.description import Parts, RenderOptions
 
 _FORMATS = {protocol.name: protocol for protocol in PROTOCOLS if protocol.render}
 _FORMATS_HELP = ", ".join(f"{name} ({protocol.clients})" for name, protocol in _FORMATS.items())
@@ -37,7 +37,7 @@ def render(
     format_: str, emailaddress: MailAddress | None, name: str | None, protocol: str | None, **where: Any
 ) -> None:
     """Print the response of a protocol."""
-    wanted, rendered = Wanted(emailaddress, name, protocol), _FORMATS[format_]
+    wanted, rendered = RenderOptions(emailaddress, name, protocol), _FORMATS[format_]
     with explained():
         settings = sources_of(**where).read().load()
         parts = Parts(settings.directory(), PROTOCOLS, settings.signer)

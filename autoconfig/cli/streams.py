@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EAGAIN})
-"""Errors of a write without a file name: the standard output's. Commands explain those of their own files."""
+"""Errors of a write to standard output: they name no file. Commands explain the errors of their own files."""
 
 
 class OutputError(Exception):
@@ -32,7 +32,7 @@ def open_closed() -> None:
 
 @contextmanager
 def checked_output() -> Iterator[None]:
-    """Raise OutputError if the standard output cannot be written. A closed pipe is left to click, which is quiet."""
+    """Raise OutputError if the standard output cannot be written. click handles a closed pipe, without a message."""
     try:
         yield
     except OSError as error:
@@ -43,7 +43,7 @@ def checked_output() -> Iterator[None]:
 
 
 def discard_output() -> None:
-    """Discard what stdout has not written: the interpreter would try again at exit, and complain."""
+    """Discard what stdout has not written: at exit, the interpreter would try again and print an error."""
     with contextlib.suppress(OSError):  # in a program that collects the output
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())

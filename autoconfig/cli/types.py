@@ -1,4 +1,4 @@
-"""Types of options, with errors that say what a value must be."""
+"""Types of options; their errors state the valid values."""
 
 import math
 from typing import Any

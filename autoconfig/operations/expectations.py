@@ -1,4 +1,4 @@
-"""Compare a response with the one that the definition gives, and name the reverse proxy's fault if they differ."""
+"""Compares responses with those that the definition gives, and names the reverse proxy's fault if they differ."""
 
 from collections.abc import Collection
 
@@ -16,7 +16,7 @@ PASSWORD_PROMPT = "requires a password, so clients ask their users for one"  # n
 
 
 def status_text(response: Response) -> str:
-    """Say the status of a response, and where redirects led, without the query string: it may contain an address."""
+    """Describe a response's status, and where redirects led, without the query string: it may contain an address."""
     if response.redirects:
         return f"redirects to {response.urls[-1].partition('?')[0]}, which responds with {response.status}"
     return f"responds with {response.status}"

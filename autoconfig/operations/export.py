@@ -24,7 +24,7 @@ from autoconfig.visible import visible
 
 MANIFEST = "manifest.json"
 _MAX_MANIFEST = 1024 * 1024 * 1024
-"""Maximum bytes. A manifest for 10,000 definitions has about 100 million."""
+"""Maximum bytes of a manifest. For 10,000 definitions, it has about 100 million."""
 _PAGES_AT = "autoconfig."
 """Prefix of the hosts with the setup page."""
 _PAGES = (*setup_page.PATHS, *(asset.path for asset in ASSETS))

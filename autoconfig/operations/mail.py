@@ -66,9 +66,9 @@ async def check(server: MailServer, address: str, context: ssl.SSLContext, attem
 
 
 async def _explained(problem: Problem, server: MailServer, address: str, attempts: Attempts) -> Problem:
-    """Return the problem with a connection, explained if the port does not speak what the settings say.
+    """Return the problem with a connection, explained if the port does not support the socketType in the settings.
 
-    This connects once more, the other way: with TLS if the settings do not say SSL, otherwise without.
+    This connects once more: without TLS if the settings say SSL, otherwise with TLS.
     """
     other = replace(server, socket_type="plain" if server.socket_type == "SSL" else "SSL")
     if not isinstance(problem, NotConnectedError):
@@ -90,7 +90,7 @@ def _wrong_socket_type(server: MailServer, offered: str) -> Problem:
     if re.search(STARTTLS_OFFER, offered):
         text = f"port {server.port} offers STARTTLS instead of SSL (implicit TLS)"
         return Problem(text, "write STARTTLS in the settings, or enable TLS without STARTTLS on this port")
-    text = f"port {server.port} does not speak SSL (implicit TLS), nor offers STARTTLS"
+    text = f"port {server.port} supports neither SSL (implicit TLS) nor STARTTLS"
     return Problem(text, "enable TLS without STARTTLS on this port; or enable STARTTLS, and write it in the settings")
 
 

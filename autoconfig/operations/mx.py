@@ -44,7 +44,7 @@ async def exchangers(names: Names, domain: str) -> list[Exchanger]:
 
 
 async def missing(names: Names, domain: str) -> str:
-    """Say why a domain has no mail exchangers. Raises Problem if the lookup fails."""
+    """Return why a domain has no mail exchangers. Raises Problem if the lookup fails."""
     found = [one for one in await names.find(domain, "MX") if isinstance(one, MX)]
     if any(one.exchange == dns.name.root for one in found):
         return "the domain declares that it receives no mail (null MX, RFC 7505)"

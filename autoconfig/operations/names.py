@@ -81,7 +81,7 @@ class Names:
     async def _addresses(self, host: str) -> list[str]:
         with contextlib.suppress(ValueError):
             return [str(ipaddress.ip_address(host))]
-        # Not gather alone: it raises what fails first in time, and the same fault would then have two messages.
+        # gather alone would raise the error that happens first, so the message could differ from run to run.
         found = await asyncio.gather(*(attempted(self.find, host, type_) for type_ in ("A", "AAAA")))
         if addresses := [record.to_text() for records in found for record in result_of(records)]:
             return addresses

@@ -74,7 +74,7 @@ def result_of(result: T | Finding) -> T:
 
 
 class SkippedError(Exception):
-    """A check that another line's result makes pointless. `text` says what was found all the same."""
+    """A check that another line's result makes pointless. `text` says what was found nevertheless."""
 
     def __init__(self, subject: str, text: str = "skipped") -> None:
         super().__init__(f"{text}: see {subject}")

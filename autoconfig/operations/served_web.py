@@ -129,7 +129,7 @@ class ServedWeb:
         return certificate if certificate.verdict is Verdict.WARNING else found
 
     async def _website(self) -> Finding:
-        """Check the domain's own website, where clients look too. It need not have settings, but no wrong ones."""
+        """Check the domain's own website, where clients look too. It may have no settings, but not wrong ones."""
         lookups = ((autoconfig.WELL_KNOWN_PATH, None), (autodiscover.PATH, self._domain.outlook_body()))
         served = [path for path, body in lookups if await self._website_serves(path, body)]
         return ok(f"serves {', '.join(served)}" if served else "has no settings; clients look elsewhere")

@@ -23,7 +23,7 @@ _NO_ROUTE = {
 
 _DAY = 24 * 60 * 60
 _SOON = 14
-"""A certificate with fewer days left should have been renewed."""
+"""Days left below which a certificate should already have been renewed."""
 
 _AUTHORITY = "get one from an authority that clients trust"
 _REASONS = {

@@ -1,4 +1,4 @@
-"""Whether the name servers of a zone agree: resolvers query any of them, so clients may get any server's answer."""
+"""Checks that the name servers of a zone agree: resolvers query any of them, so clients may get any server's answer."""
 
 import asyncio
 import contextlib

@@ -7,7 +7,7 @@ from autoconfig.operations.dns import TTL, Record
 from autoconfig.operations.folder import Folder, FolderError
 
 _MAX_FILE = 1024 * 1024
-"""Maximum bytes. A domain's records have about two thousand."""
+"""Maximum bytes of a file. A domain's records have about two thousand."""
 _KEYS = {"name", "type", "ttl", "data", "why"}
 
 

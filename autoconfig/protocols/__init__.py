@@ -1,4 +1,4 @@
-"""The client protocols: one module and one entry in this list each. The modules do not import each other."""
+"""The client protocols. Each is one module and one entry in this list. The modules do not import each other."""
 
 from typing import Any
 

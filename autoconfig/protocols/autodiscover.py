@@ -162,7 +162,7 @@ class _Settings:
     def render(self, address: MailAddress | None, domain: str) -> bytes:
         document = self._personal if address else self._general
         if document is None:
-            raise AutodiscoverError(500, "No server of this provider takes what Outlook can send.")
+            raise AutodiscoverError(500, "No server of this provider accepts a login method that Outlook supports.")
         return document.fill(placeholder_values(address, domain))
 
 

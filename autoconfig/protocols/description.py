@@ -33,7 +33,7 @@ class Path(Generic[T]):
     """Prefixes of the hosts for which `export` writes it: every client gets the same response to a GET there."""
 
 
-class Wanted(NamedTuple):
+class RenderOptions(NamedTuple):
     """The options of the `render` command. A protocol ignores those that do not apply to it."""
 
     address: MailAddress | None = None
@@ -93,7 +93,7 @@ class Protocol(Generic[T]):
     """The clients that use it."""
     make: Callable[["Parts"], T]
     paths: tuple[Path[T], ...] = ()
-    render: Callable[[T, Wanted], bytes] | None = None
+    render: Callable[[T, RenderOptions], bytes] | None = None
     """Returns the document for `render`. Raises NotServedError or AutodiscoverError."""
     probes: Callable[[MailAddress, MailAddress], Iterable[Probe]] | None = None
     """Returns what `check` sends for two addresses of a domain; it skips a probe whose first response is an error."""
@@ -103,7 +103,7 @@ class Protocol(Generic[T]):
 
 @dataclass(frozen=True)
 class Parts:
-    """What protocols are made from, and the objects that serve them; each is made once."""
+    """The input of the protocols, and the objects that serve them; each is created once."""
 
     definitions: Directory[Definition]
     protocols: Sequence[Protocol[Any]]

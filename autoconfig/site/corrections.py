@@ -10,7 +10,7 @@ from autoconfig.address import MAX_LENGTH, AddressError, MailAddress
 _SIMILAR = 0.8
 """Minimum similarity (difflib's ratio) at which one domain counts as a typing error for another."""
 _MAX_COMPARED = 50
-"""Domains that a typed one is compared with; among any further ones, only a single typing error is found."""
+"""Maximum number of domains that a typed one is compared with. For the others, only a single typing error is found."""
 _LONGEST = 40
 """Maximum length of a domain that is checked for a single typing error: some 3,000 lookups."""
 _CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789-."

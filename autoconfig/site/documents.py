@@ -73,8 +73,8 @@ class Documents:
         self._templates = _templates()
         self.get = lru_cache(maxsize=_KEPT)(self._make)
 
-    def prove(self, provider: Provider) -> None:
-        """Make every kind of document once, so that a stylesheet that fails does so at start-up."""
+    def make_all(self, provider: Provider) -> None:
+        """Make every kind of document once, so that a broken stylesheet fails at start-up."""
         for step, given in product((*steps.PAGES, steps.FOREIGN), (False, True)):
             self._make(provider, Variant(languages.DEFAULT, step, given=given, scannable=given))
 

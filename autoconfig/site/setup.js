@@ -1,7 +1,7 @@
 "use strict";
 // The page works without this: it only adds the copy buttons.
 
-const said = document.getElementById("status");
+const announcement = document.getElementById("status");
 
 async function copy(cell) {
   const text = cell.textContent.trim();
@@ -19,7 +19,7 @@ for (const button of document.querySelectorAll("button.copy")) {
   button.hidden = false;
   button.addEventListener("click", async () => {
     const text = await copy(cell).catch(() => "");
-    said.textContent = text ? `${said.dataset.copied} ${text}` : said.dataset.failed;
+    announcement.textContent = text ? `${announcement.dataset.copied} ${text}` : announcement.dataset.failed;
     button.classList.toggle("done", text !== "");
     setTimeout(() => button.classList.remove("done"), 2000);
   });

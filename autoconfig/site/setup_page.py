@@ -60,7 +60,7 @@ class SetupPage:
         self._root_path = root_path
         self._documents = Documents(signed=profiles.signed, root_path=root_path)
         self._providers = definitions.each(lambda one: Provider(one, profiles.protocols(one)))
-        self._documents.prove(self._providers.first)
+        self._documents.make_all(self._providers.first)
         self._public_url = public_url and _secure(public_url.rstrip("/"))
         self._general = lru_cache(maxsize=_KEPT)(self._prepared)
 

@@ -1,4 +1,4 @@
-"""The pages that the setup page consists of, and the devices that it recognises: xml_templates/setup_apps.xml."""
+"""The steps of the setup page, and the devices that it recognises (xml_templates/setup_apps.xml)."""
 
 import re
 from functools import cache

@@ -184,11 +184,12 @@ def test_guesses_and_hosting_are_reported() -> None:
         provider = run("init", "customer.example", *known, "--provider")
     assert done.returncode == 0
     assert (
-        f"  for customer.example alone; if you are {DOMAIN}, --provider makes it for all your customers" in done.stderr
+        f"  for customer.example only; if you are {DOMAIN}, use --provider to write one for all your customers"
+        in done.stderr
     )
     assert "  left out: SRV records of customer.example: pop3 gone.provider.example:1" in done.stderr
     assert f'<domain purpose="mx">{DOMAIN}</domain>' in provider.stdout
-    assert "alone" not in provider.stderr
+    assert "only; if you are" not in provider.stderr
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,7 @@ def test_starttls_on_a_port_published_as_ssl_is_named(type_: str) -> None:
 @pytest.mark.parametrize("type_", GREETINGS)
 def test_a_port_without_tls_published_as_ssl_is_named(type_: str) -> None:
     finding = found(type_, lines(GREETINGS[type_], OFFERS[type_]), "SSL")
-    assert finding.text.endswith("does not speak SSL (implicit TLS), nor offers STARTTLS")
+    assert finding.text.endswith("supports neither SSL (implicit TLS) nor STARTTLS")
 
 
 @pytest.mark.parametrize("type_", GREETINGS)

@@ -15,7 +15,7 @@ from autoconfig.definition import Definition
 from autoconfig.directory import directory
 from autoconfig.protocols import PROTOCOLS
 from autoconfig.protocols.autodiscover_v2 import AutodiscoverV2
-from autoconfig.protocols.description import Parts, Wanted
+from autoconfig.protocols.description import Parts, RenderOptions
 
 FRED = MailAddress("fred", "example.org")
 TEXT = (Path(__file__).parents[1] / "every_service.xml").read_text()
@@ -163,7 +163,7 @@ def test_every_format_contains_everything_that_it_can_express(spelling: dict[str
     (protocol,) = (one for one in PROTOCOLS if one.name == format_)
     parts = Parts(directory([spelt(spelling)]), PROTOCOLS)
     assert protocol.render
-    found = read(protocol.render(parts.made(protocol), Wanted(FRED)))
+    found = read(protocol.render(parts.made(protocol), RenderOptions(FRED)))
     assert {key: found.get(key) for key in expected} == expected
 
 
@@ -183,7 +183,7 @@ def test_the_spelling_of_a_definition_does_not_change_responses(format_: str) ->
     (protocol,) = (one for one in PROTOCOLS if one.name == format_)
     assert protocol.render
     made = [Parts(directory([spelt(spelling)]), PROTOCOLS).made(protocol) for spelling in SPELLINGS.values()]
-    assert len({protocol.render(one, Wanted(FRED)) for one in made}) == 1
+    assert len({protocol.render(one, RenderOptions(FRED)) for one in made}) == 1
 
 
 def test_only_names_outside_the_format_get_a_warning() -> None:

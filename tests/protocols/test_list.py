@@ -10,7 +10,7 @@ from autoconfig.address import MailAddress
 from autoconfig.definition import EMBEDDED
 from autoconfig.directory import CLIENT_HOSTS
 from autoconfig.protocols import PROTOCOLS
-from autoconfig.protocols.description import Parts, Wanted
+from autoconfig.protocols.description import Parts, RenderOptions
 from tests.support import load, run_for_bytes
 
 MODULES = {file.stem for file in Path(autoconfig.protocols.__file__).parent.glob("*.py")} - {"__init__", "description"}
@@ -60,4 +60,4 @@ def test_every_renderable_protocol_is_a_format_of_render() -> None:
             assert (done.returncode, done.stderr) == (1, b"this provider has no ActiveSync\n")
         else:
             assert protocol.render
-            assert (done.returncode, done.stdout) == (0, protocol.render(parts.made(protocol), Wanted(address)))
+            assert (done.returncode, done.stdout) == (0, protocol.render(parts.made(protocol), RenderOptions(address)))

@@ -26,7 +26,7 @@ def test_a_text_missing_from_the_only_catalogue_stops_the_start(monkeypatch: pyt
     monkeypatch.setattr(languages, "catalogues", lambda: {"en": english})
     monkeypatch.setattr(documents, "_templates", documents._templates.__wrapped__)
     with pytest.raises(TemplateError, match=r"languages/en\.xml has no text works_title"):
-        Documents(signed=False, root_path="").prove(Provider(load(EMBEDDED).first, ()))
+        Documents(signed=False, root_path="").make_all(Provider(load(EMBEDDED).first, ()))
 
 
 def test_a_document_is_made_once_and_only_recent_ones_are_cached() -> None:

@@ -1,4 +1,4 @@
-"""What sources say about a domain's servers, before any of it has been verified."""
+"""Claims: what sources say about a domain's servers, not yet verified."""
 
 import re
 from dataclasses import dataclass

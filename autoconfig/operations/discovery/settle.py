@@ -1,4 +1,4 @@
-"""From claims to settings: the first working server of each type, with the sources in order of trust."""
+"""Turns claims into settings: the first working server of each type, with the sources in order of trust."""
 
 import asyncio
 from collections.abc import Iterable, Sequence

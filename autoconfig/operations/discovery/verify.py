@@ -1,4 +1,4 @@
-"""Verify claims: connect to every server, with TLS for its name, and request every service, without a password."""
+"""Verifies claims: connects to every server with TLS for its name, and requests every service without a password."""
 
 import asyncio
 import json

@@ -136,7 +136,7 @@ def _remarks(found: Found, answers: Answers) -> list[str]:
         base = found.exchanger.base_domain
         lines.append(
             f"{base} hosts this domain: the MX is {found.exchanger.host}. This definition is for {found.domain} only. "
-            f"If you are {base} and want one for all your customers, run init with its option provider."
+            f"If you are {base} and want one for all your customers, run init with the provider option."
         )
     if answers.provider and not is_provider(found, answers):
         lines.append("You say that it hosts customer domains, but the MX is not in the domain of the mail servers.")
