@@ -1,4 +1,4 @@
-"""What most tests need: the server as its users start it, commands, and definition files."""
+"""What most tests need: a server started as users start it, commands, and definition files."""
 
 import asyncio
 import logging

@@ -167,7 +167,7 @@ def test_an_empty_line_alone_begins_no_request() -> None:
 
 
 class Wire(asyncio.Transport):
-    """A transport without a socket. asyncio lets transports deliver bytes and calls in other orders than uvloop does."""
+    """A transport without a socket. asyncio lets transports deliver bytes and calls in a different order from uvloop's."""
 
     def __init__(self) -> None:
         super().__init__({"peername": ("192.0.2.1", 1)})

@@ -71,7 +71,7 @@ def test_the_requested_host_selects_the_provider_of_a_hosted_domain(write: Write
 
 
 @pytest.mark.parametrize("domain", ["-a.example", "a..example", "localhost", f"{'a' * 64}.example"])
-def test_a_host_that_is_no_domain_is_not_looked_up(write: Write, domain: str) -> None:
+def test_a_host_that_is_not_a_domain_is_not_looked_up(write: Write, domain: str) -> None:
     definitions = load(read([write({"<domain>example.net": '<domain purpose="mx">example.net'})]))
     directory = directory_module.directory(definitions, resolver=Resolver("127.0.0.1:1"))
     assert directory.domain_of(f"autoconfig.{domain}".encode()) is None

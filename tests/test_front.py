@@ -49,7 +49,7 @@ ENDPOINTS = [
 HOST = (b"host", b"example.com")
 
 
-def ask(
+def send_request(
     path: str = "/",
     method: str = "GET",
     headers: list[tuple[bytes, bytes]] | None = None,
@@ -82,30 +82,32 @@ def test_a_body_in_many_parts_arrives_whole() -> None:
         {"type": "http.request", "body": b"01234", "more_body": True},
         {"type": "http.request", "body": b"56789", "more_body": False},
     ]
-    assert ask(method="POST", headers=CHUNKED, messages=parts)[1]["body"] == b"0123456789"
+    assert send_request(method="POST", headers=CHUNKED, messages=parts)[1]["body"] == b"0123456789"
 
 
 @pytest.mark.parametrize("length", [b"65537", b"9" * 5000], ids=["65,537 bytes", "a number of 5,000 digits"])
 def test_a_body_announced_as_too_large_is_refused_unread(length: bytes) -> None:
     messages: list[Message] = [{"type": "http.request", "body": b"x"}]
-    assert ask(method="POST", headers=[HOST, (b"content-length", length)], messages=messages)[0]["status"] == 413
+    assert (
+        send_request(method="POST", headers=[HOST, (b"content-length", length)], messages=messages)[0]["status"] == 413
+    )
     assert len(messages) == 1
 
 
 def test_a_body_is_refused_as_soon_as_it_is_too_large() -> None:
     piece = {"type": "http.request", "body": b"0" * (MAX_BODY // 2 + 1), "more_body": True}
     messages: list[Message] = [piece, piece, piece]
-    assert ask(method="POST", headers=CHUNKED, messages=messages)[0]["status"] == 413
+    assert send_request(method="POST", headers=CHUNKED, messages=messages)[0]["status"] == 413
     assert len(messages) == 1
 
 
 def test_a_client_that_has_disconnected_gets_no_response() -> None:
-    assert ask(method="POST", headers=CHUNKED, messages=[{"type": "http.disconnect"}]) == []
+    assert send_request(method="POST", headers=CHUNKED, messages=[{"type": "http.disconnect"}]) == []
 
 
 @pytest.mark.parametrize("length", [b"-1", b"x", b"", b"\xb2", b"+5", b"1_0", b"0x1", "²".encode()])
 def test_a_content_length_that_is_not_a_number_is_refused(length: bytes) -> None:
-    assert ask(method="POST", headers=[HOST, (b"content-length", length)])[0]["status"] == 400
+    assert send_request(method="POST", headers=[HOST, (b"content-length", length)])[0]["status"] == 400
 
 
 @pytest.mark.parametrize(
@@ -125,28 +127,28 @@ def test_a_content_length_that_is_not_a_number_is_refused(length: bytes) -> None
     ],
 )
 def test_an_ambiguous_request_is_refused(headers: list[tuple[bytes, bytes]], status: int) -> None:
-    assert ask(headers=headers)[0]["status"] == status
+    assert send_request(headers=headers)[0]["status"] == status
 
 
 def test_a_path_with_a_parameter_is_found_in_any_case() -> None:
-    assert ask("/nAmE/Fred")[1]["body"] == b"Fred"
+    assert send_request("/nAmE/Fred")[1]["body"] == b"Fred"
 
 
 def test_an_unknown_path_gets_404() -> None:
-    assert ask("/none")[0]["status"] == 404
+    assert send_request("/none")[0]["status"] == 404
 
 
 @pytest.mark.parametrize("path", ["/fixed", "/name/x"])
 def test_an_unsupported_method_gets_405_with_the_supported_methods(path: str) -> None:
-    start, _ = ask(path, "POST")
+    start, _ = send_request(path, "POST")
     assert start["status"] == 405
     assert (b"allow", b"GET, HEAD") in start["headers"]
 
 
 @pytest.mark.parametrize("path", ["/fixed", "/later"])
 def test_a_request_with_the_current_etag_gets_304(path: str) -> None:
-    etag = dict(ask(path)[0]["headers"])[b"etag"]
-    start, end = ask(path, headers=[HOST, (b"if-none-match", b'"x", W/' + etag)])
+    etag = dict(send_request(path)[0]["headers"])[b"etag"]
+    start, end = send_request(path, headers=[HOST, (b"if-none-match", b'"x", W/' + etag)])
     assert (start["status"], end["body"]) == (304, b"")
     assert b"content-length" not in dict(start["headers"])
 
@@ -194,7 +196,7 @@ async def _result(pending: Awaitable[Response]) -> Response:
 
 
 def test_the_root_path_is_removed_from_the_path() -> None:
-    assert ask("/mail/fixed", root_path="/mail")[1]["body"] == b"fixed"
+    assert send_request("/mail/fixed", root_path="/mail")[1]["body"] == b"fixed"
 
 
 @pytest.mark.parametrize(
@@ -211,12 +213,12 @@ def test_the_root_path_is_removed_from_the_path() -> None:
 )
 def test_each_response_is_reported_with_its_route(path: str, method: str, record: tuple[str, str, int, str]) -> None:
     records: list[RequestRecord] = []
-    ask(path, method, records=records)
+    send_request(path, method, records=records)
     (found,) = records
     assert (found.method, found.route, found.status, found.outcome) == record
 
 
 def test_a_refused_request_is_reported() -> None:
     records: list[RequestRecord] = []
-    ask(headers=[], records=records)
+    send_request(headers=[], records=records)
     assert [(record.route, record.status, record.outcome) for record in records] == [("connection", 400, "refused")]

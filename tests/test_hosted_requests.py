@@ -1,4 +1,4 @@
-"""Requests of customers and of strangers, over every protocol."""
+"""Requests for customers' domains and for unknown ones, over every protocol."""
 
 import asyncio
 from collections.abc import Iterator
@@ -258,7 +258,7 @@ def test_other_requests_are_served_during_a_dns_lookup(definitions: tuple[Path, 
     with name_server({"slow.example": silence}) as server:
         app = application(Sources(definitions).read().load(), resolver=Resolver(server.address))
 
-        async def ask() -> list[str]:
+        async def send_all() -> list[str]:
             done: list[str] = []
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://x") as client:
 
@@ -273,7 +273,7 @@ def test_other_requests_are_served_during_a_dns_lookup(definitions: tuple[Path, 
                 await slow
             return done
 
-        assert asyncio.run(ask())[-1] == "/tls/ask?domain=autoconfig.slow.example"
+        assert asyncio.run(send_all())[-1] == "/tls/ask?domain=autoconfig.slow.example"
 
 
 def test_the_option_sets_the_resolver(definitions: tuple[Path, ...]) -> None:

@@ -173,33 +173,33 @@ def test_a_list_belongs_to_the_only_provider_that_hosts_domains(write: Write, cu
 
 
 @pytest.fixture
-def hosters(write: Write) -> list[Path]:
+def providers(write: Write) -> list[Path]:
     return [write(HOSTING, "a.xml"), write(ANOTHER | {"<domain>": '<domain purpose="mx">'}, "b.xml")]
 
 
-def test_the_option_assigns_a_list_to_one_of_several_providers(hosters: list[Path], customers: Path) -> None:
+def test_the_option_assigns_a_list_to_one_of_several_providers(providers: list[Path], customers: Path) -> None:
     source = ListSource.parse(f"Another.example={customers}")
-    settings = Sources(tuple(hosters), hosted_domains=(source,)).read().load()
+    settings = Sources(tuple(providers), hosted_domains=(source,)).read().load()
     assert settings.directory().find(MailAddress("fred", "customer.example"))[0].id == "another.example"
 
 
 def test_the_filename_assigns_a_list_in_a_folder_to_one_of_several_providers(
-    hosters: list[Path], tmp_path: Path
+    providers: list[Path], tmp_path: Path
 ) -> None:
     folder = tmp_path / "lists"
     folder.mkdir()
     (folder / "another.example.txt").write_text("one.example\n")
     (folder / "example.com.txt").write_text("two.example\n")
     (folder / "README").write_text("not a list")
-    directory = load(*hosters, lists={folder: None}).directory()
+    directory = load(*providers, lists={folder: None}).directory()
     assert [directory.find(MailAddress("f", one))[0].id for one in ("one.example", "two.example")] == [
         "another.example",
         "example.com",
     ]
 
 
-def test_an_ambiguous_list_is_an_error_with_a_remedy(hosters: list[Path], customers: Path) -> None:
-    assert errors(*hosters, lists={customers: None}) == [
+def test_an_ambiguous_list_is_an_error_with_a_remedy(providers: list[Path], customers: Path) -> None:
+    assert errors(*providers, lists={customers: None}) == [
         f"{customers}: 2 definitions host domains (example.com, another.example), and it is not clear which this list"
         f" belongs to; use --hosted-domains ID={customers}, or name the file ID.txt"
     ]
@@ -255,9 +255,9 @@ def test_a_list_is_not_read_beyond_the_limit_of_domains(monkeypatch: pytest.Monk
     )
 
 
-def test_a_list_with_an_unknown_id_is_an_error(hosters: list[Path], customers: Path) -> None:
-    assert errors(*hosters, lists={customers: "nobody.example"}) == [
-        f"{customers}: no definition has the id nobody.example"
+def test_a_list_with_an_unknown_id_is_an_error(providers: list[Path], customers: Path) -> None:
+    assert errors(*providers, lists={customers: "unknown.example"}) == [
+        f"{customers}: no definition has the id unknown.example"
     ]
 
 
@@ -271,14 +271,14 @@ def test_a_list_of_a_definition_that_hosts_no_domains_is_an_error(write: Write, 
 
 
 def test_a_domain_in_the_lists_of_two_providers_is_an_error_that_names_both_places(
-    hosters: list[Path], customers: Path, tmp_path: Path
+    providers: list[Path], customers: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "other.txt"
     other.write_text("# others\ncustomer.example\n")
-    assert errors(*hosters, lists={customers: "example.com", other: "another.example"}) == [
+    assert errors(*providers, lists={customers: "example.com", other: "another.example"}) == [
         f"{other}:2: customer.example is in another provider's list, {customers}:1"
     ]
-    assert load(*hosters, lists={customers: "example.com", other: "example.com"}).definitions
+    assert load(*providers, lists={customers: "example.com", other: "example.com"}).definitions
 
 
 def test_a_listed_own_domain_belongs_to_its_definition_with_a_warning(write: Write, customers: Path) -> None:
@@ -307,8 +307,8 @@ def test_domains_that_are_not_in_the_list_are_foreign(directory: Directory[str])
         directory.find(MailAddress("fred", "www.customer.example"), b"autoconfig.example.com")
 
 
-def test_without_a_list_the_dns_decides(hosters: list[Path], customers: Path) -> None:
-    directory = load(*hosters, lists={customers: "example.com"}).directory()
+def test_without_a_list_the_dns_decides(providers: list[Path], customers: Path) -> None:
+    directory = load(*providers, lists={customers: "example.com"}).directory()
     assert directory.standing("unknown.example") == (Relation.BY_MX, None)
     found = directory.by_exchange("mx1.eu.another.test")
     assert found is not None
@@ -363,11 +363,11 @@ def test_a_hundred_thousand_domains_take_little_memory(tmp_path: Path) -> None:
     assert all(line in found.domains for line in lines[::1000])
 
 
-def test_the_domains_of_each_provider_are_counted(hosters: list[Path], tmp_path: Path) -> None:
+def test_the_domains_of_each_provider_are_counted(providers: list[Path], tmp_path: Path) -> None:
     first, second = tmp_path / "first.txt", tmp_path / "second.txt"
     first.write_text("a.example\nb.example\n")
     second.write_text("c.example\n")
-    hosted = load(*hosters, lists={first: "example.com", second: "another.example"}).assigned.hosted
+    hosted = load(*providers, lists={first: "example.com", second: "another.example"}).assigned.hosted
     assert [hosted.count(number) for number in range(3)] == [2, 1, 0]
 
 

@@ -179,7 +179,7 @@ def test_a_stalled_log_reader_does_not_delay_shutdown() -> None:
             process.kill()
 
 
-def test_of_an_exception_a_json_line_has_kind_and_place_but_not_the_message() -> None:
+def test_a_json_line_has_the_kind_and_place_of_an_exception_but_not_its_message() -> None:
     try:
         raise ValueError("fred@example.com")
     except ValueError as error:

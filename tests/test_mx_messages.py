@@ -1,4 +1,4 @@
-"""MX responses: read as dnspython reads them, in a few milliseconds, whatever an attacker sends."""
+"""MX responses: read as dnspython reads them, in a few milliseconds, even if an attacker wrote them."""
 
 import struct
 import time
@@ -56,15 +56,15 @@ def test_failures_and_truncated_responses_are_told_apart() -> None:
 @pytest.mark.parametrize(
     "respond", [forged, to_another_query, lambda query: query.to_wire(), lambda _: b"", lambda _: b"\0" * 11]
 )
-def test_a_message_that_is_no_response_to_the_query_is_ignored(respond: Responder) -> None:
+def test_a_message_that_is_not_a_response_to_the_query_is_ignored(respond: Responder) -> None:
     assert answered(respond) is None
 
 
 @pytest.mark.parametrize(
     "exchange", [r"x\.provider.example.", r"mx.evil\.provider.example.", r"m\255x.example.", r"a\032b.example."]
 )
-def test_a_label_that_no_hostname_has_makes_the_host_nobodys(exchange: str) -> None:
-    """A dot inside a label must not be taken for a boundary between labels."""
+def test_a_host_with_a_label_that_is_invalid_in_hostnames_is_ignored(exchange: str) -> None:
+    """A dot inside a label must not be read as a boundary between labels."""
     assert answered(mx(f"10 {exchange}", "10 good.example.")) == Response(frozenset({"good.example"}), 600)
 
 
@@ -85,7 +85,7 @@ def test_a_name_has_at_most_255_bytes(last: int, valid: bool) -> None:
     assert (by_hand(record(b"\0\x0a" + name)) is not None) is valid
 
 
-def test_a_name_that_does_not_exist_has_no_hosts_whatever_the_answer_says() -> None:
+def test_a_name_that_does_not_exist_has_no_hosts_even_if_the_answer_lists_some() -> None:
     def contradictory(query: dns.message.Message) -> bytes:
         response = dns.message.from_wire(mx("10 mx.example.")(query))
         response.set_rcode(dns.rcode.NXDOMAIN)

@@ -185,7 +185,7 @@ def test_few_requests_wait_for_the_same_slow_name(server: NameServer) -> None:
     with_recognition(server, use)
 
 
-def test_few_requests_wait_for_slow_names_altogether(server: NameServer) -> None:
+def test_few_requests_in_total_wait_for_slow_names(server: NameServer) -> None:
     server.udp["*.test"] = silence
 
     async def use(recognition: Recognition) -> None:
@@ -286,7 +286,7 @@ def test_a_resolvers_port_must_be_in_range(port: str) -> None:
         Resolver(f"192.0.2.1:{port}")
 
 
-def test_an_error_of_the_network_after_the_answer_is_ignored() -> None:
+def test_a_network_error_after_the_answer_is_ignored() -> None:
     async def run() -> Response:
         query = make_query("customer.example")
         datagrams = mail_exchangers._Datagrams(query)
@@ -297,7 +297,7 @@ def test_an_error_of_the_network_after_the_answer_is_ignored() -> None:
     assert asyncio.run(run()).hosts == {"mx.example.net"}
 
 
-def test_a_message_of_another_kind_is_no_answer() -> None:
+def test_a_message_of_another_kind_is_not_an_answer() -> None:
     def update(query: dns.message.Message) -> bytes:
         message = dns.update.UpdateMessage("example.", id=query.id)
         message.flags |= dns.flags.QR

@@ -48,7 +48,7 @@ def test_uvicorn_does_not_wrap_the_application() -> None:
 @pytest.mark.parametrize("method", ["handle_exit", "startup", "on_tick", "shutdown"])
 def test_methods_that_the_server_overrides_have_the_same_parameters_in_uvicorn(method: str) -> None:
     theirs, ours = (inspect.signature(getattr(one, method)).parameters for one in (uvicorn.Server, Server))
-    assert list(ours) == list(theirs), f"uvicorn.Server.{method} has other parameters now"
+    assert list(ours) == list(theirs), f"uvicorn.Server.{method} now has other parameters"
 
 
 def test_uvicorn_stops_after_a_tick_that_returns_true_and_closes_its_servers() -> None:

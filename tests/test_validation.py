@@ -388,7 +388,7 @@ def test_very_many_errors_are_counted(write: Write) -> None:
     assert refusal.value.errors[-1].endswith(":1: and 900 more errors")
 
 
-def test_an_id_and_a_domain_that_are_no_hostnames_are_both_reported(write: Write) -> None:
+def test_an_id_and_a_domain_that_are_not_hostnames_are_both_reported(write: Write) -> None:
     file = write({'id="example.com"': 'id="Example Mail"', "<domain>example.com": "<domain>"})
     with pytest.raises(DefinitionError) as refusal:
         load(file)

@@ -85,7 +85,7 @@ def test_without_a_report_the_status_is_3_and_the_file_is_kept(tmp_path: Path, a
         (KeyboardInterrupt(), 130, "Aborted!\n"),
     ],
 )
-def test_a_check_that_crashes_or_is_interrupted_has_a_status_that_is_no_result(
+def test_a_check_that_crashes_or_is_interrupted_exits_with_a_status_that_is_not_a_result(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: BaseException, status: int, text: str
 ) -> None:
     def fail(*_: object) -> None:

@@ -150,13 +150,13 @@ def test_a_resolver_that_does_not_answer_is_reported() -> None:
 
 def test_a_calendar_is_reported() -> None:
     dav = f"dav.{DOMAIN}"
-    asks = web(b'HTTP/1.1 401 X\r\nWWW-Authenticate: Basic realm="a"\r\nContent-Length: 0\r\n\r\n')
+    unauthorized = web(b'HTTP/1.1 401 X\r\nWWW-Authenticate: Basic realm="a"\r\nContent-Length: 0\r\n\r\n')
     records = {
         **SRV,
         (f"_caldavs._tcp.{DOMAIN}", "SRV"): [f"0 1 {{dav}} {dav}."],
         (f"_caldavs._tcp.{DOMAIN}", "TXT"): ['"path=/cal/"'],
     }
-    provider = Provider({**IMPLICIT, ("dav", "SSL"): asks}, names=(MAIL, dav), records=records)
+    provider = Provider({**IMPLICIT, ("dav", "SSL"): unauthorized}, names=(MAIL, dav), records=records)
     with options(provider) as known:
         done = run("init", DOMAIN, *known)
     url = f"https://{dav}:{provider.ports['dav']}/cal/"

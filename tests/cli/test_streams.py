@@ -1,4 +1,4 @@
-"""Standard streams that are closed or full: one line says so, and the command fails."""
+"""Standard streams that are closed or full: the command fails with an error of one line."""
 
 import errno
 import os

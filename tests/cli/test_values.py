@@ -1,4 +1,4 @@
-"""Values of options and arguments that cannot be meant."""
+"""Invalid and empty values of options and arguments."""
 
 from pathlib import Path
 from typing import Any

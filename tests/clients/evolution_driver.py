@@ -93,13 +93,13 @@ class Assistant:
     def wait_for(self, wanted: str, look: Callable[[], _Found | None]) -> _Found:
         """Return what `look` finds. It is called at once, after every event, and every second.
 
-        Programs send no events before they have learned who listens, so events alone are not enough.
+        Programs send no events until they have discovered their listeners, so events alone are not enough.
         Raises TimeoutError.
         """
         deadline = time.monotonic() + _TIMEOUT
         while time.monotonic() < deadline:
             self._changed = False
-            # What vanishes while it is looked at is an error.
+            # Reading an element that has just vanished raises an error.
             with suppress(GLib.Error):
                 if (found := look()) is not None:
                     return found

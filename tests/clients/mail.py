@@ -163,7 +163,7 @@ class MailServers:
         (folder / "dovecot.conf").write_text(_DOVECOT.format(**values))
         (folder / "postfix" / "main.cf").write_text(_POSTFIX_MAIN.format(**values))
         (folder / "postfix" / "master.cf").write_text(_POSTFIX_MASTER.format(**values))
-        # Postfix creates the rest of its queue, but Dovecot's socket needs this folder before.
+        # Postfix creates the rest of its queue, but Dovecot's socket needs this folder earlier.
         private = queue / "private"
         private.mkdir(mode=0o700)
         shutil.chown(private, "postfix")

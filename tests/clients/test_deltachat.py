@@ -16,7 +16,9 @@ def test_delta_chat_sets_itself_up_with_autoconfig_and_sends_a_message(
     assert "imap:[mail.btinternet.com:993:tls] smtp:[mail.btinternet.com:465:tls]" in result.settings
     requests = {(request.place, request.status) for request in proxy.requests()}
     assert requests == {("https://autoconfig.talk21.com/mail/config-v1.1.xml", 200)}
-    recorder.add(f"Delta Chat core {result.version}", "all is up", proxy, f"`{result.settings}`; sent and received")
+    recorder.add(
+        f"Delta Chat core {result.version}", "everything is up", proxy, f"`{result.settings}`; sent and received"
+    )
 
 
 @pytest.mark.usefixtures("served", "mail")

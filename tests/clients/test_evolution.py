@@ -45,7 +45,7 @@ def test_evolution_proposes_the_settings_and_sends_a_hash_in_place_of_the_addres
     ]
     sent = {"emailaddress": ["EVOLUTIONUSER@btinternet.com"], "emailmd5": [hashlib.md5(FRED.encode()).hexdigest()]}
     assert [parse_qs(urlsplit(request.url).query) for request in proxy.requests()] == [sent]
-    record(recorder, "all is up", proxy, account)
+    record(recorder, "everything is up", proxy, account)
 
 
 @pytest.mark.usefixtures("served")

@@ -25,4 +25,4 @@ def test_kmails_lookup_finds_the_settings_and_sends_no_address(
         ("https://autoconfig.btinternet.com/mail/config-v1.1.xml", 200)
     ]
     found = ", ".join(f"{one.kind} {one.host}:{one.port} {one.encryption}" for one in servers)
-    recorder.add(version("KMail (lookup of its account wizard)", "accountwizard"), "all is up", proxy, found)
+    recorder.add(version("KMail (lookup of its account wizard)", "accountwizard"), "everything is up", proxy, found)

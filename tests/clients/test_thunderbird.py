@@ -39,7 +39,9 @@ def test_an_address_and_a_password_are_enough_to_send_and_receive(
     result = Thunderbird(lab, authority).correspond(FRED, PASSWORD, protocol)
     assert result.account == bt_account("xml-from-isp-https")
     assert result.subject == "To myself"
-    recorder.add(version(), f"all is up; {protocol}", proxy, f"{summary(result.account)}; logged in, sent and received")
+    recorder.add(
+        version(), f"everything is up; {protocol}", proxy, f"{summary(result.account)}; logged in, sent and received"
+    )
 
 
 @pytest.mark.usefixtures("served")

@@ -105,7 +105,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """An export of three definitions: BT's, one whose settings depend on the domain, and one that hosts domains."""
     write = Write(tmp_path_factory.mktemp("definitions"))
     hosting = {
-        "example.com": "hoster.example",
+        "example.com": "hosting.example",
         "<domain>example.net</domain>": '<domain purpose="mx">mx.example</domain>',
     }
     text = Write.TEXT.replace("example.com", "first.example").replace(">imap.first.example<", ">imap.%EMAILDOMAIN%<")
@@ -138,7 +138,7 @@ def test_every_response_equals_the_servers(exported: Exported) -> None:
         "talk21.com",
         "first.example",
         "second.example",
-        "hoster.example",
+        "hosting.example",
         "mx.example",
     )
     assert {f"autoconfig.{domain}" for domain in domains} | set(domains) <= hosts

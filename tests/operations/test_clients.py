@@ -185,7 +185,7 @@ LAUGHS = "".join(f'<!ENTITY {chr(98 + i)} "{f"&{chr(97 + i)};" * 10}">' for i in
 HOSTILE = {
     "a file in an entity": '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]>' + servers("&x;", "993").decode(),
     "entities in entities": f'<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">{LAUGHS}]><clientConfig><a>&j;</a></clientConfig>',
-    "an unknown encoding": '<?xml version="1.0" encoding="x-nobody"?><clientConfig/>',
+    "an unknown encoding": '<?xml version="1.0" encoding="x-unknown"?><clientConfig/>',
     "elements in elements": "<clientConfig>" + "<a>" * 80000,
     "objects in objects": '{"a":' * 50000,
     "a number of 5000 digits": '{"protocols":' + "9" * 5000 + "}",

@@ -1,4 +1,4 @@
-"""What a response must have beside the right document."""
+"""What a response must have besides the right document."""
 
 import pytest
 

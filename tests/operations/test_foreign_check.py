@@ -166,7 +166,7 @@ def test_a_domain_without_an_mx_record_gets_a_warning(world: World) -> None:
     assert checked(world).of(Verdict.WARNING)[f"MX of {DOMAIN}"] == "no MX record has a valid hostname"
 
 
-def test_a_client_that_uses_no_plain_server_is_told_from_one_that_finds_nothing(world: World) -> None:
+def test_a_client_that_uses_no_plain_server_is_distinguished_from_one_that_finds_nothing(world: World) -> None:
     world.definition_text = PLAIN
     world.respond.append(lambda one: NOT_FOUND if "autodiscover" in one.path else None)
     found = checked(world)
@@ -175,7 +175,7 @@ def test_a_client_that_uses_no_plain_server_is_told_from_one_that_finds_nothing(
     assert "SSL or STARTTLS" in found.remedy(android)
 
 
-def test_a_client_that_rejects_the_published_file_is_told_from_one_that_finds_nothing(world: World) -> None:
+def test_a_client_that_rejects_the_published_file_is_distinguished_from_one_that_finds_nothing(world: World) -> None:
     """Thunderbird for Android rejects a file in which SMTP has no login method that it knows."""
     before, smtp, after = DEFINITION.partition("<outgoingServer")
     world.definition_text = before + smtp + after.replace("password-cleartext", "client-IP-address", 1)
@@ -222,7 +222,7 @@ def test_a_redirect_to_a_missing_document_is_named_without_its_query(world: Worl
     assert world.check().of(Verdict.ERROR)[FILE] == text
 
 
-def test_every_warning_and_error_has_a_remedy_and_that_of_a_client_names_what_it_looks_up(world: World) -> None:
+def test_every_warning_and_error_has_a_remedy_and_a_clients_remedy_names_what_it_looks_up(world: World) -> None:
     world.publish_services = False
     found = checked(world)
     assert f"_imaps._tcp.{DOMAIN}, _pop3s._tcp.{DOMAIN}" in found.remedy(f"Claws Mail, {DOMAIN}")

@@ -48,8 +48,8 @@ def test_only_the_public_ones_of_several_addresses_are_used() -> None:
         assert asyncio.run(look_up(address)) == ["9.9.9.9"]
 
 
-def test_of_two_lookups_that_fail_the_message_names_the_one_of_ipv4_even_if_it_fails_last() -> None:
-    """A host has one problem, not another one at each run."""
+def test_if_both_lookups_of_a_host_fail_the_message_is_about_ipv4_even_if_that_fails_last() -> None:
+    """Otherwise the message would differ from run to run."""
 
     async def look_up(address: str) -> list[str]:
         return await Names(address, 5).addresses("mail.example")

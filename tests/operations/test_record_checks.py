@@ -41,7 +41,7 @@ def test_outlook_needs_one_srv_record_on_port_443(records: list[str], text: str)
     assert f"publish `_autodiscover._tcp.{DOMAIN}. SRV 0 0 443 HOST.`" in found.remedy
 
 
-def test_an_srv_record_of_an_old_server_beside_the_right_one_is_an_error() -> None:
+def test_an_srv_record_of_an_old_server_in_addition_to_the_right_one_is_an_error() -> None:
     """Clients may use either."""
     records = ["0 1 993 mail.example.com.", "10 1 993 old.example.com."]
     expected = Record("_imaps._tcp", "SRV", "0 1 993 mail.example.com.", "mail clients")
@@ -52,7 +52,7 @@ def test_an_srv_record_of_an_old_server_beside_the_right_one_is_an_error() -> No
     assert found.remedy == "remove all but `SRV 0 1 993 mail.example.com.`"
 
 
-def test_an_old_digest_beside_the_right_one_is_a_warning() -> None:
+def test_an_old_digest_in_addition_to_the_right_one_is_a_warning() -> None:
     """Both are published while caches expire."""
     name = f"_ua-auto-config.{DOMAIN}"
     found = checked(

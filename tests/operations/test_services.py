@@ -75,7 +75,7 @@ def test_a_service_with_an_unexpected_response_is_an_error(
 
 
 @pytest.mark.parametrize(("status", "headers"), [(207, {}), (200, {"DAV": "1, calendar-access"})])
-def test_a_service_that_responds_as_its_protocol_without_a_login_is_ok(
+def test_a_service_that_responds_without_a_login_as_its_protocol_does_is_ok(
     world: World, status: int, headers: dict[str, str]
 ) -> None:
     section, subject = service("caldav")
@@ -163,7 +163,7 @@ def ok_with(body: bytes, header: bytes = b"") -> bytes:
         ("ews", ok_with(b"", b"MS-ASProtocolVersions: 16.1\r\n"), False),
     ],
 )
-def test_a_service_without_a_login_must_respond_as_its_protocol(
+def test_a_service_without_a_login_must_respond_as_its_protocol_does(
     authority: trustme.CA, type_: str, response: bytes, good: bool
 ) -> None:
     finding = found(Resource(type_, f"https://{DAV}/"), authority, response)

@@ -90,7 +90,8 @@ def _errors(content: bytes) -> list[str]:
     file = Path("autoconfig")
     try:
         if _is_huge(parse(content)[0]):
-            return [f"init does not read a file with {_MOST_ELEMENTS} elements or {_LONGEST_TEXT} characters in one"]
+            limits = f"more than {_MOST_ELEMENTS} elements or a text of more than {_LONGEST_TEXT} characters"
+            return [f"init does not read this file, because it has {limits}"]
         definition.load(file, content)
     except (ParseError, DefinitionError) as error:
         lines = error.errors if isinstance(error, DefinitionError) else [f"{error.remark.line}: {error}"]

@@ -548,23 +548,23 @@ def test_settings_over_https_are_not_marked() -> None:
 def test_hosts_in_a_certificate_for_another_name_are_tried() -> None:
     """Shared hosting: mail.customer.example is an alias, but the certificate is for the provider's host."""
     records = {("mail.customer.example", "A"): ["127.0.0.1"]}
-    found = Provider(IMPLICIT, names=("*.hoster.example", "s12.hoster.example"), records=records).discover(
+    found = Provider(IMPLICIT, names=("*.hosting.example", "s12.hosting.example"), records=records).discover(
         "customer.example"
     )
-    assert places(found) == [one.replace(MAIL, "s12.hoster.example") for one in ALL]
-    assert "Named in the certificate of a host tried before: imap s12.hoster.example" in evidence(found)
+    assert places(found) == [one.replace(MAIL, "s12.hosting.example") for one in ALL]
+    assert "Named in the certificate of a host tried before: imap s12.hosting.example" in evidence(found)
     assert all(one.guessed for one in found.servers)
 
 
 def test_a_certificate_with_only_wildcards_adds_no_host() -> None:
     records = {("mail.customer.example", "A"): ["127.0.0.1"]}
-    found = Provider(IMPLICIT, names=("*.hoster.example",), records=records).discover("customer.example")
+    found = Provider(IMPLICIT, names=("*.hosting.example",), records=records).discover("customer.example")
     assert found.servers == []
 
 
 def test_a_late_certificate_adds_no_host() -> None:
     """The host sends its certificate once, for another name, and then hangs."""
-    context = certificate("s12.hoster.example")
+    context = certificate("s12.hosting.example")
     connections = []
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

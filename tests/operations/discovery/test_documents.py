@@ -64,7 +64,7 @@ def test_only_the_invalid_section_is_skipped(broken: str) -> None:
     assert len(found.claims) == 1
 
 
-def test_a_server_whose_hostname_is_none_is_skipped_with_a_remark() -> None:
+def test_a_server_with_an_invalid_hostname_is_skipped_with_a_remark() -> None:
     found = config(IMAP.replace("imap.example.org", "imap") + IMAP)
     assert found
     assert len(found.claims) == 1
@@ -73,7 +73,8 @@ def test_a_server_whose_hostname_is_none_is_skipped_with_a_remark() -> None:
 
 def test_a_file_that_takes_long_to_read_has_no_settings_and_a_remark() -> None:
     content = f"<clientConfig>{'<a/>' * 3000}</clientConfig>".encode()
-    remark = "init does not read a file with 2000 elements or 2000 characters in one"
+    limits = "more than 2000 elements or a text of more than 2000 characters"
+    remark = f"init does not read this file, because it has {limits}"
     assert read_own_autoconfig("there", content, ADDRESS) == Source("there", remarks=(remark,))
 
 

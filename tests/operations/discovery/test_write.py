@@ -126,29 +126,29 @@ def test_the_number_of_remarks_is_limited() -> None:
     assert "and 59 more" in text
 
 
-HOSTED = {"host": "imap.hoster.example", "domain": "customer.example", "mx": "mx1.hoster.example"}
+HOSTED = {"host": "imap.hosting.example", "domain": "customer.example", "mx": "mx1.hosting.example"}
 
 
 def test_a_hosted_domains_definition_is_for_that_domain_only() -> None:
     text, definition = written(found(**HOSTED))
     assert (definition.id, definition.domains, definition.mx_domains) == ("customer.example", ("customer.example",), ())
-    assert "hoster.example hosts this domain: the MX is mx1.hoster.example" in comments(text)
+    assert "hosting.example hosts this domain: the MX is mx1.hosting.example" in comments(text)
 
 
 def test_a_providers_definition_names_no_customer() -> None:
     text, definition = written(found(**HOSTED), Answers(provider=True))
-    assert (definition.id, definition.mx_domains) == ("hoster.example", ("hoster.example",))
+    assert (definition.id, definition.mx_domains) == ("hosting.example", ("hosting.example",))
     assert "customer.example" not in text
     assert "The MX and the mail servers of a customer's domain are in this domain" in comments(text)
 
 
 def test_a_provider_may_run_init_for_its_own_domain() -> None:
-    what = found(host="imap.hoster.example", domain="hoster.example", mx="mx.hoster.example")
+    what = found(host="imap.hosting.example", domain="hosting.example", mx="mx.hosting.example")
     what.domains = [Text("customer.example", "seen")]
     text, definition = written(what, Answers(provider=True))
-    assert (definition.id, definition.mx_domains) == ("hoster.example", ("hoster.example",))
+    assert (definition.id, definition.mx_domains) == ("hosting.example", ("hosting.example",))
     assert "customer.example" not in text
-    assert "You say that it hosts customer domains; the MX of hoster.example is in this domain." in comments(text)
+    assert "You say that it hosts customer domains; the MX of hosting.example is in this domain." in comments(text)
 
 
 @pytest.mark.parametrize("mx", ["mx.spam-filter.example", ""])
