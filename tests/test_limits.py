@@ -62,7 +62,7 @@ def test_the_default_time_limits_of_check_are_unchanged(option: str, default: ob
         (files.MAX_DEFINITION, 16 * MIB, "regular files of at most 16 MiB"),
         (files.MAX_PEM, 1 * MIB, "certificates and keys: 1 MiB"),
         (parsing.MAX_ELEMENTS, 25_000, "more than 25,000 elements"),
-        (parsing.MAX_ATTRIBUTES, 100, "or 100 attributes on one"),
+        (parsing.MAX_ATTRIBUTES, 100, "or more than 100 attributes on one"),
         (Limits().max_connections_per_client, 100, "at most 100 connections per worker"),
         (Limits().max_connections, 1000, "When all 1,000 are in use"),
         (signing_queue.MAX_PENDING, 256, "at most 256 requests wait"),
