@@ -15,11 +15,11 @@ from autoconfig.memory import return_memory
 _TICK = 0.5
 """Seconds between two checks of all deadlines."""
 _FIRST_TURN = 0.1
-"""Seconds a connection has for its first request before it may be closed to make room for another."""
+"""Seconds that a connection has for its first request, before it may be closed to make room for another."""
 
 _BUFFER = 16 * 1024
-"""Maximum bytes received at once, and so kept for a connection whose pipelined requests wait. uvloop's default is
-250 KB: a thousand clients that pipeline requests would take 250 MB."""
+"""Maximum bytes received at once. A connection whose pipelined requests wait keeps at most as many. With uvloop's
+default of 250 KB, a thousand of these connections would take 250 MB."""
 
 _CLOSED_BEFORE_TRIM = 100
 """Number of closed connections after which unused memory is returned to the system."""

@@ -36,8 +36,13 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 _State = Literal["request", "head", "body", "response", "reader", "end"]
-"""What a connection waits for: a request, the rest of its head or its body, a response that takes time, the client to
-read its response, or the client to disconnect after its last response."""
+"""What a connection waits for:
+
+- request, head, body: a request, the rest of its head, or the rest of its body
+- response: a response that takes time
+- reader: the client to read its response
+- end: the client to disconnect after its last response
+"""
 
 
 class Connection(asyncio.BufferedProtocol):

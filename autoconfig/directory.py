@@ -180,8 +180,8 @@ class Directory(Generic[T]):
     def find(self, address: MailAddress | None, host: bytes = b"") -> tuple[T, str]:
         """Return the value for an address, and the address's domain.
 
-        Without an address, return the value and the domain for `host`, the value of a Host header; if it is unknown,
-        those of the first definition. Raises NotServedError if the address's domain is not served.
+        Without an address, return the value and the domain for `host`, the value of a Host header. For an unknown host,
+        return those of the first definition. Raises NotServedError if the address's domain is not served.
         """
         if address is None:
             number, domain = self._index.at_host(host) or (0, self._index.homes[0])
@@ -262,7 +262,7 @@ def directory(
 ) -> Directory[Definition]:
     """Return the directory of one or more definitions and the domains that they host.
 
-    With a `resolver`, hosted domains without a list are recognised by their MX records: methods that depend on a
-    record raise UndecidedError until it has been looked up. Without one, every domain counts as a customer's.
+    A `resolver` recognises hosted domains without a list by their MX records. Methods that depend on a record raise
+    UndecidedError until it has been looked up. Without a resolver, every domain counts as a customer's.
     """
     return Directory(_Index(definitions, hosted or Hosted(), resolver), definitions.__getitem__)

@@ -15,8 +15,8 @@ _HEAD = re.compile(
     rb"(%b) (?:(/[!-\"$->@-~]*+)(?:\?([!-\"$-~]*+))?|(\S++)) HTTP/1\.([01])\r\n(?:%b:%b)*+\r\n"
     % (_TOKEN, _TOKEN, _LINE)
 )
-"""A request head: the method, the path and the query or a target in another form, the minor version (RFC 9112,
-sections 3 and 5; a header on several lines, section 5.2, is invalid)."""
+"""A request head (RFC 9112, sections 3 and 5). Groups: the method, the path and query or a target in another form, and
+the minor version. A header on several lines (section 5.2) is invalid."""
 _HEADERS = re.compile(rb"\r\n(%b):[ \t]*+([^\r]*)" % b"|".join(HEADER_NAMES), re.IGNORECASE)
 """The headers that the server reads, in a valid head."""
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)(/[^?]*)?(?:\?(.*))?", re.IGNORECASE)

@@ -1,7 +1,7 @@
 """DNS messages about MX records (RFC 1035, section 4): queries, and the responses to them.
 
-An attacker may write the response. dnspython takes half a second for the worst 8 KiB, and the event loop waits; this
-reader takes a few milliseconds, because it reads only the answers and each compressed name once.
+An attacker may write the response. dnspython takes half a second for the worst 8 KiB, and the event loop waits. This
+reader takes a few milliseconds: it reads only the answers, and each compressed name once.
 """
 
 import re

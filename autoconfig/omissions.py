@@ -1,7 +1,7 @@
 """Corrects or removes what is invalid in a definition but harmless to clients, with a remark.
 
-Given such a file, clients use the first of two values (JXON.sys.mjs in Thunderbird 153), look for a section by its name
-alone, and ignore invalid links.
+Clients accept these files: they use the first of two values (JXON.sys.mjs in Thunderbird 153), find a section wherever
+it is, and ignore invalid links.
 """
 
 import re

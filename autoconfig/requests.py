@@ -83,9 +83,11 @@ def read_head(
     `behind_proxy` says whether X-Forwarded-Proto comes from a trusted proxy. An empty Host header is valid: load
     balancers' probes send it, and RFC 9112, section 3.3, leaves the default to the server.
 
-    Raises HTTPException 400 if there is no Host header or more than one (RFC 9112, section 3.2) or the body's length is
-    ambiguous (section 6.3), 413 if the body is larger than MAX_BODY, and 501 for a transfer coding other than chunked
-    (section 6.1).
+    Raises HTTPException (section numbers are of RFC 9112):
+
+    - 400 if there is no Host header or more than one (3.2), or if the body's length is ambiguous (6.3)
+    - 413 if the body is larger than MAX_BODY
+    - 501 for a transfer coding other than chunked (6.1)
     """
     host = headers.get(b"host")
     if host is None:

@@ -31,16 +31,16 @@ def application(
 ) -> Front:
     """Return an application that serves settings. /readyz calls `ready`: it returns 503 during shutdown.
 
-    The application passes a record of each response to `report`, if given. A provider that hosts customer domains but
-    has no list recognises them by their MX records with a `resolver`; without one, every domain counts as a customer's.
-    Raises TemplateError if a stylesheet is broken, so that no request can fail because of it.
+    The application passes a record of each response to `report`, if given. A `resolver` recognises the customer domains
+    of a provider without a list by their MX records; without one, every domain counts as a customer's. Raises
+    TemplateError if a stylesheet is broken, so that no request can fail because of it.
     """
     definitions, options = settings.directory(resolver), settings.options
     parts = Parts(definitions, PROTOCOLS, settings.signer)
-    people = SetupPage(definitions, parts.made(mobileconfig.PROTOCOL), options.public_url, options.root_path)
+    setup_page = SetupPage(definitions, parts.made(mobileconfig.PROTOCOL), options.public_url, options.root_path)
     endpoints = [
         *_endpoints(parts),
-        *(Endpoint("setup page", path, responder, ("GET", "HEAD", "POST")) for path, responder in people.routes()),
+        *(Endpoint("setup page", path, responder, ("GET", "HEAD", "POST")) for path, responder in setup_page.routes()),
         *(Endpoint("setup page", asset.path, asset.responder()) for asset in ASSETS),
         Endpoint("health", "/healthz", _healthz),
         Endpoint("health", "/readyz", partial(_readyz, ready)),

@@ -16,8 +16,8 @@ from autoconfig.operations.web import Web
 class Check:
     """A check of some domains: DNS records, web servers, services, mail servers, and the account in each client.
 
-    Unless `in_dns`, `web` sends all requests to a server that is not in the DNS yet, and the DNS is not checked;
-    `internet` then follows the DNS. What is not finished after `max_time` seconds is unknown.
+    If `in_dns` is false, `web` sends all requests to a server that is not in the DNS yet, and the DNS is not checked.
+    `internet` always follows the DNS. Lines that are not finished after `max_time` seconds are unknown.
     """
 
     def __init__(

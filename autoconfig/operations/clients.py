@@ -20,8 +20,12 @@ class Lookup(NamedTuple):
     """A URL that a client requests, with the placeholders {domain}, {address}, {mxfull}, {mxbase} and {srv}.
 
     {mxfull} and {mxbase} are the domains of the preferred mail exchanger; {srv} is the host in Outlook's SRV record.
-    `kind` is get or post; redirect, for a GET followed by a POST to the redirect's target; srv, for a POST to {srv}; or
-    pacc, for a document whose digest must be in the TXT record.
+    `kind` is one of:
+
+    - get, post
+    - redirect: a GET, followed by a POST to the redirect's target
+    - srv: a POST to {srv}
+    - pacc: a GET for a document whose digest must be in the TXT record
     """
 
     url: str

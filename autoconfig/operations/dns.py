@@ -67,8 +67,8 @@ class Record(NamedTuple):
 def hostname(name: str) -> str:
     """Return a hostname in lower-case A-labels, or an empty string if records cannot point to it.
 
-    Labels may contain only letters, digits and hyphens, and IP addresses are not allowed: name servers refuse to load
-    a zone with any other SRV target (BIND's check-names).
+    Labels may contain only letters, digits and hyphens, and IP addresses are not allowed. Name servers refuse to load a
+    zone with any other SRV target (BIND's check-names).
     """
     with contextlib.suppress(ValueError):
         ipaddress.ip_address(name)

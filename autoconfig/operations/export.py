@@ -158,8 +158,8 @@ def _filled(path: str, domains: list[str]) -> Iterator[str]:
 async def _sites(definition: Definition, responses: _Responses, files: _Files) -> AsyncIterator[Site]:
     """Yield the sites of a definition's domains.
 
-    Most content is the same for all domains. Some pages contain their own URL as a QR code: they are written for the
-    first domain only, and the hosts of the other domains redirect to it.
+    Most content is the same for all domains. But some pages contain their own URL as a QR code. They are written for
+    the first domain only, and the hosts of the other domains redirect to it.
     """
     home = f"{_PAGES_AT}{definition.domains[0]}"
     shared, own = await _pages(definition, responses, files)

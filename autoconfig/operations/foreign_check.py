@@ -1,7 +1,7 @@
 """The check of a domain without a definition: whether what it publishes is consistent and works.
 
-Without a definition, the clients are compared with each other: each should set up an account, all of them the same
-one, and its servers should work.
+The clients are compared with each other. Each should set up an account, all should set up the same one, and its servers
+should work.
 """
 
 import functools

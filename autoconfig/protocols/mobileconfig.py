@@ -101,8 +101,8 @@ def _uuid(prefix: "hashlib._Hash", account: str) -> str:
 class Mobileconfig:
     """`GET` and `POST /email.mobileconfig`.
 
-    Fields, all optional: `emailaddress`, `name` (the sender's, at most 256 characters) and `protocol` (imap or pop3;
-    the default is imap, or pop3 if the provider has no IMAP). Without a `signer`, profiles are not signed.
+    The fields `emailaddress`, `name` (the sender's, at most 256 characters) and `protocol` are optional. `protocol` is
+    imap or pop3; the default is imap, or pop3 if the provider has no IMAP. Without a `signer`, profiles are not signed.
     """
 
     def __init__(self, definitions: Directory[Definition], signer: Signer | None = None) -> None:

@@ -160,15 +160,15 @@ class SetupPage:
     def _public_url_of(self, provider: Provider, domain: str, request: Request) -> str:
         """Return the public URL of a provider's settings: scheme and host.
 
-        It is https even if the request arrived over http: the reverse proxy redirects a page, and a phone that scans
-        the QR code must not fetch a profile that an attacker on the network can change.
+        It is https even if the request arrived over http. The reverse proxy redirects pages to https, and a phone that
+        scans the QR code must not fetch a profile that an attacker on the network can change.
 
         The request's host is trusted only if it belongs to the provider: a client can send any host. The next choice is
         --public-url, but without an address it serves only the first definition's settings. The last resort is the
         autoconfig host, where Thunderbird would look.
 
-        A customer's host is trusted for that customer if its page was requested over https: then it has a certificate,
-        and no other host serves settings with the customer's domain in them.
+        A customer's host is trusted for that customer if its page was requested over https: then it has a certificate.
+        No other host serves settings with the customer's domain in them.
         """
         host = request.host.partition(b":")[0].rstrip(b".").decode("latin-1").lower()
         requested = self._providers.domain_of(request.host)

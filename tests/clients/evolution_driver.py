@@ -23,8 +23,9 @@ _TIMEOUT = 40
 _EVOLUTION = ["chrt", "--reset-on-fork", "--fifo", "1", "evolution", "--component=mail"]
 """Evolution with real-time priority for its main thread only: other threads and processes start with the usual one.
 
-The assistant starts three lookups, each in a thread: WebDAV, SRV records, autoconfig. A thread that ends when no other
-has started ends the whole lookup (`e-config-lookup.c`), and WebDAV fails within a millisecond, because it has no password.
+The assistant starts three lookups, each in a thread: WebDAV, SRV records, autoconfig. If a thread
+ends before another has started, the whole lookup ends (`e-config-lookup.c`). WebDAV has no password, so it fails within a
+millisecond.
 If the main thread is preempted after it has started WebDAV, the assistant cancels the other lookups and proposes nothing.
 """
 _EVENTS = ("object:state-changed", "object:children-changed", "object:property-change", "window")

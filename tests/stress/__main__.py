@@ -1,7 +1,7 @@
 """`make stress`: load, reloads, dying workers and attacks at the same time, on loopback.
 
 Well-behaved clients send requests through Caddy (deploy/Caddyfile) without pause. Meanwhile, workers are stopped one by
-one; the definition is reloaded fifty times, alternately valid and broken; and attackers hold connections, trickle
+one, and the definition is reloaded fifty times, alternately valid and broken. Attackers hold connections, trickle
 request heads and send too much. The well-behaved clients must not be affected, and the server's memory and file
 descriptors must not grow.
 """
