@@ -219,7 +219,7 @@ class Directory(Generic[T]):
     def owns(self, host: str) -> bool:
         """Return whether a host is for clients: an own domain, or a client's prefix and an own or hosted domain.
 
-        A hosted domain itself is its owner's web site. Raises UncertainError if this depends on a DNS lookup that has
+        A hosted domain itself is its owner's website. Raises UncertainError if this depends on a DNS lookup that has
         failed.
         """
         found = self._index.at_host(host.encode())

@@ -1,6 +1,6 @@
 """Foreign text, made safe to show on a terminal, in a log or in a report.
 
-Foreign text is everything that this project did not write: definition files, file names, arguments, DNS records and
+Foreign text is everything that this project did not write: definition files, filenames, arguments, DNS records and
 server responses. Control characters can write to a terminal's clipboard, change its title or clear its screen.
 Bidirectional and invisible characters make a text look like another one.
 """
@@ -26,7 +26,7 @@ _INVISIBLE = frozenset(
 def visible(text: str, longest: int | None = None) -> str:
     r"""Return the text with every character visible and harmless.
 
-    Control characters (including line ends), bidirectional and zero-width characters, spaces other than ASCII's,
+    Control characters (including line breaks), bidirectional and zero-width characters, spaces other than ASCII's,
     surrogates and unassigned characters become `\x1b`, `\u202e` or `\U000e0001`. Texts of more than `longest`
     characters are truncated and end in `…`. Applying it twice changes nothing.
     """

@@ -75,7 +75,7 @@ def _database(_context: click.Context, _option: click.Parameter, value: str) -> 
     envvar="BT_AUTOCONFIG_INIT_PROVIDER",
     default=None,
     help='Write a definition for all domains whose MX records name the mail provider (purpose="mx"), or for DOMAIN '
-    "alone (default).",
+    "only (default).",
 )
 @option(
     "--database",
@@ -116,7 +116,7 @@ def init(
     """Discover the mail servers of DOMAIN, and write a definition with the evidence for each setting.
 
     Looks at what the domain publishes for mail clients, a database of providers, the DNS and common hostnames. Then
-    connects to every server found, and writes only what it has verified. Needs no password and tries no login.
+    connects to every server found, and writes only what it has verified. Needs no password and never logs in.
     """
     if output:
         check_output(output, replace=force)

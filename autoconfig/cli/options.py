@@ -196,7 +196,7 @@ class Refusal(click.ClickException):
 
 
 class Group(click.Group):
-    """Commands whose errors show control characters in arguments, file names and variables as escapes.
+    """Commands whose errors show control characters in arguments, filenames and variables as escapes.
 
     An output that cannot be written is an error of one line. After Ctrl-C, the exit status is 130.
     """
@@ -239,7 +239,7 @@ def explained_output() -> Iterator[None]:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print a line that may quote a definition or a file name; to stderr with `err`."""
+    """Print a line that may quote a definition or a filename; to stderr with `err`."""
     click.echo(visible(text), err=err)
 
 

@@ -1,4 +1,4 @@
-"""DNS records as text: zone file snippets, JSON, and files in a folder."""
+"""DNS records as text: zone file fragments, JSON, and files in a folder."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -12,7 +12,7 @@ _KEYS = {"name", "type", "ttl", "data", "why"}
 
 
 def zone(domain: str, found: Iterable[Record]) -> str:
-    """Return records as a zone file snippet (RFC 1035, section 5) to include in the domain's zone.
+    """Return records as a zone file fragment (RFC 1035, section 5) to include in the domain's zone.
 
     Optional records are commented out.
     """

@@ -103,7 +103,7 @@ def test_a_symbolic_link_is_not_followed(known: list[str], tmp_path: Path, targe
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_a_file_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
+def test_a_filename_that_is_too_long_is_refused(tmp_path: Path) -> None:
     file = tmp_path / ("a" * 300 + ".xml")
     for force in ([], ["--force"]):
         refused = run("init", DOMAIN, "--output", file, *force)
@@ -126,7 +126,7 @@ def test_a_missing_folder_is_not_created(known: list[str], tmp_path: Path) -> No
     assert refused.stderr.splitlines()[-1] == f"{tmp_path / 'no'}: is not a folder; create it first"
 
 
-def test_a_file_name_that_starts_with_a_hyphen_is_not_an_option(known: list[str], tmp_path: Path) -> None:
+def test_a_filename_that_starts_with_a_hyphen_is_not_an_option(known: list[str], tmp_path: Path) -> None:
     command = [COMMAND, "init", DOMAIN, *known, "--output=-a.xml"]
     done = subprocess.run(list(map(str, command)), cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "  bt-autoconfig validate ./-a.xml" in done.stderr

@@ -130,7 +130,7 @@ def _account(
 def _remarks(found: Found, answers: Answers) -> list[str]:
     lines = [
         f"Written by `bt-autoconfig init` on {found.date}. The evidence for each setting is above it.",
-        "init connected to the servers and read what they offer. It sent no password and tried no login.",
+        "init connected to the servers and read what they offer. It sent no password and did not try to log in.",
     ]
     if found.is_hosted and not is_provider(found, answers) and found.exchanger:
         base = found.exchanger.base_domain
