@@ -154,7 +154,7 @@ def test_a_connection_with_an_unread_response_is_closed_for_a_new_one() -> None:
     run(test)
 
 
-def test_an_empty_line_alone_begins_no_request() -> None:
+def test_an_empty_line_alone_does_not_begin_a_request() -> None:
     async def test() -> None:
         async with serving(Site()) as connect:
             reader, writer = await connect()

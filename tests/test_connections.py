@@ -420,7 +420,7 @@ def test_connections_from_one_address_are_limited(strict: Served) -> None:
         assert [response.status for response in split_responses(read_to_end(other))] == [200, 200]
 
 
-def test_constantly_renewed_idle_connections_keep_no_client_out() -> None:
+def test_constantly_renewed_idle_connections_do_not_keep_other_clients_out() -> None:
     with serving() as served, ExitStack() as stack:
         held = [stack.enter_context(connect(served.port, UNTRUSTED)) for _ in range(300)]
         for number in range(300):

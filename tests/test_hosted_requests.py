@@ -126,7 +126,7 @@ def test_a_hosted_domain_is_served_over_every_protocol(mode: str, address: str, 
 
 
 @pytest.mark.parametrize("mode", ["listed", "by_mx"])
-def test_any_other_domain_is_foreign_over_every_protocol(mode: str, request: pytest.FixtureRequest) -> None:
+def test_no_protocol_serves_any_other_domain(mode: str, request: pytest.FixtureRequest) -> None:
     client = request.getfixturevalue(mode)
     assert client.outcomes("fred@gmail.com") == REFUSED
     assert client.outcomes("fred@nowhere.example") == REFUSED
@@ -238,7 +238,7 @@ def test_links_for_a_customer_lead_to_the_customers_or_the_providers_host(
     assert "secret" not in page
 
 
-def test_no_response_to_a_customer_contains_another(listed: Client) -> None:
+def test_no_response_to_a_customer_names_another_customer(listed: Client) -> None:
     for path in ("/", "/settings/", "/mail/config-v1.1.xml", "/email.mobileconfig", "/autodiscover/autodiscover.xml"):
         for host in ("127.0.0.1", "autoconfig.example.com", "autoconfig.customer.example"):
             assert "secret.example" not in listed("GET", path, host).text

@@ -129,7 +129,7 @@ ATTACKS: dict[str, tuple[str | bytes, str]] = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_an_xml_attack_gets_a_response_quickly_and_reads_nothing(
+def test_an_xml_attack_gets_a_response_quickly_and_no_file_or_url_is_read(
     server: Served, trap: tuple[str, list[str]], fifo: Path, attack: str
 ) -> None:
     sent, wanted = ATTACKS[attack]

@@ -100,7 +100,7 @@ def test_an_unfinished_request_does_not_delay_shutdown() -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_sigterm_resets_no_connection(workers: str) -> None:
+def test_sigterm_does_not_reset_connections(workers: str) -> None:
     """Neither a pending connection, nor a new one, nor one kept alive."""
     with serving("--workers", workers) as served:
         outcomes = asyncio.run(request_until_exit(served))

@@ -110,7 +110,7 @@ def test_threads_can_write_lines_concurrently() -> None:
 
 
 @pytest.mark.parametrize("formatter", [TextFormatter(), JSONFormatter()])
-def test_control_characters_in_a_message_reach_no_terminal(formatter: logging.Formatter) -> None:
+def test_control_characters_in_a_message_do_not_reach_a_terminal(formatter: logging.Formatter) -> None:
     record = logging.LogRecord("x", logging.ERROR, "x", 1, "a\x1b]0;b\x07\x9bc\nd\u202ee", None, None)
     line = formatter.format(record)
     assert line.isprintable()

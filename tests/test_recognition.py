@@ -199,7 +199,7 @@ def test_few_requests_in_total_wait_for_slow_names(server: NameServer) -> None:
     with_recognition(server, use)
 
 
-def test_a_request_that_cannot_wait_longer_gets_no_verdict_and_the_lookup_goes_on(server: NameServer) -> None:
+def test_a_request_that_cannot_wait_longer_gets_no_verdict_and_the_lookup_continues(server: NameServer) -> None:
     asked, answer = threading.Event(), threading.Event()
 
     def late(query: dns.message.Message) -> bytes:
@@ -232,7 +232,7 @@ def test_an_attacker_gets_a_small_share_of_the_lookups_in_a_shared_zone(server: 
     with_recognition(server, use)
 
 
-def test_a_flood_of_names_evicts_no_customer_and_memory_is_bounded(
+def test_a_flood_of_names_does_not_evict_customers_and_memory_is_bounded(
     server: NameServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_MOST_OTHERS", 50)

@@ -234,7 +234,7 @@ def test_a_server_whose_first_worker_cannot_start_exits_with_status_1(
     assert "workers cannot start; the server exits" in caplog.text
 
 
-def test_supervision_goes_on_after_an_error_whose_message_is_not_logged(
+def test_supervision_continues_after_an_error_whose_message_is_not_logged(
     supervise: Supervise, caplog: pytest.LogCaptureFixture
 ) -> None:
     def on_ready() -> None:

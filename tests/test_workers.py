@@ -167,7 +167,7 @@ def test_a_stopped_worker_does_not_delay_shutdown(four: Served) -> None:
     assert four.process.wait(timeout=TIMEOUT) == 0
 
 
-def test_sighup_sent_to_all_processes_stops_none(four: Served) -> None:
+def test_sighup_sent_to_all_processes_does_not_stop_any(four: Served) -> None:
     before = four.workers()
     for pid in (four.process.pid, *before):
         os.kill(pid, signal.SIGHUP)

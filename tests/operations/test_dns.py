@@ -340,7 +340,7 @@ def test_a_hosted_domain_needs_srv_records_and_its_client_hosts_are_optional(wri
     assert {one["type"] for one in as_json} == {"SRV"}
 
 
-def test_with_hosted_names_a_hosted_domain_has_the_same_records_as_an_own_one(write: Write) -> None:
+def test_with_hosted_names_a_hosted_domain_has_the_same_records_as_the_providers_own(write: Write) -> None:
     options = (*hosting(write, "customer.example"), "--hosted-names")
     own = dns_records(*options, "--domain", "example.com").stdout
     assert dns_records(*options, "--domain", "customer.example").stdout == own.replace(

@@ -166,7 +166,7 @@ def test_a_domain_without_an_mx_record_gets_a_warning(world: World) -> None:
     assert checked(world).of(Verdict.WARNING)[f"MX of {DOMAIN}"] == "no MX record has a valid hostname"
 
 
-def test_a_client_that_uses_no_plain_server_is_distinguished_from_one_that_finds_nothing(world: World) -> None:
+def test_a_client_that_does_not_use_plain_is_distinguished_from_one_that_finds_nothing(world: World) -> None:
     world.definition_text = PLAIN
     world.respond.append(lambda one: NOT_FOUND if "autodiscover" in one.path else None)
     found = checked(world)

@@ -57,7 +57,7 @@ def test_services_with_a_url_and_oauth2_are_included(write: Write) -> None:
     assert content["authentication"] == {"password": True, "oauth-public": {"issuer": "https://login.example.com"}}
 
 
-def test_a_provider_without_password_login_says_so(write: Write) -> None:
+def test_the_configuration_states_whether_passwords_are_accepted(write: Write) -> None:
     without = {">password-cleartext<": ">OAuth2<", ">password-encrypted<": ">OAuth2<"}
     services = SERVICES.replace(">basic<", ">OAuth2<")
     content = configuration(write(IMPLICIT | without | {"</clientConfig>": services}))

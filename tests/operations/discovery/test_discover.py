@@ -556,13 +556,13 @@ def test_hosts_in_a_certificate_for_another_name_are_tried() -> None:
     assert all(one.guessed for one in found.servers)
 
 
-def test_a_certificate_with_only_wildcards_adds_no_host() -> None:
+def test_a_certificate_with_only_wildcards_does_not_add_a_host() -> None:
     records = {("mail.customer.example", "A"): ["127.0.0.1"]}
     found = Provider(IMPLICIT, names=("*.hosting.example",), records=records).discover("customer.example")
     assert found.servers == []
 
 
-def test_a_late_certificate_adds_no_host() -> None:
+def test_a_late_certificate_does_not_add_a_host() -> None:
     """The host sends its certificate once, for another name, and then hangs."""
     context = certificate("s12.hosting.example")
     connections = []

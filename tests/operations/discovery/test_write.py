@@ -152,7 +152,7 @@ def test_a_provider_may_run_init_for_its_own_domain() -> None:
 
 
 @pytest.mark.parametrize("mx", ["mx.spam-filter.example", ""])
-def test_an_mx_outside_the_mail_servers_domain_makes_no_provider_definition(mx: str) -> None:
+def test_with_an_mx_outside_the_mail_servers_domain_the_definition_is_not_the_providers(mx: str) -> None:
     text, definition = written(found(mx=mx), Answers(provider=True))
     assert (definition.id, definition.mx_domains) == ("example.org", ())
     assert 'So there is no purpose="mx"' in " ".join(comments(text).split())
