@@ -119,6 +119,7 @@ class World:
         self.records |= {
             (DOMAIN, "A"): [FIRST],
             (DOMAIN, "MX"): [f"10 {mail}."],
+            (DOMAIN, "TXT"): ['"v=spf1 mx -all"'],  # for the example in CONTRIBUTING.md
             (DOMAIN, "NS"): [f"ns1.{DOMAIN}.", f"ns2.{DOMAIN}."],
             (f"ns1.{DOMAIN}", "A"): [FIRST],
             (f"ns2.{DOMAIN}", "A"): [SECOND],
