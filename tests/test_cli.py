@@ -101,6 +101,13 @@ def test_validate_prints_warnings_and_succeeds(write: Write) -> None:
     assert summary.stderr.startswith(f"warning: {file}:28: enable is not an element of the format")
 
 
+def test_validate_counts_a_single_listed_domain_in_the_singular(write: Write, tmp_path: Path) -> None:
+    listed = tmp_path / "customers.txt"
+    listed.write_text("a.example\n")
+    done = run("validate", write({"<domain>": '<domain purpose="mx">'}), "--hosted-domains", listed)
+    assert "and on 1 listed domain\n" in done.stdout
+
+
 def test_validate_warns_about_a_domain_that_a_list_repeats(write: Write, tmp_path: Path) -> None:
     listed = tmp_path / "customers.txt"
     listed.write_text("a.example\nb.example\na.example\n")
@@ -226,4 +233,5 @@ def test_every_worker_gives_the_same_responses(write: Write) -> None:
 def test_help_names_the_commands_and_the_version_is_the_packages() -> None:
     help_ = run("--help").stdout
     assert all(command in help_ for command in ("serve", "render", "validate"))
+    assert "..." not in help_.partition("Commands:")[2]  # click shortens long texts
     assert run("--version").stdout.startswith("bt-autoconfig, version ")

@@ -35,7 +35,7 @@ class _Commands(Group):
 @click.group(cls=_Commands, context_settings=SETTINGS)
 @click.version_option(package_name="bt-autoconfig")
 def main() -> None:
-    """Let every mail client set itself up, from one definition of the provider's settings.
+    """Let mail clients set themselves up, from one definition of the provider's settings.
 
     Thunderbird, Outlook, iPhones and other clients fetch their settings from this server. Users enter only an address
     and a password.

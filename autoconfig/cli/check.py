@@ -98,7 +98,9 @@ def _without_report() -> Iterator[None]:
         raise click.exceptions.Exit(_NO_REPORT) from error
 
 
-@click.command(cls=_Command, context_settings=SETTINGS)
+@click.command(
+    cls=_Command, context_settings=SETTINGS, short_help="Check domains from the outside, as mail clients do."
+)
 @click.argument("names", cls=Argument, nargs=-1, metavar="[DOMAIN]...")
 @option(
     "--domain",

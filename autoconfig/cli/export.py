@@ -11,7 +11,7 @@ from autoconfig.operations.export import ExportError
 from autoconfig.operations.export import export as write_export
 
 
-@click.command(context_settings=SETTINGS)
+@click.command(context_settings=SETTINGS, short_help="Write the static documents to a folder.")
 @click.argument("folder", cls=Argument, metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 @option(
     "--root",

@@ -53,7 +53,7 @@ def _database(_context: click.Context, _option: click.Parameter, value: str) -> 
     return value if value.endswith(("/", "=")) else f"{value}/"
 
 
-@click.command(context_settings=SETTINGS)
+@click.command(context_settings=SETTINGS, short_help="Discover a domain's mail servers, and write a definition.")
 @click.argument("domain", cls=Argument, metavar="DOMAIN", callback=_domain)
 @option(
     "--output",

@@ -19,6 +19,7 @@ _FORMATS_HELP = ", ".join(f"{name} ({protocol.clients})" for name, protocol in _
 
 @click.command(
     context_settings=SETTINGS,
+    short_help="Print the exact response that a client gets.",
     help=f"""Print the exact response that a client gets (signatures differ each time).
 
     FORMAT is one of {_FORMATS_HELP}.""",

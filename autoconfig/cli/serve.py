@@ -53,7 +53,7 @@ def _networks(_context: click.Context, _option: click.Parameter, value: str) -> 
     return value
 
 
-@click.command(context_settings=SETTINGS)
+@click.command(context_settings=SETTINGS, short_help="Serve settings to mail clients, and the setup page.")
 @option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @option(
     "--port",

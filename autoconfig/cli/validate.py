@@ -35,7 +35,9 @@ def validate(sources: tuple[Path, ...], hosted_domains: tuple[ListSource, ...]) 
     hosted = settings.assigned.hosted
     for number, definition in enumerate(settings.definitions):
         say(f"{definition.source}: valid")
-        listed = f"{hosted.count(number):,} listed domains" if number in hosted.listed else "domains that it hosts"
+        count = hosted.count(number)
+        listed = "1 listed domain" if count == 1 else f"{count:,} listed domains"
+        listed = listed if number in hosted.listed else "domains that it hosts"
         others = f" and on {listed}" if definition.hosts_customer_domains else ""
         name = quote(definition.display_name)
         say(f"  {name}, for addresses on {some(definition.domains)}{others}")
