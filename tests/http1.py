@@ -43,8 +43,15 @@ def exchange(
                 connection.sendall(part)
             except OSError:
                 break
-            select.select([connection], [], [], pause)  # the server may respond before the last part
+            _wait(connection, pause)  # the server may respond before the last part
         return split_responses(read_to_end(connection), methods), time.monotonic() - began
+
+
+def _wait(connection: socket.socket, seconds: float) -> None:
+    """Wait until there is something to read. A process with many connections cannot use `select`."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    poll.poll(seconds * 1000)
 
 
 def read_to_end(connection: socket.socket) -> bytes:
