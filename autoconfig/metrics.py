@@ -11,11 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from autoconfig.logs import LineWriter
 from autoconfig.observe import RequestRecord
-from autoconfig.signing import Signer
 from autoconfig.sources import Settings
+
+if TYPE_CHECKING:
+    from autoconfig.signing import Signer
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 10)
@@ -32,7 +35,7 @@ class State:
     reloaded: float = field(default_factory=time.time)
     """When the sources were last read, valid or not: seconds since 1970."""
     failed: bool = False
-    signer: Signer | None = None
+    signer: "Signer | None" = None
 
     def applied(self, settings: Settings) -> None:
         """Note that settings have been applied."""

@@ -4,7 +4,7 @@ import asyncio
 import datetime
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -13,38 +13,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.hazmat.primitives.serialization.pkcs7 import PKCS7Options, PKCS7SignatureBuilder
 
-from autoconfig.files import MAX_PEM, FileError, read_file
+from autoconfig.signing_files import SigningError, SigningFile, SigningFiles
 from autoconfig.signing_queue import SigningQueue
 
 SOON = 30
 """The server warns about a certificate that expires within this many days."""
-
-
-class SigningError(Exception):
-    """A certificate or key that profiles cannot be signed with; the text is `FILE: what is wrong`."""
-
-
-class SigningFile(NamedTuple):
-    """A file, and its content at the time of reading."""
-
-    path: Path
-    content: bytes
-
-
-class SigningFiles(NamedTuple):
-    """PEM files: the signer's certificate, its private key, and its intermediate certificates.
-
-    The file of the certificate may contain the intermediate certificates too, after it.
-    """
-
-    certificate: SigningFile
-    key: SigningFile
-    chain: SigningFile | None
-
-    @classmethod
-    def read(cls, certificate: Path, key: Path, chain: Path | None) -> Self:
-        """Read the files. Raises SigningError if one cannot be read."""
-        return cls(_read(certificate), _read(key), _read(chain) if chain else None)
 
 
 class Signer:
@@ -98,13 +71,6 @@ class Signer:
 
 
 _Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-
-
-def _read(path: Path) -> SigningFile:
-    try:
-        return SigningFile(path, read_file(path, MAX_PEM))
-    except FileError as error:
-        raise SigningError(str(error)) from error
 
 
 def _certificates(file: SigningFile) -> list[x509.Certificate]:

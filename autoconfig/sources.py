@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from autoconfig.advice import advise
 from autoconfig.definition import Definition, DefinitionError
@@ -12,9 +12,12 @@ from autoconfig.definition_files import Files, load, read
 from autoconfig.directory import Directory, directory
 from autoconfig.hosting import Assigned, HostedList, ListSource, assign, check, read_lists
 from autoconfig.mail_exchangers import Resolver
-from autoconfig.signing import Signer, SigningError, SigningFiles
+from autoconfig.signing_files import SigningError, SigningFiles
 from autoconfig.templates import TemplateError
 from autoconfig.visible import visible
+
+if TYPE_CHECKING:
+    from autoconfig.signing import Signer
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -72,7 +75,13 @@ class Contents:
         """Return the settings in the files. Raises DefinitionError or SigningError with every error in them."""
         definitions, _ = _all(partial(load, self.definitions), partial(check, self.lists))
         assigned = assign(self.lists, definitions)
-        return Settings(definitions, Signer(self.signing) if self.signing else None, self.options, assigned)
+        return Settings(definitions, _signer(self.signing) if self.signing else None, self.options, assigned)
+
+
+def _signer(files: SigningFiles) -> "Signer":
+    from autoconfig.signing import Signer  # only with a key: cryptography takes a fifth of the start
+
+    return Signer(files)
 
 
 def _all(first: Callable[[], T], second: Callable[[], U]) -> tuple[T, U]:
@@ -93,7 +102,7 @@ class Settings:
     """The settings to serve, all of them valid."""
 
     definitions: tuple[Definition, ...]
-    signer: Signer | None = None
+    signer: "Signer | None" = None
     options: Options = Options()
     assigned: Assigned = field(default_factory=Assigned)
     """The listed hosted domains."""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import trustme
 
-from autoconfig.signing import Signer, SigningFiles
+from autoconfig.signing import Signer
+from autoconfig.signing_files import SigningFiles
 
 
 @dataclass(frozen=True)

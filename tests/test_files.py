@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from autoconfig.files import FileError, expand, read_file
-from autoconfig.signing import SigningError, SigningFiles
+from autoconfig.signing_files import SigningError, SigningFiles
 from tests.support import TIMEOUT, Served, Write, eventually, run, serving
 
 

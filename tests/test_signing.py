@@ -18,7 +18,8 @@ from autoconfig.definition import EMBEDDED
 from autoconfig.front import Endpoint, Front
 from autoconfig.protocols.mobileconfig import Mobileconfig
 from autoconfig.requests import Request
-from autoconfig.signing import Signer, SigningFiles
+from autoconfig.signing import Signer
+from autoconfig.signing_files import SigningFiles
 from autoconfig.signing_queue import MAX_PENDING, SigningQueue
 from tests.signatories import Signatory, SigningAuthority
 from tests.support import Served, client_for, eventually, load, run, run_for_bytes, serving

@@ -3,14 +3,16 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from autoconfig.address import MailAddress
 from autoconfig.definition import Definition
 from autoconfig.directory import Directory
 from autoconfig.requests import Request
 from autoconfig.responses import Response
-from autoconfig.signing import Signer
+
+if TYPE_CHECKING:
+    from autoconfig.signing import Signer
 
 AUTODISCOVER_PATH = "/autodiscover/autodiscover.xml"
 """Where clients POST Autodiscover requests of every schema (MS-OXDSCLI, section 2.2.3; MS-ASCMD, section 2.2.1.1)."""
@@ -107,7 +109,7 @@ class Parts:
 
     definitions: Directory[Definition]
     protocols: Sequence[Protocol[Any]]
-    signer: Signer | None = None
+    signer: "Signer | None" = None
     _made: dict[str, Any] = field(default_factory=dict)
 
     def made(self, protocol: Protocol[T]) -> T:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property, partial
 from itertools import product
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 from uuid import NAMESPACE_DNS, uuid5
 
@@ -17,9 +17,11 @@ from autoconfig.directory import Directory, NotServedError
 from autoconfig.protocols.description import Path, Probe, ProbeRequest, Protocol
 from autoconfig.requests import Fields, Request, plain_address
 from autoconfig.responses import Response, ResponseKind, StaticResponse
-from autoconfig.signing import Signer
 from autoconfig.signing_queue import BusyError
 from autoconfig.templates import ADDRESS_PLACEHOLDERS, DOMAIN_PLACEHOLDERS, Document, Template, placeholder_values
+
+if TYPE_CHECKING:
+    from autoconfig.signing import Signer
 
 PATH = "/email.mobileconfig"
 _MEDIA_TYPE = "application/x-apple-aspen-config"
@@ -105,7 +107,7 @@ class Mobileconfig:
     imap or pop3; the default is imap, or pop3 if the provider has no IMAP. Without a `signer`, profiles are not signed.
     """
 
-    def __init__(self, definitions: Directory[Definition], signer: Signer | None = None) -> None:
+    def __init__(self, definitions: Directory[Definition], signer: "Signer | None" = None) -> None:
         self._profiles = definitions.each(partial(_Profiles, Template.named("mobileconfig.xsl")))
         for profiles in self._profiles.prepared:
             profiles.prepare()
@@ -163,7 +165,7 @@ class Mobileconfig:
         return response
 
     @staticmethod
-    async def _sign(signer: Signer, profile: bytes, respond: Callable[[bytes], Response]) -> Response:
+    async def _sign(signer: "Signer", profile: bytes, respond: Callable[[bytes], Response]) -> Response:
         try:
             return respond(await signer.sign_in_thread(profile))
         except BusyError as error:

@@ -190,7 +190,7 @@ def signing_options(folder: Path, bits: int) -> list[str]:
 def signatures(options: list[str], seconds: int) -> float:
     """Return the signatures per second of a process that does nothing else on the servers' core."""
     program = (
-        "import sys, time\nfrom pathlib import Path\nfrom autoconfig.signing import Signer, SigningFiles\n"
+        "import sys, time\nfrom pathlib import Path\nfrom autoconfig.signing import Signer\nfrom autoconfig.signing_files import SigningFiles\n"
         "signer = Signer(SigningFiles.read(Path(sys.argv[2]), Path(sys.argv[4]), None))\n"
         f"profile, end, done = b'x' * 4000, time.perf_counter() + {seconds}, 0\n"
         "while time.perf_counter() < end:\n    signer.sign(profile)\n    done += 1\n"
