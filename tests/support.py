@@ -25,6 +25,7 @@ from autoconfig.definition import Definition
 from autoconfig.directory import Directory, directory
 from autoconfig.server import application
 from autoconfig.sources import Sources
+from tests.preloaded import Process
 
 COMMAND = Path(sys.executable).with_name("bt-autoconfig")
 TIMEOUT = 60.0
@@ -38,7 +39,7 @@ WITHOUT_OVERRIDE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", 
 class Served:
     """A running `bt-autoconfig serve`: its address, and its output so far."""
 
-    def __init__(self, process: subprocess.Popen[bytes], output: Path, seconds: float = TIMEOUT) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Process, output: Path, seconds: float = TIMEOUT) -> None:
         self.process = process
         self._output = output
         self.port = self._port(seconds)
@@ -103,16 +104,21 @@ def wait_for(look: Callable[[], T | None], seconds: float = TIMEOUT) -> T:
 def serving(
     *arguments: str | Path,
     prefix: Sequence[str] = (),
-    program: Sequence[str | Path] = (COMMAND,),
+    program: Sequence[str] = (),
     seconds: float = TIMEOUT,
 ) -> Iterator[Served]:
-    """Run the installed command on a free port, in an unrelated folder.
+    """Run the command on a free port, in an unrelated folder.
 
     `prefix` is a command that runs it, `program` replaces it, and `seconds` is the time that it may take to start.
+    Without both, its modules are already imported.
     """
     with tempfile.TemporaryDirectory() as folder, Path(folder, "output").open("wb") as output:
-        command = [*prefix, *program, "serve", "--port", "0", *arguments]
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd="/")
+        command = [*(program or [str(COMMAND)]), "serve", "--port", "0", *map(str, arguments)]
+        process: subprocess.Popen[bytes] | Process
+        if prefix or program:
+            process = subprocess.Popen([*prefix, *command], stdout=output, stderr=subprocess.STDOUT, cwd="/")
+        else:
+            process = Process(command, output, output)
         try:
             served = Served(process, Path(folder, "output"), seconds)
             with served.http:

@@ -181,12 +181,13 @@ def test_a_thousand_connections_with_unread_responses_do_not_affect_other_client
     with serving() as served, ExitStack() as stack:
         served.http.get("/healthz")
         before = resident(served)
+        requests = request("/") * 10_000
         for number in range(1000):
             connection = stack.enter_context(connect(served.port, f"127.0.1.{1 + number % 10}"))
             connection.setblocking(False)
             with suppress(BlockingIOError):
                 while True:
-                    connection.send(request("/") * 10_000)
+                    connection.send(requests)
         for _ in range(5):
             assert exchange(served.port, CLOSE, source="127.0.0.3")[1] < 10
         assert resident(served) < before + 50

@@ -104,7 +104,7 @@ ATTACKS: dict[str, tuple[str | bytes, str]] = {
     "a stylesheet": (body(before='<?xml-stylesheet type="text/xsl" href="TRAP"?>'), "<LoginName>fred@talk21.com<"),
     "a base": (body(root=' xml:base="TRAP"'), "<LoginName>fred@talk21.com<"),
     "thousands of attributes": (body(root="".join(f' a{number}=""' for number in range(5000))), "<"),
-    "a million attributes": (body(root="".join(f' a{number}=""' for number in range(1_000_000))), "the body is larger"),
+    "a million attributes": (body(root=' a=""' * 1_000_000), "the body is larger"),
     "thousands of namespaces": (body(root="".join(f' xmlns:n{number}="urn:{number}"' for number in range(2000))), "<"),
     "depth": ("<a>" * 15000, "<ErrorCode>600<"),
     "another namespace": (body().replace("/2006", "/2007"), "<ErrorCode>600<"),

@@ -68,6 +68,7 @@ def test_the_default_time_limits_of_check_are_unchanged(option: str, default: ob
         (signing_queue.MAX_PENDING, 256, "at most 256 requests wait"),
         (http.MAX_BODY, 256 * KIB, "at most 256 KiB of a body"),
         (http.MAX_HEADERS, 64 * KIB, "64 KiB of headers"),
+        (http.MAX_PARTS, 2000, "and 2,000 chunks and 1xx responses"),
         (workers.HUNG, 8, "a hung one within ten"),
     ],
 )

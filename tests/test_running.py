@@ -152,7 +152,7 @@ def test_an_unreadable_folder_is_reported_and_the_previous_configuration_stays(w
 def test_sigterm_stops_the_server_after_fifty_sighups_that_reload_many_definitions(
     tmp_path: Path, workers: str
 ) -> None:
-    for number in range(1500):
+    for number in range(500):
         text = Write.TEXT.replace("example.com", f"e{number}.example").replace("example.net", f"n{number}.example")
         (tmp_path / f"{number}.xml").write_text(text)
     with serving("--definition", tmp_path, "--workers", workers, seconds=90) as served:

@@ -16,6 +16,8 @@ MAX_HEADERS = 64 * 1024
 """Maximum bytes of the status line and headers, including all interim (1xx) responses."""
 MAX_BODY = 256 * 1024
 """Maximum bytes of the body. Settings have a few thousand."""
+MAX_PARTS = 2000
+"""Maximum number of interim responses and of chunks: reading 256 KiB in chunks of a byte would take half a second."""
 _PIECE = 16 * 1024
 
 
@@ -57,7 +59,8 @@ async def exchange(
 ) -> Response:
     """Send a request for `target` and return the response. The default method is GET, or POST with a body.
 
-    Raises Problem if the response is larger than MAX_HEADERS or MAX_BODY, breaks off, or is not HTTP/1.
+    Raises Problem if the response is larger than MAX_HEADERS or MAX_BODY, has more than MAX_PARTS interim responses
+    and chunks, breaks off, or is not HTTP/1.
     """
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEADERS)
     length = [] if body is None else [("Content-Length", str(len(body)))]
@@ -78,6 +81,7 @@ async def _receive(reader: asyncio.StreamReader, connection: h11.Connection) -> 
     response: h11.Response | None = None
     body = bytearray()
     allowed = MAX_HEADERS
+    parts = 0
     while True:
         event = connection.next_event()
         if event is h11.NEED_DATA:
@@ -88,7 +92,11 @@ async def _receive(reader: asyncio.StreamReader, connection: h11.Connection) -> 
                 raise _broken_off()
             allowed -= len(data)
             connection.receive_data(data)
-        elif isinstance(event, h11.Response):
+            continue
+        parts += 1
+        if parts > MAX_PARTS:
+            raise Problem(f"the response has more than {MAX_PARTS} parts", "see which server responds at this address")
+        if isinstance(event, h11.Response):
             response = event
             allowed = MAX_BODY  # including chunk sizes and trailers
         elif isinstance(event, h11.Data):

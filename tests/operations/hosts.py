@@ -5,8 +5,6 @@ import contextlib
 import json
 import os
 import ssl
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -22,7 +20,8 @@ import dns.rdatatype
 import dns.rrset
 import trustme
 
-from tests.support import COMMAND, run
+from tests.preloaded import Process
+from tests.support import COMMAND, TIMEOUT, run
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -207,23 +206,10 @@ def measured_check(*arguments: object, **environment: str) -> CommandResult:
 
 def measured(*arguments: object, **environment: str) -> CommandResult:
     """Run a command in a separate process, and measure it."""
-    with tempfile.NamedTemporaryFile("r") as report:
-        command = [sys.executable, "-S", "-c", _MEASURED, report.name, str(COMMAND), *map(str, arguments)]
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         began = time.monotonic()
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
+        process = Process([str(one) for one in (COMMAND, *arguments)], stdout, stderr, environment)
+        status = process.wait(TIMEOUT)
         seconds = time.monotonic() - began
-        return CommandResult(done.returncode, done.stdout, done.stderr, seconds, int(report.read()) / 1024)
-
-
-_MEASURED = """
-import os, sys
-pid = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
-_, status, usage = os.wait4(pid, 0)
-with open(sys.argv[1], "w") as report:
-    report.write(str(usage.ru_maxrss))
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
-"""Runs a program and writes its peak memory to a file.
-
-A forked process inherits its parent's peak, so the parent must be small.
-"""
+        output, errors = (os.pread(file.fileno(), 1 << 26, 0).decode() for file in (stdout, stderr))
+        return CommandResult(status, output, errors, seconds, process.peak_kilobytes / 1024)

@@ -24,24 +24,25 @@ def gzipped(megabytes: int, end: int) -> bytes:
 
 GZIP_BEGIN = gzipped(0, zlib.Z_FULL_FLUSH)
 GZIP_MORE = gzipped(16, zlib.Z_FULL_FLUSH).removeprefix(GZIP_BEGIN)
-BOMB = gzipped(250, zlib.Z_FINISH)
+BOMB = GZIP_BEGIN + GZIP_MORE * 16
 
-TOO_LARGE_BODY, TOO_LARGE_HEADERS = (
+TOO_LARGE_BODY, TOO_LARGE_HEADERS, TOO_MANY_PARTS = (
     "the response body is larger than 256 KiB",
     "the response headers are larger than 64 KiB",
+    "the response has more than 2000 parts",
 )
 FLOODS: dict[str, tuple[Handler, str]] = {
     "a body of 8 GB": (web(OK + b"Content-Length: 8000000000\r\n\r\n", forever=bytes(1 << 16)), TOO_LARGE_BODY),
     "an endless body": (web(OK + b"\r\n", forever=b"<a>" * 20000), TOO_LARGE_BODY),
     "endless chunks": (web(OK + b"Transfer-Encoding: chunked\r\n\r\n", forever=b"8000\r\n" + bytes(0x8000) + b"\r\n"), TOO_LARGE_BODY),
-    "endless tiny chunks": (web(OK + b"Transfer-Encoding: chunked\r\n\r\n", forever=b"1\r\nx\r\n" * 9000), TOO_LARGE_BODY),
+    "endless tiny chunks": (web(OK + b"Transfer-Encoding: chunked\r\n\r\n", forever=b"1\r\nx\r\n" * 9000), TOO_MANY_PARTS),
     "endless trailers": (web(OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", forever=b"a: b\r\n" * 9000), "the response is not HTTP"),
     "an endless gzip stream": (web(OK + b"Content-Encoding: gzip\r\n\r\n", GZIP_BEGIN, forever=GZIP_MORE), TOO_LARGE_BODY),
     "a gzip bomb": (web(OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB), BOMB), "is compressed (gzip)"),
     "endless headers": (web(OK, forever=b"X-A: b\r\n" * 8000), TOO_LARGE_HEADERS),
     "an endless header": (web(OK + b"X-A: ", forever=b"b" * 65536), TOO_LARGE_HEADERS),
     "an endless status line": (web(b"HTTP/1.1 200 ", forever=b"b" * 65536), TOO_LARGE_HEADERS),
-    "endless interim responses": (web(forever=b"HTTP/1.1 100 Continue\r\n\r\n" * 2000), TOO_LARGE_HEADERS),
+    "endless interim responses": (web(forever=b"HTTP/1.1 100 Continue\r\n\r\n" * 2000), TOO_MANY_PARTS),
     "bytes that are not HTTP": (web(b"\x00\x01" * 500, b"\r\n\r\n"), "the response is not HTTP"),
     "half a body": (web(OK + b"Content-Length: 100\r\n\r\n<clientConfig>"), "the response is not HTTP"),
     "one byte at a time": (web(OK + b"\r\n", forever=b"<", pause=0.02), "does not respond within 1 second"),
