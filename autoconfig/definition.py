@@ -23,9 +23,9 @@ EMBEDDED = Path(__file__).with_name("bt.xml")
 
 INCOMING_TYPES = ("imap", "pop3")
 
-_MANY = 100
+_MANY_DOMAINS = 100
 """Minimum number of domains that are validated outside the tree."""
-_MOST_REMARKS = 100
+_MAX_REMARKS = 100
 
 
 class DefinitionError(Exception):
@@ -261,10 +261,10 @@ def load(source: Path, content: bytes) -> Definition:
 
 
 def _lines(source: Path, remarks: Iterable[Remark], kind: str) -> list[str]:
-    """Return remarks with file and line, in order: up to _MOST_REMARKS, and the number of the rest."""
+    """Return remarks with file and line, in order: up to _MAX_REMARKS, and the number of the rest."""
     lines = [f"{source}:{line}: {text}" for line, text in sorted(remarks)]
-    if more := lines[_MOST_REMARKS:]:
-        lines[_MOST_REMARKS:] = [f"{source}:1: and {len(more)} more {kind}"]
+    if more := lines[_MAX_REMARKS:]:
+        lines[_MAX_REMARKS:] = [f"{source}:1: and {len(more)} more {kind}"]
     return lines
 
 
@@ -275,7 +275,7 @@ def _detach(root: etree._Element) -> list[etree._Element]:
     """
     provider = root.find("emailProvider")
     others = [] if provider is None else provider.findall("domain")[1:]
-    if provider is None or len(others) < _MANY:
+    if provider is None or len(others) < _MANY_DOMAINS:
         return []
     for domain in others:
         provider.remove(domain)

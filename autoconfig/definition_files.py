@@ -11,7 +11,7 @@ from autoconfig.files import MAX_DEFINITION, FileError, expand, read_file
 Files = list[tuple[Path, bytes]]
 """Definition files: names, and contents at the time of reading."""
 
-_MOST_CONFLICTS = 100
+_MAX_CONFLICTS = 100
 """Maximum number of errors listed: finding the lines of each takes time."""
 
 
@@ -52,7 +52,7 @@ def load(files: Files) -> tuple[Definition, ...]:
             definitions.append(definition.load(path, content))
         except DefinitionError as error:
             errors += error.errors
-    errors += islice(_conflicts(definitions), _MOST_CONFLICTS)
+    errors += islice(_conflicts(definitions), _MAX_CONFLICTS)
     if errors:
         raise DefinitionError(errors)
     return tuple(definitions)
@@ -60,7 +60,7 @@ def load(files: Files) -> tuple[Definition, ...]:
 
 def check_conflicts(definitions: Iterable[Definition]) -> None:
     """Raise DefinitionError if a domain is in more than one definition."""
-    if errors := list(islice(_conflicts(definitions), _MOST_CONFLICTS)):
+    if errors := list(islice(_conflicts(definitions), _MAX_CONFLICTS)):
         raise DefinitionError(errors)
 
 

@@ -18,8 +18,8 @@ _PREFIXES = frozenset(prefix.removesuffix(".").encode() for prefix in CLIENT_HOS
 
 _FIRST = 100
 _LARGE = 1000
-_MOST_STRUCTURES = 1000
-_KEPT = 4096
+_MAX_STRUCTURES = 1000
+_MAX_CACHED = 4096
 """Maximum number of cached values that are made on demand."""
 
 T = TypeVar("T")
@@ -140,7 +140,7 @@ def _prepared(definitions: Sequence[Definition]) -> list[int]:
     """
     samples: dict[int, int] = {}
     for number, one in enumerate(definitions):
-        if len(samples) < _MOST_STRUCTURES:
+        if len(samples) < _MAX_STRUCTURES:
             samples.setdefault(one.structure, number)
     large = (number for number, one in enumerate(definitions) if len(one.domains) > _LARGE)
     return sorted({*range(min(_FIRST, len(definitions))), *large, *samples.values()})
@@ -156,7 +156,7 @@ class Directory(Generic[T]):
     def __init__(self, index: _Index, make: Callable[[int], T]) -> None:
         self._index = index
         self._prepared = {number: make(number) for number in index.prepared}
-        self._on_demand = lru_cache(_KEPT)(make)
+        self._on_demand = lru_cache(_MAX_CACHED)(make)
         all_prepared = len(self._prepared) == len(index.homes)
         self._value: Callable[[int], T] = self._prepared.__getitem__ if all_prepared else self._find_or_make
 

@@ -26,9 +26,9 @@ logger = logging.getLogger(__name__)
 
 Responder = Callable[[Request], Response | Awaitable[Response]]
 """A protocol's function from a request to its response. Raises HTTPException or NotServedError to refuse it."""
-_MOST_DECISIONS = 3
+_MAX_LOOKUPS = 3
 """DNS lookups that a request can wait for."""
-_LONGEST_WAIT = 3.0
+_MAX_WAIT = 3.0
 """Seconds that a request waits for them, all together."""
 Report = Callable[[RequestRecord], None]
 
@@ -175,8 +175,8 @@ class Front:
 
 async def _settled(undecided: UndecidedError, respond: Responder, request: Request) -> Response:
     """Respond to a request after the DNS lookups it depends on: of the domain of its host, then of its address."""
-    ends = time.monotonic() + _LONGEST_WAIT
-    for _ in range(_MOST_DECISIONS):
+    ends = time.monotonic() + _MAX_WAIT
+    for _ in range(_MAX_LOOKUPS):
         await undecided.settle(max(0.0, ends - time.monotonic()))
         try:
             response = respond(request)

@@ -27,8 +27,8 @@ MAX_HOSTED = 2_000_000
 
 _MAX_LINE = 1024
 """Maximum bytes of a line before a comment. The longest domain name in UTF-8 has fewer."""
-_MOST_REMARKS = 100
-_MOST_ERRORS = 10_000
+_MAX_REMARKS = 100
+_MAX_ERRORS = 10_000
 """Number of invalid lines after which the rest is not read: the file is not a list."""
 _PLAIN_LINE = re.compile(rb"((?:[a-z0-9]++(?:-++[a-z0-9]++)*+\.){1,3}[a-z]{2,63})\r?\n?")
 _MAX_PLAIN = 64
@@ -115,7 +115,7 @@ def read_list(path: Path, content: bytes, provider: str | None = None) -> Hosted
             domain = plain[1].decode("ascii") if plain else _domain(line)
         except ValueError as error:
             errors.add(number, str(error))
-            if errors.count == _MOST_ERRORS:
+            if errors.count == _MAX_ERRORS:
                 errors.end = f"; the lines after {number} were not read"
                 break
             continue
@@ -143,11 +143,11 @@ class _Remarks:
 
     def add(self, line: int, text: str) -> None:
         self.count += 1
-        if self.count <= _MOST_REMARKS:
+        if self.count <= _MAX_REMARKS:
             self._first.append(f"{self._path}:{line}: {text}")
 
     def lines(self) -> tuple[str, ...]:
-        more = self.count - _MOST_REMARKS
+        more = self.count - _MAX_REMARKS
         return (*self._first, *([f"{self._path}:1: and {more:,} more {self._kind}{self.end}"] if more > 0 else []))
 
 
@@ -256,7 +256,7 @@ def _merged(lists: Sequence[HostedList], owners: Sequence[int]) -> Hosted:
     errors: list[str] = []
     for one, owner in zip(lists, owners, strict=True):
         for domain in one.domains:
-            if found.setdefault(domain, owner) != owner and len(errors) < _MOST_REMARKS:
+            if found.setdefault(domain, owner) != owner and len(errors) < _MAX_REMARKS:
                 pairs = zip(lists, owners, strict=True)
                 other = next(two for two, number in pairs if number != owner and domain in two.domains)
                 errors.append(f"{one.place(domain)}: {domain} is in another provider's list, {other.place(domain)}")

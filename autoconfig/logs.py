@@ -22,7 +22,7 @@ MAX_QUEUE = 256 * 1024
 _LONGEST_LINE = 64 * 1024
 _ATOMIC = 4096
 """Bytes that a process can write to a pipe without interleaving with others (PIPE_BUF, pipe(7))."""
-_PATIENCE = 1.0
+_FLUSH_TIME = 1.0
 """Seconds to write the queued lines when the process exits."""
 
 _OnDrop = Callable[[], None]
@@ -89,7 +89,7 @@ class LineWriter:
             elif len(self._lines) == 1:
                 self._changed.notify_all()
 
-    def flush(self, seconds: float = _PATIENCE) -> None:
+    def flush(self, seconds: float = _FLUSH_TIME) -> None:
         """Wait until all lines are written, for a limited time."""
         with self._changed:
             self._changed.wait_for(lambda: not self._size, seconds)

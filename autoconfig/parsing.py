@@ -12,7 +12,7 @@ four."""
 
 MAX_ATTRIBUTES = 100
 """Attributes of an element. libxml2's validation takes memory that grows with the square of their number."""
-_MOST_NAMESPACES = 100
+_MAX_NAMESPACES = 100
 _XML = "{http://www.w3.org/XML/1998/namespace}"
 
 
@@ -57,8 +57,8 @@ def _without_foreign(root: etree._Element) -> Iterator[Remark]:
         namespace = etree.QName(element).namespace
         if namespace:
             namespaces.add(namespace)
-            if len(namespaces) > _MOST_NAMESPACES:
-                raise ParseError(line_of(element), f"there are more than {_MOST_NAMESPACES} namespaces; leave them out")
+            if len(namespaces) > _MAX_NAMESPACES:
+                raise ParseError(line_of(element), f"there are more than {_MAX_NAMESPACES} namespaces; leave them out")
             if element.xpath("not(ancestor::*[namespace-uri()])"):
                 yield Remark(line_of(element), f"element {_name(element)} is from another namespace; it is left out")
             continue

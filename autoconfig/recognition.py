@@ -19,15 +19,15 @@ FAILED = 10.0
 """Seconds for which a failed or refused lookup is cached."""
 _SHORTEST, _LONGEST = 10.0, 86400.0
 """Bounds, in seconds, for the TTL with which a customer's domain is cached."""
-_MOST_CUSTOMERS, _MOST_OTHERS = 100_000, 10_000
+_MAX_CUSTOMERS, _MAX_OTHERS = 100_000, 10_000
 """Maximum cached domains per process."""
 AT_ONCE = 192
 """Maximum concurrent lookups per process."""
-MOST_WAITING = 2 * AT_ONCE
+MAX_WAITING = 2 * AT_ONCE
 """Maximum requests per process that wait for lookups. More would occupy all connections, as those with a waiting
 request are never closed to make room for another."""
-MOST_FOR_ONE = 64
-"""Maximum requests that wait for the same lookup, so that one slow name does not use up MOST_WAITING."""
+MAX_WAITING_FOR_ONE = 64
+"""Maximum requests that wait for the same lookup, so that one slow name does not use up MAX_WAITING."""
 _SHARES = {2: 64, 3: 16}
 """Maximum concurrent lookups below a name with this many labels: co.uk, attacker.co.uk."""
 
@@ -57,7 +57,7 @@ class Recognition:
     def __init__(self, resolver: Resolver, owner: Callable[[str], int | None]) -> None:
         self._resolver = resolver
         self._owner = owner
-        self._customers, self._others = _Memory(_MOST_CUSTOMERS), _Memory(_MOST_OTHERS)
+        self._customers, self._others = _Memory(_MAX_CUSTOMERS), _Memory(_MAX_OTHERS)
         self._running: dict[str, asyncio.Task[Verdict]] = {}
         self._waiting_for: Counter[str] = Counter()
         self._shares: Counter[str] = Counter()
@@ -73,7 +73,7 @@ class Recognition:
         """
         if verdict := self.remembered(domain):
             return verdict
-        if self._waiting_for.total() >= MOST_WAITING or self._waiting_for[domain] >= MOST_FOR_ONE:
+        if self._waiting_for.total() >= MAX_WAITING or self._waiting_for[domain] >= MAX_WAITING_FOR_ONE:
             return self._remember(domain, _UNCERTAIN, FAILED)
         task = self._running.get(domain)
         if task is None:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization.pkcs7 import PKCS7Options, PKC
 from autoconfig.signing_files import SigningError, SigningFile, SigningFiles
 from autoconfig.signing_queue import SigningQueue
 
-SOON = 30
+WARNING_DAYS = 30
 """The server warns about a certificate that expires within this many days."""
 
 
@@ -63,7 +63,7 @@ class Signer:
 
     def warnings(self) -> Iterator[str]:
         """Yield warnings for the operator, `FILE: what`."""
-        if self.days_left < SOON:
+        if self.days_left < WARNING_DAYS:
             yield (
                 f"{self._path}: the signing certificate, or one of its chain, expires in {self.days_left} days, "
                 f"on {self._expiry:%Y-%m-%d}; replace it with a renewed one and send SIGHUP"

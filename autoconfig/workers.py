@@ -27,11 +27,11 @@ HUNG = 8.0
 _TICK = 0.2
 _LONGEST_STEP = 1.0
 """Maximum seconds of silence counted between two steps: this process may have been stopped, too."""
-_PAUSE = 0.5
+_RETRY_PAUSE = 0.5
 """Seconds before the next attempt if a worker cannot start."""
 _ATTEMPTS = 3
 """Workers that may die while they load new settings; then the previous settings are used again."""
-_LATE = 10.0
+_EXIT_TIME = 10.0
 """Seconds for a worker to exit after its last request."""
 
 _SPAWN = multiprocessing.get_context("spawn")
@@ -198,7 +198,7 @@ class Workers:
             if self._ends_at is None:
                 logger.error("a worker exited with status %s; starting another", status)
                 if not process.ready:
-                    self._not_before = now + _PAUSE
+                    self._not_before = now + _RETRY_PAUSE
                 if self._handing_over and process.applied < process.sent:
                     self._lost += 1
                 if not self._was_ready and status > 0:  # not a signal
@@ -215,7 +215,7 @@ class Workers:
                 process = _Process(self._listener, pickle.dumps(self._setup))
             except OSError as error:  # no memory, or too many processes: may be temporary
                 logger.error("cannot start a worker: %s", error.strerror)
-                self._not_before = now + _PAUSE
+                self._not_before = now + _RETRY_PAUSE
                 return
             process.send_settings(self._settings, self._number)
             self._processes.append(process)
@@ -257,7 +257,7 @@ class Workers:
             for process in self._running():
                 handover.send(process.channel, DRAIN)
         if self._killed_at is None and (now >= self._ends_at or len(self._signals) > 1):
-            self._killed_at = now + self._setup.grace_time + _LATE
+            self._killed_at = now + self._setup.grace_time + _EXIT_TIME
             self._listener.refuse_new()
             for process in self._running():
                 handover.send(process.channel, END)

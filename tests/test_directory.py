@@ -104,7 +104,7 @@ def test_the_first_the_large_and_one_definition_of_each_structure_are_prepared_a
 def test_samples_of_at_most_a_limited_number_of_structures_are_prepared_at_start_up(
     many: Sequence[Definition], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(directory_module, "_MOST_STRUCTURES", 1)
+    monkeypatch.setattr(directory_module, "_MAX_STRUCTURES", 1)
     made: list[str] = []
     directory_module.directory(many).each(lambda one: made.append(one.id))
     assert made == [f"com-{number}.example" for number in (*range(100), 250)]
@@ -129,7 +129,7 @@ def test_other_definitions_are_prepared_on_their_first_request(many: Sequence[De
 def test_values_prepared_on_demand_are_cached_up_to_a_limit(
     many: Sequence[Definition], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(directory_module, "_KEPT", 10)
+    monkeypatch.setattr(directory_module, "_MAX_CACHED", 10)
 
     class Thing:
         def __init__(self, one: Definition) -> None:

@@ -177,7 +177,7 @@ def test_few_requests_wait_for_the_same_slow_name(server: NameServer) -> None:
     async def use(recognition: Recognition) -> None:
         flood = [asyncio.create_task(recognition.settle("x.slow.example")) for _ in range(2000)]
         await asyncio.sleep(0)
-        assert len([one for one in flood if not one.done()]) == module.MOST_FOR_ONE
+        assert len([one for one in flood if not one.done()]) == module.MAX_WAITING_FOR_ONE
         assert await recognition.settle("customer.example") == OURS  # there is room for other names
         assert set(await asyncio.gather(*flood)) == {UNCERTAIN}
         assert not recognition._waiting_for
@@ -192,7 +192,7 @@ def test_few_requests_in_total_wait_for_slow_names(server: NameServer) -> None:
         flood = [asyncio.create_task(recognition.settle(f"slow{n % 20}.test")) for n in range(1000)]
         await asyncio.sleep(0)
         assert await recognition.settle("customer.example") == UNCERTAIN  # without waiting
-        assert len([one for one in flood if not one.done()]) == module.MOST_WAITING
+        assert len([one for one in flood if not one.done()]) == module.MAX_WAITING
         assert set(await asyncio.gather(*flood)) == {UNCERTAIN}
         assert not recognition._waiting_for
 
@@ -235,8 +235,8 @@ def test_an_attacker_gets_a_small_share_of_the_lookups_in_a_shared_zone(server: 
 def test_a_flood_of_names_does_not_evict_customers_and_memory_is_bounded(
     server: NameServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_MOST_OTHERS", 50)
-    monkeypatch.setattr(module, "_MOST_CUSTOMERS", 2)
+    monkeypatch.setattr(module, "_MAX_OTHERS", 50)
+    monkeypatch.setattr(module, "_MAX_CUSTOMERS", 2)
     server.udp |= {f"customer{n}.example": mx("10 mx.example.net.") for n in (1, 2, 3)}
 
     async def use(recognition: Recognition) -> None:

@@ -108,8 +108,8 @@ def supervise(monkeypatch: pytest.MonkeyPatch, write: Write) -> Iterator[Supervi
     """Return a function that makes a supervisor of one worker of a kind."""
     listener = Listener.open("127.0.0.1", 0)
     made: list[Workers] = []
-    monkeypatch.setattr(workers, "_PAUSE", 0.0)
-    monkeypatch.setattr(workers, "_LATE", 0.0)
+    monkeypatch.setattr(workers, "_RETRY_PAUSE", 0.0)
+    monkeypatch.setattr(workers, "_EXIT_TIME", 0.0)
 
     def make(kind: type[Child], on_ready: Callable[[], None] = nothing) -> Workers:
         monkeypatch.setattr(workers, "_Process", kind)

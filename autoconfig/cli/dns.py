@@ -19,7 +19,7 @@ from autoconfig.operations.dns import address as ip_address
 from autoconfig.operations.folder import Folder, FolderError
 from autoconfig.sources import Settings, Sources
 
-_KEPT = 1024
+_MAX_CACHED = 1024
 """Number of definitions whose documents are cached: hosted domains come in no particular order."""
 
 
@@ -120,7 +120,7 @@ def dns(
         nexts = {one.id: one for one in Sources((coming,)).read().load().definitions} if coming else {}
     served = settings.definitions
 
-    @lru_cache(maxsize=_KEPT)
+    @lru_cache(maxsize=_MAX_CACHED)
     def publication(number: int) -> Publication:
         return Publication(served[number], host, addresses, nexts.get(served[number].id))
 

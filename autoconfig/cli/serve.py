@@ -41,7 +41,7 @@ from autoconfig.workers import Workers
 logger = logging.getLogger(__name__)
 
 _SECONDS = Seconds(0.1)
-_MOST_WARNINGS = 20
+_MAX_WARNINGS = 20
 """Maximum number of warnings printed at start-up."""
 
 
@@ -221,8 +221,8 @@ def _pop_fields(given: dict[str, Any], kind: type[Limits] | type[Options]) -> di
 def _warn(settings: Settings, log_format: str) -> None:
     """Print what was ignored, and what some clients cannot use."""
     warnings = list(settings.warnings())
-    more = warnings[_MOST_WARNINGS:]
-    del warnings[_MOST_WARNINGS:]
+    more = warnings[_MAX_WARNINGS:]
+    del warnings[_MAX_WARNINGS:]
     if more:
         warnings.append(f"and {len(more)} more; `bt-autoconfig validate` lists all")
     for warning in warnings:

@@ -22,7 +22,7 @@ _NO_ROUTE = {
 """Errors of this machine, usually because it has no IPv6. The server may work."""
 
 _DAY = 24 * 60 * 60
-_SOON = 14
+_WARNING_DAYS = 14
 """Days left below which a certificate should already have been renewed."""
 
 _AUTHORITY = "get one from an authority that clients trust"
@@ -146,7 +146,7 @@ OLD_TLS_REMEDY = "allow only TLS 1.2 and 1.3 (RFC 8996)"
 
 def expiry_finding(days: int, text: str) -> Finding:
     """Return a warning if a certificate with this number of days left should have been renewed, otherwise OK."""
-    if days < _SOON:
+    if days < _WARNING_DAYS:
         return Finding(Verdict.WARNING, text, "renew the certificate now")
     return ok(text)
 

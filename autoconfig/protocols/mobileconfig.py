@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PATH = "/email.mobileconfig"
 _MEDIA_TYPE = "application/x-apple-aspen-config"
-_MAX_KEPT = 1024
+_MAX_CACHED = 1024
 """Maximum number of cached profiles without an address: about 10 MB, or 20 MB if signed."""
 MAX_NAME = 256
 """Maximum characters in a sender's name."""
@@ -159,7 +159,7 @@ class Mobileconfig:
 
     def _keep(self, profiles: _Profiles, domain: str, protocol: str | None, profile: bytes) -> Response:
         """Return the response with a profile without an address or name, and cache it."""
-        if len(self._general) >= _MAX_KEPT:
+        if len(self._general) >= _MAX_CACHED:
             self._general.clear()
         response = self._general[domain, protocol] = profiles.general(profile)
         return response

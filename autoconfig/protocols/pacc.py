@@ -16,7 +16,7 @@ _NAMES = {"imap": "imap", "pop3": "pop3", "smtp": "submit"}
 """PACC's names for mail servers. It gives only their host, which implies implicit TLS on the default port."""
 _LONGEST_NAME, _LONGEST_SHORT_NAME = 60, 20
 """Maximum characters; a longer name is truncated, a longer short name omitted."""
-_MAX_KEPT = 100
+_MAX_CACHED = 100
 """Maximum number of cached responses per definition, one per domain."""
 _HEADERS = {"Cache-Control": "public, max-age=3600", "Access-Control-Allow-Origin": "*"}
 _WEB_TYPES = frozenset({"jmap", "caldav", "carddav", "webdav"})
@@ -37,7 +37,7 @@ class Configuration:
         """Return the response for a domain, or None if PACC cannot express any of the settings."""
         key = domain if self._depends_on_domain else ""
         if key not in self._responses:
-            if len(self._responses) >= _MAX_KEPT:
+            if len(self._responses) >= _MAX_CACHED:
                 self._responses.clear()
             body = _body(self._definition, domain)
             self._responses[key] = StaticResponse(body, "application/json", _HEADERS) if body else None

@@ -15,7 +15,7 @@ from autoconfig.site.assets import EDITION
 from autoconfig.site.steps import Step
 from autoconfig.templates import ADDRESS_PLACEHOLDERS, DOMAIN_PLACEHOLDERS, Document, Template, TemplateError
 
-_KEPT = 1024
+_MAX_CACHED = 1024
 """Maximum number of cached documents: about 15 MB. One provider has some 250."""
 
 _VISITOR = frozenset({"NEXT", "TYPED", "SUGGESTION", "FOREIGN"})
@@ -71,7 +71,7 @@ class Documents:
     def __init__(self, *, signed: bool, root_path: str) -> None:
         self._signed, self._root_path = signed, root_path
         self._templates = _templates()
-        self.get = lru_cache(maxsize=_KEPT)(self._make)
+        self.get = lru_cache(maxsize=_MAX_CACHED)(self._make)
 
     def make_all(self, provider: Provider) -> None:
         """Make every kind of document once, so that a broken stylesheet fails at start-up."""

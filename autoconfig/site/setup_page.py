@@ -39,7 +39,7 @@ _PERSONAL = _HEADERS | {"Cache-Control": "private, no-cache"}
 _ANSWER, _MISTAKE, _NOT_SERVED = (ResponseKind("text/html", _PERSONAL, status) for status in (200, 400, 404))
 
 _SCANNED = next(app for app in APPS if app.id == "thunderbird-android")
-_KEPT = 1024
+_MAX_CACHED = 1024
 """Maximum number of cached responses without an address: some 15 MB."""
 
 
@@ -62,7 +62,7 @@ class SetupPage:
         self._providers = definitions.each(lambda one: Provider(one, profiles.protocols(one)))
         self._documents.make_all(self._providers.first)
         self._public_url = public_url and _secure(public_url.rstrip("/"))
-        self._general = lru_cache(maxsize=_KEPT)(self._prepared)
+        self._general = lru_cache(maxsize=_MAX_CACHED)(self._prepared)
 
     def routes(self) -> Iterator[tuple[str, Callable[[Request], Response]]]:
         """Yield every path with its responder, also without the trailing slash, for links that people type."""

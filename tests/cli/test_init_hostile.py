@@ -12,7 +12,7 @@ from tests.operations.hosts import CommandResult, Handler, listening, measured, 
 from tests.operations.test_hostile_web import FLOODS
 from tests.test_visible import is_visible
 
-MOST_MEGABYTES = 150
+MAX_MEGABYTES = 150
 SECONDS = 40
 EVIL = "database.example"
 
@@ -48,7 +48,7 @@ def hostile(database: Handler, **types: Handler) -> Iterator[list[str]]:
 
 def survives(done: CommandResult) -> None:
     assert "Traceback" not in done.stderr
-    assert done.megabytes < MOST_MEGABYTES
+    assert done.megabytes < MAX_MEGABYTES
     assert done.seconds < SECONDS
     assert is_visible(done.stdout)
     assert is_visible(done.stderr)

@@ -10,7 +10,7 @@ import trustme
 
 from tests.operations.hosts import CommandResult, Handler, check, listening, measured_check, resolver, web
 
-MOST_MEGABYTES = 150
+MAX_MEGABYTES = 150
 SECONDS = 120
 """Much more than these checks need."""
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n"
@@ -62,7 +62,7 @@ def survives(checked: CommandResult) -> None:
     assert checked.status == 1
     assert "Traceback" not in checked.stderr
     assert "bug in this check" not in checked.stdout
-    assert checked.megabytes < MOST_MEGABYTES
+    assert checked.megabytes < MAX_MEGABYTES
     assert checked.seconds < SECONDS
     assert not [line for line in checked.of("HTTPS") if line["text"].startswith("matches the definition")]
 

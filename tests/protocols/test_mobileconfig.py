@@ -278,7 +278,7 @@ def test_identifiers_are_uuids_of_version_5(account: str) -> None:
 
 
 def test_a_limited_number_of_profiles_without_an_address_is_cached(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mobileconfig, "_MAX_KEPT", 2)
+    monkeypatch.setattr(mobileconfig, "_MAX_CACHED", 2)
     profiles = Mobileconfig(load(EMBEDDED))
     for domain in ("btinternet.com", "talk21.com", "btopenworld.com", "btinternet.com"):
         response = profiles.respond(Request("GET", "https", b"", domain.encode(), b"", b"", 0, path=PATH))

@@ -93,7 +93,7 @@ def test_the_domain_in_a_hostname_is_filled_in(write: Write) -> None:
 
 
 def test_a_limited_number_of_configurations_is_cached(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pacc, "_MAX_KEPT", 1)
+    monkeypatch.setattr(pacc, "_MAX_CACHED", 1)
     one = pacc.Configuration(load(write(IMPLICIT | {">imap.example.com<": ">imap.%EMAILDOMAIN%<"})).first)
     for domain in ("example.com", "example.net", "example.com"):
         response = one.response(domain)

@@ -18,7 +18,7 @@ from autoconfig.operations.web import Web
 
 _SOURCES_SHARE = 0.4
 """The share of `max_time` for querying the sources."""
-_MOST_SERVICES = 24
+_MAX_SERVICES = 24
 
 Progress = Callable[[str], None]
 
@@ -145,7 +145,7 @@ class Discovery:
         await asyncio.gather(self._services(found, sources), self._texts(found, sources), self._domains(found, sources))
 
     async def _services(self, found: Found, sources: Sequence[Source]) -> None:
-        claims = [(source, one) for source in sources for one in source.services][:_MOST_SERVICES]
+        claims = [(source, one) for source in sources for one in source.services][:_MAX_SERVICES]
         results = await asyncio.gather(*(attempted(self._service, found, *one) for one in claims))
         for (source, claim), service in zip(claims, results, strict=True):
             if isinstance(service, Service):

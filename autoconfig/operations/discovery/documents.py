@@ -32,11 +32,11 @@ from autoconfig.parsing import ParseError, parse
 from autoconfig.validation import IMPLICIT_TLS_PORTS
 from autoconfig.visible import visible
 
-_MOST_SECTIONS = 12
+_MAX_SECTIONS = 12
 """Sections of a document that are read."""
-_MOST_DOMAINS = 20
-_MOST_ERRORS = 3
-_MOST_ELEMENTS = 2000
+_MAX_DOMAINS = 20
+_MAX_ERRORS = 3
+_MAX_ELEMENTS = 2000
 _LONGEST_TEXT = 2000
 _LONGEST_NAME, _LONGEST_SHORT_NAME = 60, 20
 _NOT_COPIED = ("fileShare", "chatServer", "videoConference", "setupServer")
@@ -56,7 +56,7 @@ def read_autoconfig(name: str, content: bytes, address: MailAddress) -> Source |
         for parent in ("emailProvider/", "")
         for tag in ("incomingServer", "outgoingServer", "calendar", "addressbook")
         for one in root.iterfind(parent + tag)
-    ][:_MOST_SECTIONS]
+    ][:_MAX_SECTIONS]
     claims = [claim for one in sections if (claim := _claim(one, address))]
     services = [service for one in sections for service in _services(one, address)]
     nameless = [one for one in sections if one.findtext("hostname") and not _host(one, address)]
@@ -90,20 +90,20 @@ def _errors(content: bytes) -> list[str]:
     file = Path("autoconfig")
     try:
         if _is_huge(parse(content)[0]):
-            limits = f"more than {_MOST_ELEMENTS} elements or a text of more than {_LONGEST_TEXT} characters"
+            limits = f"more than {_MAX_ELEMENTS} elements or a text of more than {_LONGEST_TEXT} characters"
             return [f"init does not read this file, because it has {limits}"]
         definition.load(file, content)
     except (ParseError, DefinitionError) as error:
         lines = error.errors if isinstance(error, DefinitionError) else [f"{error.remark.line}: {error}"]
-        return [f"the file has an error in line {one.removeprefix(f'{file}:')}" for one in lines[:_MOST_ERRORS]]
+        return [f"the file has an error in line {one.removeprefix(f'{file}:')}" for one in lines[:_MAX_ERRORS]]
     return []
 
 
 def _is_huge(root: etree._Element) -> bool:
     """Return whether a document is too large to read quickly: a hostile one of 256 KiB could take seconds."""
-    elements = list(islice(root.iter(), _MOST_ELEMENTS + 1))
+    elements = list(islice(root.iter(), _MAX_ELEMENTS + 1))
     texts = (text for one in elements for text in (one.text, one.tail))
-    return len(elements) > _MOST_ELEMENTS or any(len(text or "") > _LONGEST_TEXT for text in texts)
+    return len(elements) > _MAX_ELEMENTS or any(len(text or "") > _LONGEST_TEXT for text in texts)
 
 
 def _host(section: etree._Element, address: MailAddress) -> str:
@@ -163,7 +163,7 @@ def _domains(names: Iterator[str]) -> Iterator[str]:
         except ValueError:
             continue
         found += 1
-        if "." in domain and found <= _MOST_DOMAINS:
+        if "." in domain and found <= _MAX_DOMAINS:
             yield domain
 
 
@@ -179,7 +179,7 @@ def read_autodiscover(name: str, content: bytes, address: MailAddress) -> Source
         return None
     if etree.QName(root).localname != "Autodiscover" or root.getroottree().docinfo.doctype:
         return None
-    protocols = [_children(one) for one in root.iter("{*}Protocol")][:_MOST_SECTIONS]
+    protocols = [_children(one) for one in root.iter("{*}Protocol")][:_MAX_SECTIONS]
     claims = [claim for one in protocols if (claim := _outlook_server(one, address))]
     services = [service for one in protocols if (service := _outlook_service(one, address))]
     for server in root.iter("{*}Server"):  # of the mobilesync schema (MS-ASCMD)

@@ -8,7 +8,7 @@ from autoconfig.operations.discovery.claims import Claim, Source
 from autoconfig.operations.discovery.verify import Verified, Verifier, problem, working
 from autoconfig.operations.report import Finding
 
-_MOST_CLAIMS = 60
+_MAX_CLAIMS = 60
 """Maximum number of claims to verify, each on up to three ports."""
 
 CHECK = "CHECK: "
@@ -76,7 +76,7 @@ class Mail:
 
     async def _verify(self, sources: Iterable[Source], deadline: float) -> None:
         for claim in (claim for source in sources for claim in source.claims):
-            if len(self._tasks) < _MOST_CLAIMS and claim not in self._tasks:
+            if len(self._tasks) < _MAX_CLAIMS and claim not in self._tasks:
                 self._tasks[claim] = self._verifier.begin(claim)
         if tasks := {task for tasks in self._tasks.values() for task in tasks}:
             await asyncio.wait(tasks, timeout=max(0, deadline - asyncio.get_running_loop().time()))

@@ -41,8 +41,8 @@ _MAIL_SRV = {
 _WEB_SRV = {"_caldavs": "caldav", "_carddavs": "carddav", "_jmap": "jmap"}
 """RFC 6764, section 3; RFC 8620, section 2.2."""
 _WELL_KNOWN = ("caldav", "carddav", "jmap")
-_MOST_EXCHANGERS = 3
-_MOST_TARGETS = 4
+_MAX_EXCHANGERS = 3
+_MAX_TARGETS = 4
 """Maximum number of SRV targets to try for one name."""
 
 
@@ -188,7 +188,7 @@ class Sources:
             found.append((None, f"{full} SRV: {problem.finding.text}"))
             return []
         targets = [(hostname(host), port) for host, port in map(srv_target, records)]
-        usable = [(host, port) for host, port in targets if "." in host and port][:_MOST_TARGETS]
+        usable = [(host, port) for host, port in targets if "." in host and port][:_MAX_TARGETS]
         listed = ", ".join(f"{host}:{port}" for host, port in usable)
         found.append((None, f"{full} SRV: {listed or ('points to no host' if records else 'none')}"))
         return usable
@@ -215,7 +215,7 @@ class Sources:
 
     def _guesses(self) -> list[Outcome]:
         """Return hosts that many providers have: the MX hosts, and imap., smtp., mail. and pop. of both domains."""
-        hosts = [one.host for one in self.exchangers[:_MOST_EXCHANGERS]]
+        hosts = [one.host for one in self.exchangers[:_MAX_EXCHANGERS]]
         exchange = self.exchangers[0].base_domain if self.exchangers else ""
         found: list[Outcome] = [(_named(self.domain, f"Common names of {self.domain}"), "")]
         if hosts:

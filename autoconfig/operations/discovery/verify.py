@@ -21,9 +21,9 @@ from autoconfig.operations.report import Finding, Problem, attempted, result_of
 from autoconfig.operations.tls import connected
 from autoconfig.operations.web import Web
 
-_MOST_ADDRESSES = 4
+_MAX_ADDRESSES = 4
 """Maximum number of addresses to try for a host."""
-_MOST_CERTIFICATES, _MOST_NAMES = 6, 4
+_MAX_CERTIFICATES, _MAX_NAMES = 6, 4
 """Maximum number of certificates to read, and of hosts to try from each."""
 _PROPFIND = b'<?xml version="1.0"?><propfind xmlns="DAV:"><prop><current-user-principal/></prop></propfind>'
 """RFC 6764, section 6."""
@@ -87,7 +87,7 @@ class Verifier:
             (type_, host, port)
             for (type_, host, port, socket_type), task in self._tasks.items()
             if socket_type == "SSL" and "the certificate is not for" in problem(task)
-        ][:_MOST_CERTIFICATES]
+        ][:_MAX_CERTIFICATES]
         found = await asyncio.gather(*(attempted(self._named, host, port) for _, host, port in others))
         claims = (
             Claim(type_, name, port, "SSL")
@@ -103,7 +103,7 @@ class Verifier:
         unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE  # only to read the names
         async with self._attempts.one(address, ""), connected(host, address, port, unverified) as (_, writer):
             content = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-        return hosts_of(content)[:_MOST_NAMES]
+        return hosts_of(content)[:_MAX_NAMES]
 
     def begin(self, claim: Claim) -> list[asyncio.Task[Verified | Finding]]:
         """Start to verify a host on the claimed port, then on the standard ports; return the tasks in that order."""
@@ -120,7 +120,7 @@ class Verifier:
         return self._tasks[key]
 
     async def _probe(self, server: MailServer) -> Verified:
-        addresses = (await self._names.addresses(server.host))[:_MOST_ADDRESSES]
+        addresses = (await self._names.addresses(server.host))[:_MAX_ADDRESSES]
         found = await asyncio.gather(*(attempted(self._probe_at, server, address) for address in addresses))
         good = [(address, one) for address, one in zip(addresses, found, strict=True) if isinstance(one, ProbeResult)]
         if not good:

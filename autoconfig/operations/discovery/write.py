@@ -17,7 +17,7 @@ from autoconfig.visible import visible
 _COLUMNS = 110
 _LONGEST = 600
 """Maximum characters of one piece of evidence."""
-_MOST_REMARKS = 40
+_MAX_REMARKS = 40
 _SECTIONS = {"caldav": "calendar", "carddav": "addressbook"}
 _FORMS = {"address": "%EMAILADDRESS%", "localpart": "%EMAILLOCALPART%"}
 USERNAME_FORMS = tuple(_FORMS)
@@ -142,8 +142,8 @@ def _remarks(found: Found, answers: Answers) -> list[str]:
         lines.append("You say that it hosts customer domains, but the MX is not in the domain of the mail servers.")
         lines.append('So there is no purpose="mx": customers\' clients would not find this definition by the MX.')
     left = [f"Left out: {one}" for one in dict.fromkeys(found.remarks)]
-    more = [f"and {len(left) - _MOST_REMARKS} more"] if len(left) > _MOST_REMARKS else []
-    return [*lines, *left[:_MOST_REMARKS], *more]
+    more = [f"and {len(left) - _MAX_REMARKS} more"] if len(left) > _MAX_REMARKS else []
+    return [*lines, *left[:_MAX_REMARKS], *more]
 
 
 def _value(root: etree._Element, tag: str, text: Text) -> etree._Element:
