@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -44,7 +45,7 @@ class Served:
         self._output = output
         self.port = self._port(seconds)
         self.url = f"http://127.0.0.1:{self.port}"
-        self.http = httpx.Client(base_url=self.url, timeout=TIMEOUT)
+        self.http = client(self.url)
 
     def printed(self) -> str:
         return self._output.read_text()
@@ -52,7 +53,7 @@ class Served:
     def metrics(self) -> str:
         """Return the metrics of a server with `--metrics-port 0`."""
         (url,) = re.findall(r"http://127\.0\.0\.1:\d+/metrics", self.printed())
-        return httpx.get(url).text
+        return get(url).text
 
     def workers(self) -> list[int]:
         """Return the process IDs of its workers."""
@@ -76,6 +77,20 @@ def _command_line(pid: str) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:  # the process has exited
         return b""
+
+
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Trusts no authority. A client without it reads the system's authorities first, which takes 20 ms of CPU time."""
+
+
+def client(url: str) -> httpx.Client:
+    """Return a client of a server without TLS."""
+    return httpx.Client(base_url=url, timeout=TIMEOUT, verify=_NO_TLS)
+
+
+def get(url: str) -> httpx.Response:
+    """Return the response to a GET on a new connection to a server without TLS."""
+    return httpx.get(url, timeout=TIMEOUT, verify=_NO_TLS)
 
 
 T = TypeVar("T")
@@ -181,8 +196,8 @@ def client_for(definition: Path, *signing: str | Path) -> Iterator[httpx.Client]
     options = dict(zip(signing[::2], map(Path, signing[1::2]), strict=True))
     cert, key, chain = (options.get(f"--sign-{name}") for name in ("cert", "key", "chain"))
     app = application(Sources((definition,), cert, key, chain).read().load())
-    with httpx.Client(transport=_InProcess(app), base_url="http://127.0.0.1") as client:
-        yield client
+    with httpx.Client(transport=_InProcess(app), base_url="http://127.0.0.1", verify=_NO_TLS) as http:
+        yield http
 
 
 class _InProcess(httpx.BaseTransport):

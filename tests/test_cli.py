@@ -14,7 +14,7 @@ from autoconfig.cli.options import Refusal
 from autoconfig.cli.serve import listen_for_prometheus
 from autoconfig.definition import EMBEDDED
 from autoconfig.metrics import State
-from tests.support import COMMAND, TIMEOUT, Served, Write, run, run_for_bytes, serving
+from tests.support import COMMAND, TIMEOUT, Served, Write, get, run, run_for_bytes, serving
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_serve_prints_its_address_and_requests_to_try(server: Served) -> None:
     assert lines[0] == f"bt-autoconfig serves BT Mail on {server.url} (Ctrl-C to stop). To try it:"
     urls = [line.split()[1] for line in lines[1:5]]
     assert [line.split()[0] for line in lines[1:5]] == ["Thunderbird", "Outlook", "Apple", "Browser"]
-    assert [httpx.get(url).status_code for url in urls] == [200, 200, 200, 200]
+    assert [get(url).status_code for url in urls] == [200, 200, 200, 200]
 
 
 def test_serve_reports_a_port_in_use_with_a_remedy(server: Served) -> None:
@@ -209,7 +209,7 @@ def test_serve_listens_on_ipv6_too() -> None:
         assert process.stdout
         url = process.stdout.readline().split()[5].decode()
         assert url.startswith("http://[::1]:")
-        assert httpx.get(f"{url}/healthz").status_code == 200
+        assert get(f"{url}/healthz").status_code == 200
         process.terminate()
 
 
@@ -226,7 +226,7 @@ def test_serve_shuts_down_cleanly_on_a_signal(workers: str, number: signal.Signa
 
 def test_every_worker_gives_the_same_responses(write: Write) -> None:
     with serving("--workers", "2", "--definition", write()) as served:
-        etags = {httpx.get(f"{served.url}/mail/config-v1.1.xml").headers["etag"] for _ in range(20)}
+        etags = {get(f"{served.url}/mail/config-v1.1.xml").headers["etag"] for _ in range(20)}
         assert len(etags) == 1
 
 

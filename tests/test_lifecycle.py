@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.support import COMMAND, TIMEOUT, Served, eventually, run, serving
+from tests.support import COMMAND, TIMEOUT, Served, eventually, get, run, serving
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def public() -> Iterator[Served]:
 
 def status(served: Served, path: str) -> int:
     try:
-        return httpx.get(f"{served.url}{path}").status_code
+        return get(f"{served.url}{path}").status_code
     except httpx.TransportError:
         return 0
 
@@ -169,7 +169,7 @@ def test_a_socket_passed_by_systemd_is_used() -> None:
             assert process.stdout
             try:
                 assert f"http://127.0.0.1:{port} ".encode() in process.stdout.readline()
-                assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
+                assert get(f"http://127.0.0.1:{port}/healthz").status_code == 200
             finally:
                 process.terminate()
 

@@ -11,11 +11,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx
 import pytest
 
 from autoconfig.logs import MAX_QUEUE, JSONFormatter, LineWriter, TextFormatter
-from tests.support import COMMAND, TIMEOUT, wait_until
+from tests.support import COMMAND, TIMEOUT, client, get, wait_until
 
 LINES = 20_000
 """More lines than a pipe and the queue can hold."""
@@ -131,7 +130,7 @@ def test_a_stalled_log_reader_does_not_block_the_server(workers: str, format_: s
                 text += process.stdout.readline().decode()
             (metrics_port,) = re.findall(r":(\d+)/metrics", text)
             # From here on, nothing reads the log.
-            with httpx.Client(base_url=f"http://127.0.0.1:{found[1]}", timeout=TIMEOUT) as http:
+            with client(f"http://127.0.0.1:{found[1]}") as http:
                 flood(int(found[1]))
                 assert http.get("/healthz").status_code == 200
             process.send_signal(signal.SIGHUP)
@@ -159,7 +158,7 @@ def flood(port: int) -> None:
 
 
 def dropped(port: str) -> float:
-    text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    text = get(f"http://127.0.0.1:{port}/metrics").text
     return float(re.findall(r"^bt_autoconfig_log_lines_dropped_total (\S+)$", text, re.MULTILINE)[0])
 
 

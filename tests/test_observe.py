@@ -11,7 +11,7 @@ import pytest
 
 from autoconfig.address import MailAddress
 from autoconfig.protocols.autodiscover import request_for
-from tests.support import COMMAND, Served, Write, eventually, serving
+from tests.support import COMMAND, Served, Write, client, eventually, serving
 
 SECRET = "very.secret"
 OUTLOOK = request_for(MailAddress(SECRET, "example.org"))
@@ -63,11 +63,11 @@ def value(served: Served, name: str) -> float:
 def test_requests_are_counted_by_route_client_and_outcome_across_workers(workers: str) -> None:
     with serving("--metrics-port", "0", "--workers", workers) as served:
         for _ in range(10):
-            with httpx.Client(base_url=served.url) as served.http:
+            with client(served.url) as served.http:
                 send_all(served)
         text = served.metrics()
-        for *_, route, client, outcome in REQUESTS:
-            assert f'bt_autoconfig_requests_total{{client="{client}",outcome="{outcome}",route="{route}"}} 10.0' in text
+        for *_, route, name, outcome in REQUESTS:
+            assert f'bt_autoconfig_requests_total{{client="{name}",outcome="{outcome}",route="{route}"}} 10.0' in text
         assert 'bt_autoconfig_request_seconds_count{route="autoconfig"} 20.0' in text
         assert SECRET not in text
         assert "talk21" not in text

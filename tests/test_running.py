@@ -7,7 +7,6 @@ import threading
 from pathlib import Path
 from queue import SimpleQueue
 
-import httpx
 import pytest
 
 from autoconfig.hosting import ListSource
@@ -15,14 +14,25 @@ from autoconfig.metrics import State
 from autoconfig.reloading import Reloader
 from autoconfig.sources import Contents, Settings, Sources
 from tests.signatories import SigningAuthority
-from tests.support import COMMAND, TIMEOUT, WITHOUT_OVERRIDE, Served, Write, eventually, serving, wait_until
+from tests.support import (
+    COMMAND,
+    TIMEOUT,
+    WITHOUT_OVERRIDE,
+    Served,
+    Write,
+    client,
+    eventually,
+    get,
+    serving,
+    wait_until,
+)
 
 PATH = "/mail/config-v1.1.xml"
 CHANGED = {"imap.example.com": "changed.example.com"}
 
 
 def settings(served: Served) -> str:
-    return httpx.get(f"{served.url}{PATH}").text
+    return get(f"{served.url}{PATH}").text
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -59,7 +69,7 @@ HOSTING = {"<domain>example.net": '<domain purpose="mx">example.net'}
 def serves(served: Served, domain: str) -> bool:
     # Several requests, because each may reach a different worker.
     url = f"{served.url}{PATH}?emailaddress=fred@{domain}"
-    return {httpx.get(url).status_code for _ in range(10)} == {200}
+    return {get(url).status_code for _ in range(10)} == {200}
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -104,13 +114,13 @@ def test_no_request_fails_during_reloads(write: Write, workers: str) -> None:
     statuses: list[int] = []
     done = threading.Event()
 
-    def send_requests(url: str) -> None:
-        with httpx.Client(headers={"Connection": "close"}) as client:
+    def send_requests() -> None:
+        with client(served.url) as http:
             while not done.is_set():
-                statuses.append(client.get(url).status_code)
+                statuses.append(http.get(PATH, headers={"Connection": "close"}).status_code)
 
     with serving("--definition", write(), "--workers", workers) as served:
-        clients = [threading.Thread(target=send_requests, args=(f"{served.url}{PATH}",)) for _ in range(2)]
+        clients = [threading.Thread(target=send_requests) for _ in range(2)]
         for thread in clients:
             thread.start()
         number = 0
@@ -160,7 +170,7 @@ def test_sigterm_stops_the_server_after_fifty_sighups_that_reload_many_definitio
             served.process.send_signal(signal.SIGHUP)
             # The kernel drops a signal if one of the same kind is pending.
             assert wait_until(lambda: not hangup_is_pending(served.process.pid))
-        assert httpx.get(f"{served.url}/readyz", timeout=TIMEOUT).status_code == 200
+        assert get(f"{served.url}/readyz").status_code == 200
         served.process.send_signal(signal.SIGTERM)
         assert served.process.wait(timeout=TIMEOUT) == 0
 

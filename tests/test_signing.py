@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
@@ -22,7 +21,7 @@ from autoconfig.signing import Signer
 from autoconfig.signing_files import SigningFiles
 from autoconfig.signing_queue import MAX_PENDING, SigningQueue
 from tests.signatories import Signatory, SigningAuthority
-from tests.support import Served, client_for, eventually, load, run, run_for_bytes, serving
+from tests.support import Served, client_for, eventually, get, load, run, run_for_bytes, serving
 
 if TYPE_CHECKING:
     from autoconfig.responses import Response
@@ -108,7 +107,7 @@ def test_the_certificate_file_may_contain_the_chain(signing_authority: SigningAu
 
 def fresh(served: Served) -> bytes:
     """Request a profile over a new connection, which may reach another worker."""
-    return httpx.get(served.url + PATH).content
+    return get(served.url + PATH).content
 
 
 def refusal(*options: str | Path) -> str:

@@ -7,17 +7,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from autoconfig import workers as workers_module
-from tests.support import TIMEOUT, Served, Write, eventually, serving, wait_until
+from tests.support import TIMEOUT, Served, Write, eventually, get, serving, wait_until
 
 PATH = "/mail/config-v1.1.xml"
 
 
 def settings(served: Served) -> str:
-    return httpx.get(f"{served.url}{PATH}", headers={"Connection": "close"}, timeout=TIMEOUT).text
+    return get(f"{served.url}{PATH}").text
 
 
 HUNG = 4.0
@@ -182,6 +181,6 @@ def test_sigterm_sent_to_all_processes_stops_the_server_after_the_drain_time() -
         began = time.monotonic()
         for pid in (*served.workers(), served.process.pid):
             os.kill(pid, signal.SIGTERM)
-        assert httpx.get(f"{served.url}/healthz").status_code == 200
+        assert get(f"{served.url}/healthz").status_code == 200
         assert served.process.wait(timeout=TIMEOUT) == 0
         assert time.monotonic() - began > 3.9

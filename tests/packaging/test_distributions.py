@@ -9,8 +9,9 @@ import venv
 import zipfile
 from pathlib import Path
 
-import httpx
 import pytest
+
+from tests.support import get
 
 PROJECT = Path(__file__).parents[2]
 _QUIET = ("--quiet", "--disable-pip-version-check", "--root-user-action=ignore")
@@ -56,7 +57,7 @@ def test_the_wheel_alone_serves_everything_from_any_folder(installed: Path) -> N
         lines = [process.stdout.readline().decode() for _ in range(5)]
         try:
             for line in lines[1:]:
-                assert httpx.get(line.split()[1]).status_code == 200
+                assert get(line.split()[1]).status_code == 200
         finally:
             process.terminate()
 

@@ -18,7 +18,7 @@ from autoconfig.operations.mail import ProbeResult
 from autoconfig.operations.mail_session import MailServer
 from autoconfig.operations.names import Names
 from autoconfig.operations.report import Finding, Problem, attempted, result_of
-from autoconfig.operations.tls import connected
+from autoconfig.operations.tls import connected, unverified_context
 from autoconfig.operations.web import Web
 
 _MAX_ADDRESSES = 4
@@ -99,8 +99,7 @@ class Verifier:
 
     async def _named(self, host: str, port: int) -> list[str]:
         address = (await self._names.addresses(host))[0]
-        unverified = ssl.create_default_context()
-        unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE  # only to read the names
+        unverified = unverified_context()  # only to read the names
         async with self._attempts.one(address, ""), connected(host, address, port, unverified) as (_, writer):
             content = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
         return hosts_of(content)[:_MAX_NAMES]
