@@ -93,6 +93,7 @@ class World:
     alerts: dict[str, int] = field(default_factory=dict)
     """TLS alerts (RFC 8446, section 6.2) by the address of a web server that rejects every handshake with it."""
     _published: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    _contexts: dict[tuple[str, trustme.LeafCert], ssl.SSLContext] = field(default_factory=dict)
     publish_services: bool = True
     """Whether the records of mail servers and services are published."""
     wildcard: str = ""
@@ -223,13 +224,19 @@ class World:
             if self.failed_handshakes.get(host, 0) > 0:
                 self.failed_handshakes[host] -= 1
                 return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
-            context = _server_context(name in self.old_tls or name in self.only_old_tls, name in self.only_old_tls)
-            self.certificate(host).configure_cert(context)
-            connection.context = context
+            connection.context = self._context(name, self.certificate(host))
             return None
 
         made.sni_callback = choose
         return made
+
+    def _context(self, name: str, certificate: trustme.LeafCert) -> ssl.SSLContext:
+        """Return a server's context with a certificate. It is made once: each file of a certificate takes a millisecond."""
+        if (name, certificate) not in self._contexts:
+            made = _server_context(name in self.old_tls or name in self.only_old_tls, name in self.only_old_tls)
+            certificate.configure_cert(made)
+            self._contexts[name, certificate] = made
+        return self._contexts[name, certificate]
 
     # DNS
 
