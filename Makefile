@@ -7,8 +7,10 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 SERVING := $(VENV)/.serving
 READY := $(VENV)/.ready
 JOBS ?= 4
+# Tests start many processes, which start faster from compiled modules.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help serve test coverage mutants test-clients test-web test-deploy stress reference screenshot check-picture record-clients bench lint format lock clean docs dist deb sbom test-packaging
+.PHONY: help serve test test-long coverage mutants test-clients test-web test-deploy stress reference screenshot check-picture record-clients bench lint format lock clean docs dist deb sbom test-packaging
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -16,9 +18,15 @@ help: ## List the targets
 serve: $(SERVING) ## Serve the BT settings on http://127.0.0.1:8000
 	$(BIN)/bt-autoconfig serve
 
+PYTEST := $(BIN)/pytest --numprocesses $(JOBS) --dist worksteal
+
 test: $(READY) ## Run the tests, in parallel and in random order (docs/testing.md)
-	$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal
-	@echo 'To test with real clients, a browser and containers: make test-clients test-web test-deploy'
+	$(PYTEST) -m 'not long'
+	@echo 'For load, attacks and failing workers: make test-long'
+	@echo 'For real clients, a browser and containers: make test-clients test-web test-deploy'
+
+test-long: $(READY) ## Run the tests of load, attacks, failing workers and hostile servers
+	$(PYTEST) -m long
 
 test-clients: $(READY) ## Install real clients and run only their tests, without skips (root, Debian)
 	tests/clients/install

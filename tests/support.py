@@ -33,6 +33,10 @@ TIMEOUT = 60.0
 """Seconds: generous, because the machine may be busy."""
 
 
+ONE_AND_TWO_WORKERS = pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.long)])
+"""Runs a test with one process, and with two workers. Each worker imports the server, which takes a fifth of a second."""
+
+
 WITHOUT_OVERRIDE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--") if os.geteuid() == 0 else ()
 """A prefix that makes a command obey file permissions, even as root."""
 

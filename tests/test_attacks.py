@@ -2,9 +2,12 @@
 
 import asyncio
 
+import pytest
+
 from tests.attacks import ATTACKS, Target, run_attacks
 from tests.support import serving
 
+pytestmark = pytest.mark.long
 CLIENTS = 300
 HOST = "autoconfig.btinternet.com"
 

@@ -14,7 +14,7 @@ from autoconfig.cli.options import Refusal
 from autoconfig.cli.serve import listen_for_prometheus
 from autoconfig.definition import EMBEDDED
 from autoconfig.metrics import State
-from tests.support import COMMAND, TIMEOUT, Served, Write, get, run, run_for_bytes, serving
+from tests.support import COMMAND, ONE_AND_TWO_WORKERS, TIMEOUT, Served, Write, get, run, run_for_bytes, serving
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_serve_listens_on_ipv6_too() -> None:
         process.terminate()
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@ONE_AND_TWO_WORKERS
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serve_shuts_down_cleanly_on_a_signal(workers: str, number: signal.Signals) -> None:
     with serving("--workers", workers) as served:

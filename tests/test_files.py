@@ -10,7 +10,7 @@ import pytest
 
 from autoconfig.files import FileError, expand, read_file
 from autoconfig.signing_files import SigningError, SigningFiles
-from tests.support import TIMEOUT, Served, Write, eventually, run, serving
+from tests.support import ONE_AND_TWO_WORKERS, TIMEOUT, Served, Write, eventually, run, serving
 
 
 def make_fifo(path: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_folder_with_anything_but_regular_files_is_rejected_at_once(
     assert f"{tmp_path}/b.xml: is {kind}; only regular files are read" in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@ONE_AND_TWO_WORKERS
 def test_a_fifo_in_the_folder_blocks_neither_reload_nor_shutdown(write: Write, tmp_path: Path, workers: str) -> None:
     write()
     with serving("--definition", tmp_path, "--workers", workers) as served:

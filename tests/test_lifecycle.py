@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.support import COMMAND, TIMEOUT, Served, eventually, get, run, serving
+from tests.support import COMMAND, ONE_AND_TWO_WORKERS, TIMEOUT, Served, eventually, get, run, serving
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_a_running_server_is_alive_and_ready(http: httpx.Client) -> None:
         assert (response.status_code, response.text, response.headers["cache-control"]) == (200, "ok\n", "no-store")
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@ONE_AND_TWO_WORKERS
 def test_after_sigterm_it_is_not_ready_but_keeps_responding(workers: str) -> None:
     with serving("--drain-time", "60", "--workers", workers) as served:
         assert status(served, "/readyz") == 200
@@ -45,7 +45,7 @@ def test_after_sigterm_it_is_not_ready_but_keeps_responding(workers: str) -> Non
         assert status(served, "/mail/config-v1.1.xml") == 200
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@ONE_AND_TWO_WORKERS
 def test_after_sigterm_it_exits_after_the_drain_time(workers: str) -> None:
     with serving("--drain-time", "1", "--workers", workers) as served:
         began = time.monotonic()
@@ -79,7 +79,7 @@ def in_use(served: Served) -> socket.socket:
     return connection
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@ONE_AND_TWO_WORKERS
 def test_requests_in_flight_get_their_responses_before_the_server_exits(workers: str) -> None:
     with serving("--workers", workers) as served, in_use(served) as connection:
         connection.sendall(FORM + b"Content-Length: 15\r\n\r\nname")
@@ -99,7 +99,7 @@ def test_an_unfinished_request_does_not_delay_shutdown() -> None:
         assert served.process.wait(timeout=TIMEOUT) == 0
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@ONE_AND_TWO_WORKERS
 def test_sigterm_does_not_reset_connections(workers: str) -> None:
     """Neither a pending connection, nor a new one, nor one kept alive."""
     with serving("--workers", workers) as served:

@@ -7,11 +7,10 @@ import subprocess
 import time
 
 import httpx
-import pytest
 
 from autoconfig.address import MailAddress
 from autoconfig.protocols.autodiscover import request_for
-from tests.support import COMMAND, Served, Write, client, eventually, serving
+from tests.support import COMMAND, ONE_AND_TWO_WORKERS, Served, Write, client, eventually, serving
 
 SECRET = "very.secret"
 OUTLOOK = request_for(MailAddress(SECRET, "example.org"))
@@ -59,7 +58,7 @@ def value(served: Served, name: str) -> float:
     return sum(map(float, found))
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@ONE_AND_TWO_WORKERS
 def test_requests_are_counted_by_route_client_and_outcome_across_workers(workers: str) -> None:
     with serving("--metrics-port", "0", "--workers", workers) as served:
         for _ in range(10):
@@ -82,7 +81,7 @@ def test_metrics_have_a_separate_listener(http: httpx.Client) -> None:
     assert http.get("/metrics").status_code == 404
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@ONE_AND_TWO_WORKERS
 def test_metrics_show_failed_and_successful_reloads(write: Write, workers: str, signing: tuple[str, ...]) -> None:
     with serving("--metrics-port", "0", "--workers", workers, "--definition", write(), *signing) as served:
         assert value(served, "bt_autoconfig_definitions") == 1

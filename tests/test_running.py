@@ -16,6 +16,7 @@ from autoconfig.sources import Contents, Settings, Sources
 from tests.signatories import SigningAuthority
 from tests.support import (
     COMMAND,
+    ONE_AND_TWO_WORKERS,
     TIMEOUT,
     WITHOUT_OVERRIDE,
     Served,
@@ -35,7 +36,7 @@ def settings(served: Served) -> str:
     return get(f"{served.url}{PATH}").text
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@ONE_AND_TWO_WORKERS
 def test_sighup_reloads_a_changed_definition(write: Write, workers: str) -> None:
     with serving("--definition", write(), "--workers", workers) as served:
         assert "imap.example.com" in settings(served)
@@ -49,7 +50,7 @@ def test_sighup_reloads_a_changed_definition(write: Write, workers: str) -> None
             )
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@ONE_AND_TWO_WORKERS
 def test_a_broken_definition_is_reported_and_the_previous_one_stays(write: Write, workers: str) -> None:
     with serving("--definition", write(), "--workers", workers) as served:
         file = write({">143<": ">99999<", ">plain<": ">none<"})
@@ -72,7 +73,7 @@ def serves(served: Served, domain: str) -> bool:
     return {get(url).status_code for _ in range(10)} == {200}
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@ONE_AND_TWO_WORKERS
 def test_sighup_reloads_a_changed_list(write: Write, tmp_path: Path, workers: str) -> None:
     customers = tmp_path / "customers.txt"
     customers.write_text("old.example\n")
@@ -88,7 +89,7 @@ def test_sighup_reloads_a_changed_list(write: Write, tmp_path: Path, workers: st
         assert serves(served, "old.example")
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@ONE_AND_TWO_WORKERS
 def test_a_broken_list_is_reported_and_the_previous_one_stays(write: Write, tmp_path: Path, workers: str) -> None:
     customers = tmp_path / "customers.txt"
     customers.write_text("old.example\n")
@@ -109,7 +110,7 @@ def test_a_broken_list_is_reported_and_the_previous_one_stays(write: Write, tmp_
             assert not serves(served, "new.example")
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@ONE_AND_TWO_WORKERS
 def test_no_request_fails_during_reloads(write: Write, workers: str) -> None:
     statuses: list[int] = []
     done = threading.Event()
@@ -135,7 +136,7 @@ def test_no_request_fails_during_reloads(write: Write, workers: str) -> None:
     assert set(statuses) == {200}
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@ONE_AND_TWO_WORKERS
 def test_an_unreadable_folder_is_reported_and_the_previous_configuration_stays(write: Write, workers: str) -> None:
     folder = write().parent
     arguments = ("--definition", folder, "--workers", workers, "--metrics-port", "0")
@@ -158,7 +159,7 @@ def test_an_unreadable_folder_is_reported_and_the_previous_configuration_stays(w
         assert "bt_autoconfig_last_reload_failed 0.0" in served.metrics()
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@ONE_AND_TWO_WORKERS
 def test_sigterm_stops_the_server_after_fifty_sighups_that_reload_many_definitions(
     tmp_path: Path, workers: str
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 from autoconfig.address import MailAddress
 from autoconfig.protocols.autodiscover import request_for
 from autoconfig.site.setup_page import PATHS
-from tests.support import Served, Write, client_for, serving, wait_until
+from tests.support import ONE_AND_TWO_WORKERS, Served, Write, client_for, serving, wait_until
 
 
 class ClientRequest(NamedTuple):
@@ -105,7 +105,7 @@ def definitions(write: Write, tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@ONE_AND_TWO_WORKERS
 def test_clients_get_their_providers_settings_even_during_reloads(definitions: Path, workers: str) -> None:
     chosen = [0, 99, 100, NUMBER - 1, *random.sample(range(101, NUMBER - 1), 2)]
     expected: dict[tuple[int, ClientRequest], tuple[bytes, str | None]] = {}

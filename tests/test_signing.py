@@ -21,7 +21,7 @@ from autoconfig.signing import Signer
 from autoconfig.signing_files import SigningFiles
 from autoconfig.signing_queue import MAX_PENDING, SigningQueue
 from tests.signatories import Signatory, SigningAuthority
-from tests.support import Served, client_for, eventually, get, load, run, run_for_bytes, serving
+from tests.support import ONE_AND_TWO_WORKERS, Served, client_for, eventually, get, load, run, run_for_bytes, serving
 
 if TYPE_CHECKING:
     from autoconfig.responses import Response
@@ -184,7 +184,7 @@ def test_a_certificate_that_expires_soon_gets_a_warning_at_start_up(
         assert served.http.get(PATH).status_code == 200
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@ONE_AND_TWO_WORKERS
 def test_sighup_applies_a_renewed_certificate(
     signing_authority: SigningAuthority, tmp_path: Path, workers: str
 ) -> None:

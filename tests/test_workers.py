@@ -12,6 +12,7 @@ import pytest
 from autoconfig import workers as workers_module
 from tests.support import TIMEOUT, Served, Write, eventually, get, serving, wait_until
 
+pytestmark = pytest.mark.long
 PATH = "/mail/config-v1.1.xml"
 
 

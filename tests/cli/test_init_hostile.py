@@ -12,6 +12,7 @@ from tests.operations.hosts import CommandResult, Handler, listening, measured, 
 from tests.operations.test_hostile_web import FLOODS
 from tests.test_visible import is_visible
 
+pytestmark = pytest.mark.long
 MAX_MEGABYTES = 150
 SECONDS = 40
 EVIL = "database.example"

@@ -10,6 +10,7 @@ import trustme
 
 from tests.operations.hosts import CommandResult, Handler, check, listening, measured_check, resolver, web
 
+pytestmark = pytest.mark.long
 MAX_MEGABYTES = 150
 SECONDS = 120
 """Much more than these checks need."""
