@@ -177,6 +177,7 @@ def test_pipelined_requests_with_unread_responses_cost_no_memory() -> None:
         assert served.http.get("/healthz").status_code == 200
 
 
+@pytest.mark.long
 def test_a_thousand_connections_with_unread_responses_do_not_affect_other_clients() -> None:
     with serving() as served, ExitStack() as stack:
         served.http.get("/healthz")
@@ -195,6 +196,7 @@ def test_a_thousand_connections_with_unread_responses_do_not_affect_other_client
         wait_for(lambda: resident(served) < before + 30)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "head",
     [

@@ -117,6 +117,7 @@ def test_control_characters_in_a_message_do_not_reach_a_terminal(formatter: logg
         assert json.loads(line)["message"].startswith("a\\x1b]0;b")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("workers", "format_"), [("1", "text"), ("2", "json")])
 def test_a_stalled_log_reader_does_not_block_the_server(workers: str, format_: str) -> None:
     arguments = ["--port", "0", "--access-log", "--log-format", format_, "--workers", workers, "--metrics-port", "0"]
@@ -162,6 +163,7 @@ def dropped(port: str) -> float:
     return float(re.findall(r"^bt_autoconfig_log_lines_dropped_total (\S+)$", text, re.MULTILINE)[0])
 
 
+@pytest.mark.long
 def test_a_stalled_log_reader_does_not_delay_shutdown() -> None:
     with subprocess.Popen(
         [COMMAND, "serve", "--port", "0", "--access-log"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/"

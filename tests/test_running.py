@@ -159,6 +159,7 @@ def test_an_unreadable_folder_is_reported_and_the_previous_configuration_stays(w
         assert "bt_autoconfig_last_reload_failed 0.0" in served.metrics()
 
 
+@pytest.mark.long
 @ONE_AND_TWO_WORKERS
 def test_sigterm_stops_the_server_after_fifty_sighups_that_reload_many_definitions(
     tmp_path: Path, workers: str

@@ -15,6 +15,8 @@ from autoconfig.protocols.autodiscover import request_for
 from autoconfig.site.setup_page import PATHS
 from tests.support import ONE_AND_TWO_WORKERS, Served, Write, client_for, serving, wait_until
 
+pytestmark = pytest.mark.long
+
 
 class ClientRequest(NamedTuple):
     """A client's request to a host of a domain."""

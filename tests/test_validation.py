@@ -355,6 +355,7 @@ def test_a_lone_percent_sign_in_a_username_is_text(write: Write, username: str) 
     assert (provider.servers[0].username, provider.warnings) == (username, ())
 
 
+@pytest.mark.long
 def test_an_error_among_a_hundred_thousand_domains_is_found_in_seconds(write: Write) -> None:
     many = "".join(f"<domain>d{number}.example</domain>\n" for number in range(100_000))
     file = write({"<domain>example.net</domain>": f"{many}<domain>a b</domain>"})

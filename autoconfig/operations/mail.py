@@ -1,5 +1,6 @@
 """Mail servers as a client sees them before it logs in: TLS, certificate and login methods."""
 
+import asyncio
 import re
 import ssl
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ from autoconfig.operations.tls import (
     old_context,
 )
 
+_EXPLAINING = 5.0
+"""Seconds to find out what else a port speaks. A server sends its greeting at once."""
 _PASSWORD = {
     "imap": re.compile(r"AUTH=(PLAIN|LOGIN)\b"),
     "pop3": re.compile(r"^SASL\b.*\b(PLAIN|LOGIN)\b|^USER\b", re.MULTILINE),
@@ -73,9 +76,12 @@ async def _explained(problem: Problem, server: MailServer, address: str, attempt
     other = replace(server, socket_type="plain" if server.socket_type == "SSL" else "SSL")
     if not isinstance(problem, NotConnectedError):
         try:
-            async with session(other, address, tls.unverified_context(), attempts) as connection:
+            async with (
+                asyncio.timeout(_EXPLAINING),
+                session(other, address, tls.unverified_context(), attempts) as connection,
+            ):
                 return _wrong_socket_type(server, await capabilities(other, connection))
-        except Problem:
+        except (Problem, TimeoutError):
             pass
     found = problem.finding
     if isinstance(problem, (NotConnectedError, TimeLimitError)) and found.verdict is Verdict.ERROR:

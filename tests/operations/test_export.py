@@ -66,6 +66,7 @@ def test_each_content_is_stored_once(exported: Path) -> None:
         assert hashlib.sha256((exported / entry["file"]).read_bytes()).hexdigest() == entry["sha256"]
 
 
+@pytest.mark.long
 def test_hundreds_of_domains_add_little_more_than_their_names(tmp_path: Path) -> None:
     text = Write.TEXT.replace(
         "<domain>example.net</domain>", "".join(f"<domain>d{number}.example</domain>" for number in range(500))
