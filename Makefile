@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 SERVING := $(VENV)/.serving
 READY := $(VENV)/.ready
-JOBS ?= 4
+JOBS ?= 5
 # Tests start many processes, which start faster from compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
 

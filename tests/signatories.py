@@ -37,7 +37,7 @@ class SigningAuthority:
         root.cert_pem.write_to_path(self.root)
         self._issued = 0
 
-    def signatory(self, *, name: str = "BT Mail", kind: str = "rsa", begins: int = -5, days: int = 365) -> Signatory:
+    def signatory(self, *, name: str = "BT Mail", kind: str = "ecdsa", begins: int = -5, days: int = 365) -> Signatory:
         """Issue a signing certificate, valid from `begins` to `days` days after today."""
         self._issued += 1
         now = datetime.datetime.now()
