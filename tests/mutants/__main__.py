@@ -1,8 +1,8 @@
 """Mutation testing (`make mutants`): makes small changes to the product, and lists those that no test detects.
 
 mutmut changes only code inside functions, so it does not change defaults of options. cosmic-ray does not support
-stylesheets. Both run all tests for each change. This program runs the tests of the changed module first, and all others
-only if these detect nothing.
+stylesheets, and runs all tests for each change. This program runs the tests of the changed module first, then those
+that execute the changed line, and all others only if these detect nothing.
 """
 
 import argparse
@@ -14,17 +14,21 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from tests.mutants.changes import Change, of_python, of_stylesheet
+from tests.mutants.executed import Executed
 
 PROJECT = Path(__file__).parents[2]
 TIMEOUT = 900
 """Seconds for the tests of one change. A change that makes them hang counts as detected."""
 _OUTSIDE = ("tests/mutants", "tests/benchmark", "tests/stress", "tests/clients", "tests/web", "tests/deploy")
+_MANY = 300
+"""Tests from which on running all of them, in parallel, takes no longer."""
+_ALL = ("tests", *(f"--ignore={one}" for one in _OUTSIDE), "--numprocesses=2")
 
 
 class Mutant(NamedTuple):
@@ -77,9 +81,9 @@ def _tests() -> Iterator[Path]:
 class Bench:
     """A copy of the project, for trying one change after the other."""
 
-    def __init__(self, folder: Path, *, all_tests: bool) -> None:
+    def __init__(self, folder: Path, executed: Executed | None) -> None:
         self._folder = folder
-        self._all_tests = all_tests
+        self._executed = executed
         self._moment = 1_000_000_000
         for name in ("autoconfig", "xml_templates", "tests", "docs", "deploy"):
             shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
@@ -93,12 +97,19 @@ class Bench:
         original = mutant.source
         self._write(file, mutant.change.apply(original))
         try:
-            nearest = nearest_tests(mutant.file)
-            if nearest and not self._passes(*nearest):
-                return True
-            return self._all_tests and not self._passes("tests", *(f"--ignore={one}" for one in _OUTSIDE))
+            return any(not self._passes(*tests) for tests in self._tests(mutant))
         finally:
             self._write(file, original)
+
+    def _tests(self, mutant: Mutant) -> Iterator[Sequence[str]]:
+        """Yield groups of tests, those that are likely to detect a change first."""
+        if nearest := nearest_tests(mutant.file):
+            yield nearest
+        if self._executed:
+            executed = self._executed.tests(mutant.file, mutant.change.line)
+            if 0 < len(executed) < _MANY:
+                yield executed
+            yield _ALL
 
     def _write(self, file: Path, content: bytes) -> None:
         file.write_bytes(content)
@@ -146,7 +157,7 @@ def main() -> None:
     survivors: list[Mutant] = []
 
     def work(folder: Path) -> None:
-        bench = Bench(folder, all_tests=not options.nearest)
+        bench = Bench(folder, executed)
         while True:
             try:
                 mutant = queue.get_nowait()
@@ -159,6 +170,7 @@ def main() -> None:
             print(f"{'detected' if detected else 'SURVIVED'} {mutant.file}:{mutant.change.line}: {text}", flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
+        executed = None if options.nearest else Executed(PROJECT, Path(folder), _ALL)
         threads = [threading.Thread(target=work, args=(Path(folder, str(number)),)) for number in range(options.jobs)]
         for thread in threads:
             thread.start()

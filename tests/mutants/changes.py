@@ -102,7 +102,7 @@ def _other_statements(node: ast.AST) -> Iterator[str]:
     match node:
         case ast.AugAssign() if type(node.op) in _OPERATORS:
             yield ast.unparse(ast.AugAssign(node.target, _OPERATORS[type(node.op)], node.value))
-        case ast.Return(value=ast.expr()):
+        case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
             yield "return None"
         case ast.Expr(value=ast.Call() | ast.Await()) | ast.Raise():
             yield "pass"

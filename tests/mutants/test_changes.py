@@ -40,9 +40,16 @@ def test_a_module_is_changed_in_one_place(source: str, changed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ['"""Docstring."""\n', "x: 'int'\n", "def f(a: int) -> 'str': ...\n", "x = f'a{b}'\n"]
+    "source",
+    [
+        '"""Docstring."""\n',
+        "x: 'int'\n",
+        "def f(a: int) -> 'str': ...\n",
+        "x = f'a{b}'\n",
+        "def f():\n    return None\n",
+    ],
 )
-def test_docstrings_annotations_and_formatted_text_are_not_changed(source: str) -> None:
+def test_what_has_no_effect_or_only_formats_text_is_not_changed(source: str) -> None:
     assert python(source) == []
 
 
