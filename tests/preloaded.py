@@ -1,7 +1,7 @@
-"""Runs commands as processes without the time for their imports, which is most of a short command's time.
+"""Runs commands as processes that need no time for imports.
 
-For each command there is a process that has imported its modules. It forks when a test starts the command, and the fork
-runs as the installed command does: with its own arguments, environment, folder, output and process ID.
+For each command, one process imports its modules, and forks when a test starts the command. The fork behaves like the
+installed command: it has its own arguments, environment, folder, output and process ID.
 """
 
 import atexit

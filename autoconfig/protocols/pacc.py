@@ -1,4 +1,4 @@
-"""PACC, the IETF's future standard (draft-ietf-mailmaint-pacc-03; of -04 we could read only the first page)."""
+"""PACC, an IETF draft (draft-ietf-mailmaint-pacc-03; of -04 we could read only the first page)."""
 
 import json
 from typing import Any
@@ -102,7 +102,7 @@ def _body(definition: Definition, domain: str) -> bytes | None:
 
 PROTOCOL = Protocol(
     name="pacc",
-    clients="clients of the IETF's future standard",
+    clients="clients of PACC, an IETF draft",
     make=lambda parts: Pacc(parts.definitions),
     paths=(Path(PATH, Pacc.respond, exported_at=("ua-auto-config.",)),),
     render=lambda pacc, wanted: pacc.render(wanted.address.domain if wanted.address else None),
