@@ -52,15 +52,15 @@ _ATTRIBUTES = {
 
 _TYPES = ("imap", "pop3", "smtp", "jmap", "ews", "activeSync", "graph", "exchange", "caldav", "carddav", "webdav")
 _TYPES_BY_LOWER_CASE = {name.lower(): name for name in _TYPES}
-_COMPLETE = frozenset({"imap", "pop3", "smtp", "jmap", "ews", "activeSync", "caldav", "carddav"})
-"""Types whose sections contain only elements of the format."""
+_COMPLETE = frozenset({"imap", "pop3", "smtp", "jmap", "ews", "activesync", "caldav", "carddav"})
+"""Types whose sections contain only elements of the format, in lower case."""
 _SOCKET_TYPES = {"ssl": "SSL", "starttls": "STARTTLS", "plain": "plain"}
 _SOCKET_TYPES_BY_PORT = {
     **{str(port): "SSL" for port in IMPLICIT_TLS_PORTS.values()},
     **{str(port): "STARTTLS" for port in STARTTLS_PORTS.values()},
 }
 _URLS = ("url", "ewsURL", "easURL", "owaURL")
-_VALUES = frozenset({"domain", "displayName", "displayShortName", "loginPage", "documentation", *_SECTION, "issuer"})
+_VALUES = frozenset({"domain", "displayName", "displayShortName", *_SECTION, "issuer"})
 
 
 def normalise(root: etree._Element) -> list[Remark]:
@@ -105,7 +105,7 @@ def _known(element: etree._Element, remarks: list[Remark]) -> Iterator[etree._El
     """Yield an element and its descendants that are in the format, and correct their names."""
     names = _NAMES_BY_LOWER_CASE[str(element.tag)]
     yield element
-    complete = element.tag not in SECTIONS or element.get("type", "") in _COMPLETE
+    complete = element.tag not in SECTIONS or element.get("type", "").strip().lower() in _COMPLETE
     if element.text and not element.text.isspace():
         remarks.append(_stray(element, element.text))
         element.text = None
@@ -214,7 +214,6 @@ def _authentication(section: etree._Element) -> Iterator[Remark]:
                 yield _unknown(one, METHODS)
             elif general not in written:
                 written.add(general)
-                seen.add(general)
                 added = etree.Element("authentication")
                 added.text, added.tail = general, one.tail
                 one.addnext(added)

@@ -32,9 +32,9 @@ def put_in_place(root: etree._Element, children: Mapping[str, Sequence[str]]) ->
     if provider is None:
         return
     for here, there in ((root, provider), (provider, root)):
-        names = {name.lower() for name in children[str(there.tag)]} - {"emailprovider"}
+        names = {name.lower() for name in children[str(there.tag)]}
         for element in here.findall("*"):
-            if str(element.tag).lower() in names and element is not provider:
+            if str(element.tag).lower() in names:
                 there.append(element)
                 text = f"{quote(str(element.tag))} belongs in {there.tag!s}, not in {here.tag!s}; it is moved there"
                 yield Remark(line_of(element), text)

@@ -69,6 +69,14 @@ def test_whitespace_around_a_value_is_removed(write: Write) -> None:
     assert provider.servers[0].hostname == "imap.example.com"
 
 
+def test_line_breaks_in_a_name_or_issuer_are_removed(write: Write) -> None:
+    names = "<displayName>\n Example\n Mail\n</displayName><displayShortName> Mail\n</displayShortName>"
+    issuer = "<oAuth2><issuer>\n  https://login.example.com/\n</issuer></oAuth2></clientConfig>"
+    provider = load(write({"<displayName>Example Mail</displayName>": names, "</clientConfig>": issuer}))
+    assert (provider.display_name, provider.short_name) == ("Example Mail", "Mail")
+    assert provider.issuer == "https://login.example.com/"
+
+
 def test_other_text_keeps_its_whitespace(write: Write) -> None:
     provider = load(write({"</emailProvider>": "<note>two\n  lines</note></emailProvider>"}))
     assert provider.root.findtext("emailProvider/note") == "two\n  lines"

@@ -1,5 +1,6 @@
 """Definitions that deviate from the format: what some clients accept is corrected for all, with a warning."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,11 @@ from lxml import etree
 
 from autoconfig import definition
 from autoconfig.definition import Definition
+from autoconfig.normal import normalise
 from autoconfig.protocols.autoconfig import Autoconfig
 from tests.support import Write, load
+
+EVERY_SERVICE = Path(__file__).with_name("every_service.xml").read_text()
 
 
 def read(file: Path) -> Definition:
@@ -67,6 +71,24 @@ def test_a_sasl_mechanism_with_its_general_method_gets_no_warning(write: Write) 
     assert warnings(write({"<authentication>password-encrypted</authentication>": scheme})) == []
 
 
+def test_one_general_method_is_added_to_several_sasl_mechanisms(write: Write) -> None:
+    schemes = "".join(f'<authentication system="sasl">{one}</authentication>' for one in ("CRAM-MD5", "DIGEST-MD5"))
+    file = write({"<authentication>password-encrypted</authentication>": schemes})
+    assert read(file).servers[1].authentication == ("password-encrypted",)
+    assert len(warnings(file)) == 1
+
+
+def test_a_method_after_a_sasl_mechanism_may_have_an_old_name(write: Write) -> None:
+    methods = '<authentication system="sasl">CRAM-MD5</authentication><authentication>secure</authentication>'
+    provider = read(write({"<authentication>password-encrypted</authentication>": methods}))
+    assert (provider.servers[1].authentication, provider.warnings) == (("password-encrypted",), ())
+
+
+def test_a_mail_servers_method_of_another_system_is_read_as_one_of_mail(write: Write) -> None:
+    provider = read(write({"<authentication>password-encrypted": '<authentication system="http">password-encrypted'}))
+    assert (provider.servers[1].authentication, provider.warnings) == (("password-encrypted",), ())
+
+
 @pytest.mark.parametrize(
     ("method", "line"),
     [("<authentication>telepathy</authentication>", 18), ('<authentication system="sasl">X-Y</authentication>', 18)],
@@ -117,6 +139,31 @@ def test_other_names_of_elements_and_types_are_read_with_a_warning(write: Write)
     ]
 
 
+def test_names_and_types_may_be_in_any_case(tmp_path: Path) -> None:
+    others = """<incomingServer type="graph"/><incomingServer type="exchange"/></emailProvider>
+        <webMail><loginPage url="https://mail.example.org/"/></webMail><setupServer/>"""
+    text = EVERY_SERVICE.replace("</emailProvider>", others)
+    text = text.replace("</oAuth2>", "<clientSecret>none</clientSecret></oAuth2>")
+    start, provider, rest = text.partition("<emailProvider")
+    known = re.compile(r'</?(?!clientConfig>)\w+| \w+(?==)|(?<=type=)"(?!xmpp|opentalk)\w+"')
+    capitals = start + known.sub(lambda name: name[0].upper(), provider + rest)
+    served = []
+    for content in (text, capitals):
+        file = tmp_path / "definition.xml"
+        file.write_text(content)
+        served.append(Autoconfig(load(file)).render())
+    assert served[0] == served[1]
+
+
+def test_unknown_elements_get_a_warning_in_sections_of_types_that_the_format_defines() -> None:
+    types = ("imap", "pop3", "smtp", "jmap", "ews", "activeSync", "activesync", "caldav", "carddav")
+    others = ("graph", "exchange", "webdav", "xmpp")
+    sections = [f'<calendar type="{one}"><color/></calendar>' for one in (*types, *others)]
+    remarks = sorted(normalise(etree.fromstring("<clientConfig>{}</clientConfig>".format("\n".join(sections)))))
+    warning = "color is not an element of the format; it is passed on unchanged"
+    assert [one.line for one in remarks if one.text == warning] == [*range(1, len(types) + 1)]
+
+
 def test_responses_use_the_names_of_the_format(write: Write) -> None:
     file = write({"</clientConfig>": ADDRESS_BOOK.format("addressBook"), 'type="pop3"': 'type="POP3"'})
     root = etree.fromstring(Autoconfig(load(file)).render())
@@ -140,6 +187,7 @@ def test_responses_use_the_names_of_the_format(write: Write) -> None:
         ('type="imap"', 'type="IMAP"', '7: type="IMAP" is read as imap, as clients call it'),
         (">imap.example.com<", ">imap.example.com.<", "8: hostname imap.example.com. ends with a dot"),
         ("</displayName>", "</displayName><displayShortName/>", "6: displayShortName is empty; it is left out"),
+        ("</displayName>", "</displayName><displayNameShort>E</displayNameShort>", "6: displayNameShort is read as displayShortName"),
     ],
 )  # fmt: skip
 def test_spellings_that_clients_accept_are_accepted_with_a_warning(
@@ -153,6 +201,51 @@ def test_spellings_that_clients_accept_are_accepted_with_a_warning(
 def test_an_outgoing_server_without_a_username_uses_the_incoming_servers(write: Write) -> None:
     file = write({"\n      <username>%EMAILADDRESS%</username>\n    </outgoingServer>": "</outgoingServer>"})
     assert read(file).servers[2].username == "%EMAILLOCALPART%"
+
+
+@pytest.mark.parametrize("methods", [["none"], ["client-IP-address"], ["none", "client-IP-address"]])
+def test_an_outgoing_server_without_authentication_needs_no_username(write: Write, methods: list[str]) -> None:
+    without = "</authentication><authentication>".join(methods)
+    end = "</authentication>\n      <username>%EMAILADDRESS%</username>\n    </outgoingServer>"
+    file = write({f"password-cleartext{end}": f"{without}</authentication></outgoingServer>"})
+    assert (read(file).servers[2].username, warnings(file)) == (None, [])
+
+
+@pytest.mark.parametrize(("text", "read_as"), [("ssl", "SSL"), ("StartTLS", "STARTTLS"), ("PLAIN", "plain")])
+def test_a_socket_type_may_be_in_any_case(write: Write, text: str, read_as: str) -> None:
+    assert read(write({">plain<": f">{text}<"})).servers[1].socket_type == read_as
+
+
+@pytest.mark.parametrize("text", ["TLS", "tls", "SSL/TLS", "TLS/SSL"])
+@pytest.mark.parametrize(("port", "read_as"), [(995, "SSL"), (110, "STARTTLS")])
+def test_the_port_decides_what_tls_means(write: Write, text: str, port: int, read_as: str) -> None:
+    assert read(write({">plain<": f">{text}<", ">110<": f">{port}<"})).servers[1].socket_type == read_as
+
+
+@pytest.mark.parametrize("port", ["+110", "00110", " 110 "])
+def test_responses_contain_ports_without_signs_zeros_and_spaces(write: Write, port: str) -> None:
+    served = etree.fromstring(Autoconfig(load(write({">110<": f">{port}<"}))).render())
+    assert [one.text for one in served.iter("port")] == ["143", "110", "587"]
+
+
+@pytest.mark.parametrize("url", ["ewsURL", "easURL", "owaURL"])
+def test_an_exchange_section_has_the_methods_of_services(url: str) -> None:
+    section = f"<{url}>https://x.example/</{url}><authentication>plain</authentication>"
+    root = etree.fromstring(
+        f'<clientConfig><emailProvider><incomingServer type="exchange">{section}</incomingServer></emailProvider></clientConfig>'
+    )
+    normalise(root)
+    assert root.findtext("emailProvider/incomingServer/authentication") == "Basic"
+
+
+def test_responses_have_a_version(write: Write) -> None:
+    assert etree.fromstring(Autoconfig(load(write({' version="1.1"': ""}))).render()).get("version") == "1.1"
+
+
+def test_responses_contain_each_domain_once(write: Write) -> None:
+    file = write({"<domain>example.net": "<domain>Example.com"})
+    served = etree.fromstring(Autoconfig(load(file)).render())
+    assert [domain.text for domain in served.iter("domain")] == ["example.com"]
 
 
 def test_a_domain_with_and_without_a_purpose_is_one_domain(write: Write) -> None:
@@ -185,6 +278,16 @@ def test_the_scheme_of_a_url_may_be_in_capitals(write: Write) -> None:
     served = etree.fromstring(Autoconfig(load(file)).render())
     assert served.findtext("addressbook/url") == "https://dav.example.com/"
     assert served.xpath("string(//documentation/@url)") == "https://www.example.com/Help"
+
+
+@pytest.mark.parametrize(
+    ("url", "normal"),
+    [("HTTP://Example.com/", "http://Example.com/"), ("WSS://example.com/", "WSS://example.com/"), ("HTTP", "HTTP")],
+)
+def test_only_the_scheme_of_a_web_address_is_changed(url: str, normal: str) -> None:
+    root = etree.fromstring(f"<clientConfig><chatServer><url>{url}</url></chatServer></clientConfig>")
+    normalise(root)
+    assert root.findtext("chatServer/url") == normal
 
 
 def test_autoconfig_contains_the_domain_in_every_hostname_and_url(write: Write) -> None:

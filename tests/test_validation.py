@@ -181,6 +181,22 @@ WARNINGS = {
         {"</displayName>": "</displayName><displayName>Other</displayName>"},
         "6: displayName: there is another on line 6, which is used; remove one",
     ),
+    "two short names": (
+        {"</displayName>": "</displayName><displayShortName>A</displayShortName>\n<displayShortName>B</displayShortName>"},
+        "7: displayShortName: there is another on line 6, which is used; remove one",
+    ),
+    "two hostnames": (
+        {"imap.example.com</hostname>": "imap.example.com</hostname>\n<hostname>imap2.example.com</hostname>"},
+        "9: hostname: there is another on line 8, which is used; remove one",
+    ),
+    "two usernames": (
+        {"%EMAILLOCALPART%</username>": "%EMAILLOCALPART%</username>\n<username>%EMAILADDRESS%</username>"},
+        "13: username: there is another on line 12, which is used; remove one",
+    ),
+    "two addresses of a calendar": (
+        {"</clientConfig>": CALENDAR.format("https://dav.example.com/</url>\n<url>https://dav2.example.com/")},
+        "30: url: there is another on line 29, which is used; remove one",
+    ),
     "two ports": (
         {">143</port>": ">143</port>\n<port>993</port>"},
         "10: port: there is another on line 9, which is used; remove one",
@@ -203,6 +219,14 @@ WARNINGS = {
     ),
     "a future socketType besides a current one": (
         {"<socketType>plain": "<socketType>QUIC</socketType>\n<socketType>plain"},
+        "17: socketType: there is another on line 18, which is used; remove one",
+    ),
+    "a future socketType besides SSL": (
+        {"<socketType>plain": "<socketType>QUIC</socketType>\n<socketType>SSL", ">110<": ">995<"},
+        "17: socketType: there is another on line 18, which is used; remove one",
+    ),
+    "a future socketType besides STARTTLS": (
+        {"<socketType>plain": "<socketType>QUIC</socketType>\n<socketType>STARTTLS"},
         "17: socketType: there is another on line 18, which is used; remove one",
     ),
     "a name that is too long": (
@@ -252,6 +276,14 @@ ERRORS = {
         {"</clientConfig>": CALENDAR.format("dav.example.com")},
         "29: url dav.example.com is not a web address that starts with https:// or http://",
     ),
+    "a calendar with an empty URL": (
+        {"</clientConfig>": CALENDAR.format("")},
+        "29: url is not a web address that starts with https:// or http://",
+    ),
+    "a port that is not decimal": (
+        {">143<": ">0x8F<"},
+        "9: port 0x8F is out of range; use 1-65535",
+    ),
     "a calendar at an invalid host": (
         {"</clientConfig>": CALENDAR.format('https://h;x"/')},
         '29: url https://h;x"/ has no valid hostname',
@@ -287,6 +319,14 @@ ERRORS = {
     "two providers in one file": (
         {"</clientConfig>": '<emailProvider id="x.example"><domain>x.example</domain></emailProvider></clientConfig>'},
         "2: clientConfig must have one emailProvider (use one file per provider), ",
+    ),
+    "a provider in a provider": (
+        {"<domain>example.com": '<emailProvider id="x.example"><domain>x.example</domain></emailProvider>\n<domain>example.com'},
+        "2: clientConfig must have one emailProvider (use one file per provider), ",
+    ),
+    "two future socketTypes": (
+        {"<socketType>plain": "<socketType>QUIC</socketType>\n<socketType>DTLS"},
+        "17: socketType QUIC is not SSL, STARTTLS or plain",
     ),
     "no authentication": (
         {"<authentication>password-encrypted</authentication>": ""},
