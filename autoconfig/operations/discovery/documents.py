@@ -141,7 +141,8 @@ def _services(section: etree._Element, address: MailAddress) -> Iterator[Service
 
 
 def _methods(section: etree._Element, known: frozenset[str]) -> tuple[str, ...]:
-    texts = (one.text for one in section.iterfind("authentication") if one.get("system") is None)
+    """Return the methods that clients know. `normalise` has added those of SASL schemes."""
+    texts = (one.text for one in section.iterfind("authentication"))
     return tuple(dict.fromkeys(text for text in texts if text in known))
 
 

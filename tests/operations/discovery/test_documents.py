@@ -42,6 +42,96 @@ def pacc(content: object) -> Source | None:
     return read_pacc("there", json.dumps(content).encode(), ADDRESS)
 
 
+def test_all_settings_of_an_autoconfig_file_are_read() -> None:
+    found = config(
+        """<domain>example.org</domain><domain>example.net</domain><domain purpose="mx">hosting.example</domain>
+        <displayName>Example Mail</displayName><displayShortName>Example</displayShortName>
+        <incomingServer type="pop3"><hostname>pop.example.org</hostname><port>110</port><socketType>STARTTLS</socketType>
+        <authentication>OAuth2</authentication><authentication system="sasl">SCRAM-SHA-256</authentication>
+        <authentication>OAuth2</authentication><authentication>unknown</authentication>
+        <username>%EMAILLOCALPART%</username></incomingServer>
+        <incomingServer type="jmap"><url>https://example.org/jmap</url><authentication>OAuth2</authentication>
+        <username>%EMAILADDRESS%</username></incomingServer>
+        <outgoingServer type="smtp"><hostname>smtp.example.org</hostname><port>25</port><socketType>plain</socketType>
+        <authentication>none</authentication></outgoingServer>
+        <documentation url="https://example.org/help"/>""",
+        """<calendar type="caldav"><url>https://example.org/cal</url><authentication>http-basic</authentication></calendar>
+        <addressbook type="carddav"><url>https://example.org/book</url></addressbook>
+        <webMail><loginPage url="https://example.org/webmail"/></webMail>
+        <oAuth2><issuer>https://example.org/login</issuer></oAuth2>""",
+    )
+    assert found == Source(
+        "there",
+        (
+            Claim("pop3", "pop.example.org", 110, "STARTTLS", ("OAuth2", "password-encrypted"), "%EMAILLOCALPART%"),
+            Claim("smtp", "smtp.example.org", 25, "plain", ("none",)),
+        ),
+        (
+            ServiceClaim("jmap", "https://example.org/jmap", ("OAuth2",), "%EMAILADDRESS%"),
+            ServiceClaim("caldav", "https://example.org/cal", ("Basic",)),
+            ServiceClaim("carddav", "https://example.org/book"),
+        ),
+        display_name="Example Mail",
+        short_name="Example",
+        domains=("example.org", "example.net"),
+        mx_domains=("hosting.example",),
+        help_page="https://example.org/help",
+        webmail="https://example.org/webmail",
+        issuer="https://example.org/login",
+    )
+
+
+@pytest.mark.parametrize(
+    ("type_", "services"),
+    [
+        ("exchange", ("https://example.org/ews", "https://example.org/eas")),
+        ("imap", ()),
+    ],
+)
+def test_ews_and_activesync_are_read_from_an_exchange_section_only(type_: str, services: tuple[str, ...]) -> None:
+    urls = "<ewsURL>https://example.org/ews</ewsURL><easURL>https://example.org/eas</easURL>"
+    found = config(f"<incomingServer type='{type_}'>{urls}</incomingServer>{IMAP}")
+    assert found
+    assert tuple(one.url for one in found.services) == services
+
+
+@pytest.mark.parametrize("tag", ["fileShare", "chatServer", "videoConference", "setupServer"])
+def test_elements_that_are_not_copied_are_named(tag: str) -> None:
+    found = config(IMAP, f"<{tag}/>")
+    assert found
+    assert found.remarks == (f"init does not copy the element {tag}",)
+
+
+def test_the_first_three_errors_of_a_file_are_reported_with_their_lines() -> None:
+    sections = "\n".join([IMAP] * 4)  # without authentication
+    content = f"<clientConfig version='1.1'><emailProvider id='example.org'>\n{sections}</emailProvider></clientConfig>"
+    found = read_own_autoconfig("there", content.encode(), ADDRESS)
+    assert found
+    assert [one.partition(": ")[0] for one in found.remarks] == [
+        f"the file has an error in line {line}" for line in (1, 2, 3)
+    ]
+
+
+def test_a_limited_number_of_servers_is_read() -> None:
+    found = config("".join(IMAP.replace("imap.", f"imap{number}.") for number in range(20)))
+    assert found
+    assert [one.host for one in found.claims] == [f"imap{number}.example.org" for number in range(12)]
+    found = outlook("".join(OUTLOOK.replace("imap.", f"imap{number}.") for number in range(20)))
+    assert found
+    assert [one.host for one in found.claims] == [f"imap{number}.example.org" for number in range(12)]
+
+
+@pytest.mark.parametrize(("more", "read"), [(1994, True), (1995, False)])
+def test_a_file_of_2000_elements_is_read(more: int, read: bool) -> None:
+    """Six of them are the root, the provider, and a server with three settings."""
+    assert (config(IMAP + "<a/>" * more) is not None) == read
+
+
+@pytest.mark.parametrize(("length", "read"), [(2000, True), (2001, False)])
+def test_a_text_of_2000_characters_is_read(length: int, read: bool) -> None:
+    assert (config(f"{IMAP}<a>{'b' * length}</a>") is not None) == read
+
+
 def test_other_spellings_of_values_are_read() -> None:
     found = config(IMAP)
     assert found
@@ -124,6 +214,36 @@ def test_encryption_overrides_ssl_in_outlooks_settings(texts: str, socket_type: 
     assert [one.socket_type for one in found.claims] == [socket_type]
 
 
+def test_all_settings_of_outlooks_response_are_read() -> None:
+    found = outlook(
+        """<Protocol><Type>POP</Type><Server>pop.example.org</Server><Port>995</Port><SSL>OFF</SSL>
+        <LoginName>bt-autoconfig-init</LoginName></Protocol>
+        <Protocol><Type>smtp</Type><Server>smtp.example.org</Server><Encryption>tls</Encryption></Protocol>
+        <Protocol><Type>CalDAV</Type><Server>https://example.org/cal</Server>
+        <LoginName>bt-autoconfig-init@example.org</LoginName></Protocol>
+        <Protocol><Type>CardDAV</Type><Server>https://example.org/book</Server></Protocol>
+        <Protocol><Type>CardDAV</Type><Server>http://example.org/book</Server></Protocol>
+        <Protocol><Type>EXCH</Type><Server>https://example.org/ews</Server></Protocol>"""
+    )
+    assert found == Source(
+        "there",
+        (
+            Claim("pop3", "pop.example.org", 995, "plain", (), "%EMAILLOCALPART%"),
+            Claim("smtp", "smtp.example.org", 0, "STARTTLS"),
+        ),
+        (
+            ServiceClaim("caldav", "https://example.org/cal", (), "%EMAILADDRESS%"),
+            ServiceClaim("carddav", "https://example.org/book"),
+        ),
+    )
+
+
+def test_a_response_with_only_a_calendar_is_read() -> None:
+    found = outlook("<Protocol><Type>CalDAV</Type><Server>https://example.org/cal</Server></Protocol>")
+    assert found
+    assert (found.claims, [one.type for one in found.services]) == ((), ["caldav"])
+
+
 def test_activesync_is_read_from_its_own_response() -> None:
     server = "<Server><Type>{}</Type><Url>https://example.org/{}</Url></Server>"
     found = outlook(
@@ -138,6 +258,49 @@ def test_activesync_is_read_from_its_own_response() -> None:
 )
 def test_settings_without_a_usable_server_are_ignored(content: str) -> None:
     assert outlook(content) is None
+
+
+def test_all_settings_of_a_pacc_document_are_read() -> None:
+    found = pacc(
+        {
+            "protocols": {
+                "imap": {"host": "imap.example.org"},
+                "pop3": {"host": "pop.example.org"},
+                "submit": {"host": "smtp.example.org"},
+                "jmap": {"url": "https://example.org/jmap"},
+                "caldav": {"url": "https://example.org/cal"},
+                "carddav": {"url": "https://example.org/book"},
+                "managesieve": {"host": "sieve.example.org"},
+            },
+            "info": {
+                "provider": {"name": "Example Mail", "shortName": "Example"},
+                "help": {"documentation": "https://example.org/help"},
+            },
+        }
+    )
+    assert found == Source(
+        "there",
+        (
+            Claim("imap", "imap.example.org", 993, "SSL"),
+            Claim("pop3", "pop.example.org", 995, "SSL"),
+            Claim("smtp", "smtp.example.org", 465, "SSL"),
+        ),
+        (
+            ServiceClaim("jmap", "https://example.org/jmap"),
+            ServiceClaim("caldav", "https://example.org/cal"),
+            ServiceClaim("carddav", "https://example.org/book"),
+        ),
+        display_name="Example Mail",
+        short_name="Example",
+        help_page="https://example.org/help",
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "place"), [("caldav", {"url": "https://example.org/cal"}), ("submit", {"host": "smtp.example.org"})]
+)
+def test_a_pacc_document_may_have_any_single_service(key: str, place: dict[str, str]) -> None:
+    assert pacc({"protocols": {key: place}})
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,7 @@ def test_a_username_is_published_or_chosen_or_a_marked_assumption() -> None:
     text, definition = written(what, Answers("localpart"))
     assert [one.username for one in definition.servers] == ["%EMAILLOCALPART%"] * 2
     assert "ASSUMPTION" not in comments(text)
+    assert [line.strip() for line in comments(text).splitlines()].count("The username is what you chose.") == 2
 
 
 def test_a_guess_is_marked() -> None:
@@ -97,7 +98,11 @@ def test_a_guess_is_marked() -> None:
 def test_services_and_texts_are_written_to_their_elements() -> None:
     what = found()
     what.services = [
-        Service(VerifiedService(type_, f"https://example.org/{type_}?a=<&", ("Basic", "OAuth2"), "seen"), "", ("seen",))
+        Service(
+            VerifiedService(type_, f"https://example.org/{type_}?a=<&", ("Basic", "OAuth2"), "seen"),
+            "",
+            (f"{type_} was published.",),
+        )
         for type_ in ("caldav", "carddav", "jmap", "ews", "activeSync")
     ]
     what.short_name = Text("Short & <sweet>", "seen")
@@ -110,11 +115,22 @@ def test_services_and_texts_are_written_to_their_elements() -> None:
     assert definition.warnings == ()
     assert [one.type for one in definition.services] == ["jmap", "ews", "activeSync", "caldav", "carddav"]
     assert all(one.authentication == ("Basic", "OAuth2") for one in definition.services)
+    assert all(f"{one.type} was published." in comments(text) for one in definition.services)
     assert (definition.short_name, definition.documentation) == ("Short & <sweet>", "https://example.org/help")
     assert definition.issuer == "https://example.org/login"
     assert "example.net" in definition.domains
     assert definition.mx_domains == ("example.org",)
     assert 'loginPage url="https://example.org/webmail"' in text
+
+
+@pytest.mark.parametrize(
+    ("method", "attribute"), [("Basic", ' system="http"'), ("Digest", ' system="http"'), ("OAuth2", "")]
+)
+def test_passwords_of_services_are_marked_as_http_authentication(method: str, attribute: str) -> None:
+    """As in the current draft (draft-ietf-mailmaint-autoconfig-06, section 3.6.2)."""
+    what = found()
+    what.services = [Service(VerifiedService("caldav", "https://example.org/", (method,), "seen"), "", ())]
+    assert f"<authentication{attribute}>{method}</authentication>" in written(what)[0]
 
 
 def test_the_number_of_remarks_is_limited() -> None:
@@ -139,7 +155,8 @@ def test_a_providers_definition_names_no_customer() -> None:
     text, definition = written(found(**HOSTED), Answers(provider=True))
     assert (definition.id, definition.mx_domains) == ("hosting.example", ("hosting.example",))
     assert "customer.example" not in text
-    assert "The MX and the mail servers of a customer's domain are in this domain" in comments(text)
+    evidence = "The MX and the mail servers of a customer's domain are in this domain."
+    assert [line for line in comments(text).splitlines() if line.strip() == evidence]
 
 
 def test_a_provider_may_run_init_for_its_own_domain() -> None:
@@ -155,4 +172,7 @@ def test_a_provider_may_run_init_for_its_own_domain() -> None:
 def test_with_an_mx_outside_the_mail_servers_domain_the_definition_is_not_the_providers(mx: str) -> None:
     text, definition = written(found(mx=mx), Answers(provider=True))
     assert (definition.id, definition.mx_domains) == ("example.org", ())
-    assert 'So there is no purpose="mx"' in " ".join(comments(text).split())
+    explanation = [line.strip() for line in comments(text).splitlines()]
+    wrong = "You say that it hosts customer domains, but the MX is not in the domain of the mail servers."
+    effect = "So there is no purpose=\"mx\": customers' clients would not find this definition by the MX."
+    assert {wrong, effect} <= set(explanation)
