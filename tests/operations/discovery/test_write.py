@@ -174,5 +174,5 @@ def test_with_an_mx_outside_the_mail_servers_domain_the_definition_is_not_the_pr
     assert (definition.id, definition.mx_domains) == ("example.org", ())
     explanation = [line.strip() for line in comments(text).splitlines()]
     wrong = "You say that it hosts customer domains, but the MX is not in the domain of the mail servers."
-    effect = "So there is no purpose=\"mx\": customers' clients would not find this definition by the MX."
+    effect = 'So there is no purpose="mx": customers\' clients would not find this definition by the MX.'
     assert {wrong, effect} <= set(explanation)
