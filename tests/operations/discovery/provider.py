@@ -32,7 +32,7 @@ _STARTTLS = {
 }
 SiteResponse = tuple[int, Mapping[str, str], str | bytes]
 Site = Mapping[str, SiteResponse]
-"""Responses by METHOD HOST/PATH."""
+"""Responses by METHOD HOST/PATH, or METHOD SCHEME://HOST/PATH for requests with that scheme only."""
 
 _CA = trustme.CA()
 
@@ -58,7 +58,9 @@ def site(responses: Site, requests: list[str], agents: set[str]) -> Handler:
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         agents.add(headers["user-agent"])
         requests.append(f"{method} {headers['host']}{target} {body.decode()}".rstrip())
-        status, more, content = responses.get(f"{method} {headers['host']}{target.partition('?')[0]}", (404, {}, ""))
+        place = f"{headers['host']}{target.partition('?')[0]}"
+        with_scheme = f"{method} {headers['x-forwarded-proto']}://{place}"
+        status, more, content = responses.get(with_scheme) or responses.get(f"{method} {place}", (404, {}, ""))
         if status == HANGS:
             await reader.read()
         content = content.encode() if isinstance(content, str) else content

@@ -5,6 +5,9 @@ import time
 
 import pytest
 
+from autoconfig.operations.discovery.discover import Found, Service
+from autoconfig.operations.discovery.settle import Server
+from autoconfig.operations.discovery.verify import Verified, VerifiedService
 from tests.operations.discovery.provider import (
     DOMAIN,
     HANGS,
@@ -67,6 +70,7 @@ def test_published_settings_are_used_and_no_others_are_guessed() -> None:
     [
         (("1", "SSL"), "Wrong: 127.0.0.1 port 1: connection refused. Port "),
         (("{imap}", "plain"), "plain leaves passwords unprotected"),
+        (("{imap}", "x"), "no socketType leaves passwords unprotected"),
         (("99999", "SSL"), f"Published at https://autoconfig.{DOMAIN}/mail/config-v1.1.xml: imap {MAIL}"),
         (("{imap}", "STARTTLS"), "does not respond within 1 second"),
     ],
@@ -93,6 +97,21 @@ def test_starttls_is_used_without_implicit_tls() -> None:
     found = Provider(STARTTLS, records={(DOMAIN, "MX"): [f"10 {MAIL}."]}).discover()
     assert places(found) == [one.replace("SSL", "STARTTLS") for one in ALL]
     assert all(one.guessed for one in found.servers)
+
+
+def test_guesses_that_do_not_work_are_not_reported() -> None:
+    """They are in no source: imap., pop. and smtp. do not exist, mail. does."""
+    found = Provider(IMPLICIT).discover()
+    assert places(found) == ALL
+    assert found.remarks == []
+    assert not any("Wrong" in evidence(found, number) for number in range(3))
+
+
+def test_a_source_with_only_an_outgoing_server_does_not_end_the_search() -> None:
+    records = {(f"_submissions._tcp.{DOMAIN}", "SRV"): [f"0 1 {{smtp}} {MAIL}."]}
+    found = Provider(IMPLICIT, records=records).discover()
+    assert places(found) == ALL
+    assert [one.guessed for one in found.servers] == [True, True, False]
 
 
 def test_a_published_host_without_an_address_is_replaced() -> None:
@@ -158,6 +177,41 @@ def test_autodiscover_is_found_by_each_method_that_outlook_uses(method: str) -> 
     assert [one.verified.url for one in found.services] == ["https://dav.provider.example/"]
 
 
+@pytest.mark.parametrize(
+    ("response", "line"),
+    [
+        ((301, {"Location": "https://other.example/autodiscover/autodiscover.xml"}, ""), "has settings"),
+        ((307, {"Location": "https://other.example/autodiscover/autodiscover.xml"}, ""), "responds with 307"),
+        ((302, {"Location": "http://other.example/autodiscover/autodiscover.xml"}, ""), "responds with 302"),
+        ((200, {}, ""), "responds with 200"),
+    ],
+)
+def test_only_outlooks_redirects_to_https_are_followed(response: SiteResponse, line: str) -> None:
+    responses = {
+        f"GET autodiscover.{DOMAIN}/autodiscover/autodiscover.xml": response,
+        POSTED.format("other.example"): xml(OUTLOOK),
+    }
+    found = Provider(IMPLICIT, responses=responses, default=()).discover()
+    place = "https://other.example" if line == "has settings" else f"http://autodiscover.{DOMAIN}"
+    assert f"{place}/autodiscover/autodiscover.xml: {line}" in found.tried
+    assert bool(found.servers) == (line == "has settings")
+
+
+def test_activesync_is_found_by_its_own_request() -> None:
+    answer = (
+        "<Autodiscover><Response><Action><Settings><Server><Type>MobileSync</Type>"
+        "<Url>https://provider.example/eas</Url></Server></Settings></Action></Response></Autodiscover>"
+    )
+    provider = Provider(
+        IMPLICIT,
+        responses={AUTOCONFIG: RIGHT, POSTED.format(DOMAIN): xml(answer), f"GET {DOMAIN}/eas": unauthorized()},
+    )
+    assert [one.verified.type for one in provider.discover().services] == ["activeSync"]
+    posted = [one for one in provider.requests if one.startswith("POST")]
+    assert any("mobilesync/requestschema/2006" in one for one in posted)
+    assert any("outlook/requestschema/2006" in one for one in posted)
+
+
 def test_pacc_is_read() -> None:
     body = (
         '{"protocols": {"imap": {"host": "mail.provider.example"}, "submit": {"host": "mail.provider.example"}, '
@@ -187,6 +241,37 @@ def test_a_request_to_the_database_contains_the_domain_and_no_address() -> None:
     assert requests == [f"GET database.example/v1.1/{DOMAIN}"]
 
 
+def test_the_database_is_queried_for_the_domains_of_the_mx_too() -> None:
+    records = {(DOMAIN, "MX"): ["10 mx.hosting.net.example."]}
+    listed = {"GET database.example/net.example": RIGHT}
+    provider = Provider(IMPLICIT, records=records, responses=listed, database="https://database.example/")
+    found = provider.discover()
+    assert places(found) == TWO
+    assert "Listed at https://database.example/net.example: imap " in evidence(found)
+    requests = [one for one in provider.requests if "database.example" in one]
+    assert sorted(requests) == [
+        f"GET database.example/{domain}" for domain in ("hosting.net.example", "net.example", DOMAIN)
+    ]
+
+
+def test_settings_that_a_domain_publishes_over_http_only_are_used() -> None:
+    responses = {AUTOCONFIG.replace("GET ", "GET http://"): RIGHT}
+    found = Provider(IMPLICIT, responses=responses).discover()
+    assert places(found) == TWO
+    assert f"Published at http://autoconfig.{DOMAIN}/mail/config-v1.1.xml: imap" in evidence(found)
+    assert f"https://autoconfig.{DOMAIN}/mail/config-v1.1.xml: responds with 404" in found.tried
+    assert f"http://autoconfig.{DOMAIN}/mail/config-v1.1.xml: has settings" in found.tried
+
+
+def test_settings_over_https_are_used_before_others_over_http() -> None:
+    other = config(section("pop3", "{pop3}"), section("smtp", "{smtp}"))
+    responses = {
+        AUTOCONFIG.replace("GET ", "GET http://"): other,
+        f"GET https://{DOMAIN}/.well-known/autoconfig/mail/config-v1.1.xml": RIGHT,
+    }
+    assert places(Provider(IMPLICIT, responses=responses).discover()) == TWO
+
+
 def test_requests_name_init_as_the_user_agent() -> None:
     provider = Provider(IMPLICIT, responses={AUTOCONFIG: RIGHT})
     provider.discover()
@@ -212,6 +297,39 @@ def test_srv_records_are_tried_in_order_of_priority() -> None:
     found = Provider(IMPLICIT, records=records, default=()).discover()
     assert places(found) == TWO
     assert any("_imap._tcp.provider.example SRV: points to no host" in one for one in found.tried)
+    assert any(one.startswith(f"_imaps._tcp.{DOMAIN} SRV: gone.{DOMAIN}:1, {MAIL}:") for one in found.tried)
+
+
+def test_of_srv_records_with_one_priority_the_heaviest_four_are_tried_first() -> None:
+    records = {
+        (f"_imaps._tcp.{DOMAIN}", "SRV"): [f"1 {weight} 993 h{weight}.example." for weight in (3, 5, 1, 4, 2)],
+        (f"_pop3s._tcp.{DOMAIN}", "SRV"): ["0 1 0 no-port.example.", "0 1 995 local."],
+    }
+    tried = Provider(records=records).discover().tried
+    assert f"_imaps._tcp.{DOMAIN} SRV: h5.example:993, h4.example:993, h3.example:993, h2.example:993" in tried
+    assert f"_pop3s._tcp.{DOMAIN} SRV: points to no host" in tried
+
+
+def test_every_srv_name_of_a_mail_server_has_its_type_and_security() -> None:
+    other = f"other.{DOMAIN}"
+    records = {
+        (f"_{name}._tcp.{DOMAIN}", "SRV"): [f"0 1 {{{server}}} {host}."]
+        for name, server, host in (
+            ("imaps", "imap", MAIL),
+            ("imap", "imap-starttls", MAIL),
+            ("pop3s", "pop3", MAIL),
+            ("pop3", "pop3-starttls", MAIL),
+            ("submissions", "smtp", MAIL),
+            ("smtps", "smtp", other),
+            ("submission", "smtp-starttls", MAIL),
+        )
+    }
+    provider = Provider({**IMPLICIT, **STARTTLS}, names=(MAIL, other), records=records, default=())
+    found = provider.discover()
+    assert sorted(places(found)) == sorted(
+        [*ALL, *(one.replace("SSL", "STARTTLS") for one in ALL), f"smtp {other} SSL"]
+    )
+    assert f"SRV records of {DOMAIN}: imap {MAIL}:{provider.ports['imap']} SSL" in evidence(found)
 
 
 def test_calendars_address_books_and_jmap_are_found_by_srv_and_verified() -> None:
@@ -285,6 +403,8 @@ def test_published_services_and_pages_are_verified_and_kept() -> None:
     ]
     assert found.issuer
     assert found.issuer.value == ISSUER
+    metadata = "https://login.provider.example/realm/.well-known/openid-configuration"
+    assert found.issuer.evidence.endswith(f". On {found.date} it had metadata at {metadata}.")
     assert found.webmail is None
     assert any("https://provider.example/webmail: responds with 404" in one for one in found.remarks)
     assert any("init does not copy the element fileShare" in one for one in found.remarks)
@@ -299,6 +419,42 @@ def test_an_issuer_without_metadata_is_left_out() -> None:
     found = Provider(IMPLICIT, responses=responses).discover()
     assert found.issuer is None
     assert any("no metadata names this issuer" in one for one in found.remarks)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "places"),
+    [
+        ("", ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration")),
+        ("/", ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration")),
+        ("/a/b/", ("/.well-known/oauth-authorization-server/a/b", "/a/b/.well-known/openid-configuration")),
+    ],
+)
+def test_the_metadata_of_an_issuer_are_requested_at_the_standards_places(issuer: str, places: tuple[str, ...]) -> None:
+    after = f"<oAuth2><issuer>https://login.provider.example{issuer}</issuer></oAuth2>"
+    provider = Provider(
+        IMPLICIT, responses={AUTOCONFIG: config(section("imap", "{imap}"), section("smtp", "{smtp}"), after=after)}
+    )
+    provider.discover()
+    requests = [one for one in provider.requests if "login.provider.example" in one]
+    assert requests == [f"GET login.provider.example{one}" for one in places]
+
+
+@pytest.mark.parametrize(
+    ("status", "kept"), [(200, True), (401, True), (403, True), (302, False), (404, False), (500, False)]
+)
+def test_a_page_that_exists_is_kept_even_if_it_needs_a_login(status: int, kept: bool) -> None:
+    responses: dict[str, SiteResponse] = {
+        AUTOCONFIG: config(section("imap", "{imap}"), section("smtp", "{smtp}"), after=MORE),
+        f"GET {DOMAIN}/webmail": (status, {}, ""),
+    }
+    found = Provider(IMPLICIT, responses=responses).discover()
+    place = f"Published at https://autoconfig.{DOMAIN}/mail/config-v1.1.xml"
+    if kept:
+        assert found.webmail
+        assert found.webmail.evidence == f"{place}. On {found.date} it responded with {status}."
+    else:
+        assert found.webmail is None
+        assert f"{place}: https://{DOMAIN}/webmail: responds with {status}" in found.remarks
 
 
 def test_a_published_service_that_does_not_work_is_left_out_and_reported() -> None:
@@ -342,6 +498,7 @@ def test_other_domains_are_kept_if_their_mail_goes_to_the_same_provider() -> Non
     responses = {AUTOCONFIG: config(section("imap", "{imap}"), section("smtp", "{smtp}"), domains=domains)}
     found = Provider(IMPLICIT, records=records, responses=responses).discover()
     assert [one.value for one in found.domains] == ["also.example"]
+    assert [one.value for one in found.mx_domains] == [DOMAIN]
     remarks = "\n".join(found.remarks)
     assert "domain other.example; its MX, mx.elsewhere.example, is not in provider.example" in remarks
     assert "domain none.example; it has no MX" in remarks
@@ -357,6 +514,43 @@ def test_a_domain_whose_mx_and_servers_are_a_providers_is_hosted() -> None:
     provider = Provider(IMPLICIT, names=(MAIL, "mail.spam.example"), records=records)
     assert provider.discover("customer.example").is_hosted
     assert not provider.discover("spam.example").is_hosted
+
+
+@pytest.mark.parametrize(
+    ("servers", "services", "usable"),
+    [
+        (["imap", "smtp"], [], True),
+        (["pop3", "smtp"], [], True),
+        (["imap"], ["ews"], True),
+        (["imap"], ["activeSync"], True),
+        ([], ["jmap"], True),
+        (["imap", "pop3"], [], False),
+        (["smtp"], [], False),
+        (["imap"], ["caldav", "carddav"], False),
+        ([], ["ews", "activeSync"], False),
+        (["smtp"], ["caldav"], False),
+        ([], [], False),
+    ],
+)
+def test_settings_are_usable_if_they_receive_and_send(servers: list[str], services: list[str], usable: bool) -> None:
+    found = Found(DOMAIN, "2026-11-26")
+    found.servers = [Server(Verified(one, MAIL, 1, "SSL", (), ""), (), "", (), guessed=False) for one in servers]
+    found.services = [Service(VerifiedService(one, "https://provider.example/", (), ""), "", ()) for one in services]
+    assert found.is_usable == usable
+
+
+@pytest.mark.parametrize(
+    ("server", "service", "known"), [("a", "b", True), ("", "b", False), ("a", "", False), ("", "", False)]
+)
+def test_the_username_is_known_if_every_server_and_service_has_one(server: str, service: str, known: bool) -> None:
+    found = Found(DOMAIN, "2026-11-26")
+    found.servers = [
+        Server(Verified("imap", MAIL, 1, "SSL", (), ""), (), one, (), guessed=False) for one in ("a", server)
+    ]
+    found.services = [
+        Service(VerifiedService("ews", "https://provider.example/", (), ""), one, ()) for one in ("b", service)
+    ]
+    assert found.knows_username == known
 
 
 @pytest.mark.parametrize(
@@ -403,11 +597,13 @@ def test_errors_in_the_published_file_are_reported_once_even_if_the_guesses_work
 
 
 def test_an_address_that_does_not_work_is_reported() -> None:
-    found = Provider(
-        IMPLICIT, records={(MAIL, "A"): ["127.0.0.1", "127.0.0.99"]}, responses={AUTOCONFIG: RIGHT}
-    ).discover()
+    addresses = ["127.0.0.1", *(f"127.0.0.{number}" for number in range(95, 99))]
+    provider = Provider(IMPLICIT, records={(MAIL, "A"): addresses}, responses={AUTOCONFIG: RIGHT})
+    found = provider.discover()
     assert places(found) == TWO
-    assert "Not at every address: 127.0.0.99 port" in evidence(found)
+    lines = [one for one in evidence(found).splitlines() if one.startswith("Not at every address: ")]
+    refused = f"port {provider.ports['imap']}: connection refused"
+    assert lines == [f"Not at every address: {address} {refused}" for address in addresses[1:4]]
 
 
 def test_for_a_domain_without_settings_everything_tried_is_reported() -> None:
@@ -418,9 +614,24 @@ def test_for_a_domain_without_settings_everything_tried_is_reported() -> None:
         f"https://autoconfig.{DOMAIN}/mail/config-v1.1.xml: responds with 404",
         f"_imaps._tcp.{DOMAIN} SRV: none",
         f"MX of {DOMAIN}: none",
-        f"imap imap.{DOMAIN}:1: imap.{DOMAIN} has no address",
+        *(
+            f"{type_} {name}.{DOMAIN}:1: "
+            for type_, names in (("imap", ("imap", "mail")), ("pop3", ("pop", "mail")), ("smtp", ("smtp", "mail")))
+            for name in names
+        ),
     ):
         assert tried in text
+
+
+def test_the_first_three_mx_hosts_and_common_names_of_their_domain_are_tried() -> None:
+    records = {(DOMAIN, "MX"): [f"{number} mx{number}.hosting.example." for number in range(4)]}
+    found = Provider(records=records).discover()
+    assert f"MX of {DOMAIN}: {', '.join(f'mx{number}.hosting.example' for number in range(4))}" in found.tried
+    tried = {one.split(":")[0] for one in found.tried}
+    for type_, name in (("imap", "imap"), ("pop3", "pop"), ("smtp", "smtp")):
+        hosts = [*(f"mx{number}" for number in range(3)), name, "mail"]
+        assert {f"{type_} {host}.hosting.example" for host in hosts} <= tried
+    assert "imap mx3.hosting.example" not in tried
 
 
 def test_hosts_with_private_addresses_are_not_contacted() -> None:
@@ -554,6 +765,14 @@ def test_hosts_in_a_certificate_for_another_name_are_tried() -> None:
     assert places(found) == [one.replace(MAIL, "s12.hosting.example") for one in ALL]
     assert "Named in the certificate of a host tried before: imap s12.hosting.example" in evidence(found)
     assert all(one.guessed for one in found.servers)
+
+
+def test_four_hosts_of_a_certificate_are_tried() -> None:
+    names = [f"s{number}.hosting.example" for number in range(5)]
+    records = {("mail.customer.example", "A"): ["127.0.0.1"], **{(name, "A"): [] for name in names}}
+    provider = Provider({("imap", "SSL"): None}, names=tuple(names), records=records)
+    tried = "\n".join(provider.discover("customer.example").tried)
+    assert [f"imap {name}:" in tried for name in names] == [True, True, True, True, False]
 
 
 def test_a_certificate_with_only_wildcards_does_not_add_a_host() -> None:
