@@ -29,7 +29,7 @@ _AUTHORITIES = {
     "asseco": ("certum.pl", "certum.eu"),
     "microsoft": ("microsoft.com",),
 }
-"""The CAA domains of certificate authorities, by a part of the authority's name in lower case (ccadb.org)."""
+"""The CAA domains of authorities, by how a word of the authority's name begins, in lower case (ccadb.org)."""
 
 
 def issuer(certificate: Mapping[str, Any]) -> str:
@@ -60,7 +60,8 @@ def _check_issuer(name: str, records: list[CAA], organisation: str) -> Finding:
     allowed = sorted({domain for value in issue if (domain := value.partition(";")[0].strip().lower())})
     if not issue:
         return ok("any authority may issue certificates")
-    own = next((domains for part, domains in _AUTHORITIES.items() if part in organisation.lower()), None)
+    # With the space, IdenTrust is not taken for Entrust.
+    own = next((domains for part, domains in _AUTHORITIES.items() if f" {part}" in f" {organisation.lower()}"), None)
     if not allowed or (own and not set(own) & set(allowed)):
         may = f"only {', '.join(allowed)} may" if allowed else "no authority may"
         wanted = own[0] if own else "AUTHORITY"
