@@ -1,5 +1,7 @@
 """The readers of the clients' documents, which follow the clients' source code."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,13 +77,28 @@ def test_android_rejects_a_file_with_an_smtp_server_that_it_cannot_use(changes: 
     assert android(android_file()) is not None
 
 
+@pytest.mark.parametrize("method", ["password-cleartext", "password-encrypted", "OAuth2"])
+def test_android_accepts_an_smtp_server_with_a_login_method_that_it_knows(method: str) -> None:
+    assert android(android_file(authentication=method))
+
+
 def test_android_fills_the_local_part_into_a_hostname() -> None:
     account = android(android_file(hostname="%EMAILLOCALPART%.s.example"))
     assert account
     assert account.outgoing == Endpoint("smtp", "fred.s.example", 465, "SSL", "fred@btinternet.com")
 
 
-@pytest.mark.parametrize(("old", "new"), [('id="a.example"', 'id="a b"'), ("%EMAILDOMAIN%", "a b"), ("imap", "x")])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('id="a.example"', 'id="a b"'),
+        ('id="a.example"', ""),
+        ("%EMAILDOMAIN%", "a b"),
+        ("%EMAILDOMAIN%", ""),
+        ("imap", "x"),
+        ('"smtp"', '"x"'),
+    ],
+)
 def test_android_needs_an_id_a_domain_and_both_servers(old: str, new: str) -> None:
     assert android(android_file().replace(old.encode(), new.encode())) is None
 
@@ -123,15 +140,37 @@ def test_clients_that_follow_srv_records_do_not_use_submissions(
     assert str(account).endswith(outgoing or "no outgoing server")
 
 
+@pytest.mark.parametrize(
+    ("name", "type_", "security"),
+    [
+        ("_imaps._tcp", "imap", "SSL"),
+        ("_imap._tcp", "imap", "STARTTLS"),
+        ("_pop3s._tcp", "pop3", "SSL"),
+        ("_pop3._tcp", "pop3", "STARTTLS"),
+        ("_submissions._tcp", "smtp", "SSL"),
+        ("_smtps._tcp", "smtp", "SSL"),
+        ("_submission._tcp", "smtp", "STARTTLS"),
+    ],
+)
+def test_the_name_of_an_srv_record_says_the_type_of_the_server_and_its_security(
+    name: str, type_: str, security: str
+) -> None:
+    other = "_submission._tcp" if type_ != "smtp" else "_imap._tcp"
+    account = read_srv((name, other), {name: ("a.example", 7), other: ("b.example", 8)}, FRED)
+    assert account
+    expected = Endpoint(type_, "a.example", 7, security, "fred@btinternet.com")
+    assert (account.outgoing if type_ == "smtp" else account.incoming) == expected
+
+
 def test_an_smtp_server_alone_is_not_an_account() -> None:
     assert read_srv(BY_NAME["aerc"].srv, {"_smtps._tcp": ("s.example", 465)}, FRED) is None
 
 
-def outlook(protocol: str) -> Account | None:
+def outlook_file(protocol: str = "") -> bytes:
     one = "<Protocol><Type>IMAP</Type><Server>i.example</Server><Port>143</Port>" + protocol + "</Protocol>"
     smtp = "<Protocol><Type>SMTP</Type><Server>s.example</Server><Port>587</Port><LoginName>x</LoginName></Protocol>"
     document = f'<Autodiscover xmlns="a"><Response xmlns="b"><Account>{one}{smtp}</Account></Response></Autodiscover>'
-    return read(BY_NAME["Outlook, classic"], document.encode(), FRED)
+    return document.encode()
 
 
 @pytest.mark.parametrize(
@@ -146,9 +185,51 @@ def outlook(protocol: str) -> Account | None:
 def test_in_outlook_encryption_overrides_ssl_and_the_local_part_replaces_a_missing_login_name(
     protocol: str, security: str, username: str
 ) -> None:
-    account = outlook(protocol)
+    account = read(BY_NAME["Outlook, classic"], outlook_file(protocol), FRED)
     assert account
     assert (account.incoming.security, account.incoming.username) == (security, username)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "server"),
+    [
+        ("IMAP", "POP3", "pop3 i.example:143 SSL"),
+        ("IMAP", "imap", "imap i.example:143 SSL"),
+        ("<Server>i.example</Server>", "<Server/>", None),
+        ("<Port>143</Port>", "<Port/>", None),
+        ("SMTP", "x", None),
+    ],
+)
+def test_outlook_needs_an_incoming_and_an_smtp_server_each_with_a_host_and_a_port(
+    old: str, new: str, server: str | None
+) -> None:
+    account = read(BY_NAME["Outlook, classic"], outlook_file().replace(old.encode(), new.encode()), FRED)
+    assert (str(account.incoming) if account else None) == server
+
+
+def test_outlook_prefers_imap_to_pop3_and_the_first_server_of_a_type() -> None:
+    more = "".join(
+        f"<Protocol><Type>{type_}</Type><Server>other.example</Server><Port>7</Port></Protocol>"
+        for type_ in ("POP3", "SMTP", "IMAP")
+    )
+    document = outlook_file().replace(b"<Account>", f"<Account>{more[: more.index('<Protocol><Type>SMTP')]}".encode())
+    document = document.replace(b"</Account>", f"{more}</Account>".encode())
+    account = read(BY_NAME["Outlook, classic"], document, FRED)
+    assert str(account) == "imap i.example:143 SSL, smtp s.example:587 SSL"
+
+
+@pytest.mark.parametrize(
+    ("protocols", "account"),
+    [
+        ("imap submit pop3", "imap imap.example:993 SSL, smtp submit.example:465 SSL"),
+        ("pop3 submit", "pop3 pop3.example:995 SSL, smtp submit.example:465 SSL"),
+        ("imap", "None"),
+        ("submit", "None"),
+    ],
+)
+def test_pacc_clients_prefer_imap_and_need_a_submission_server(protocols: str, account: str) -> None:
+    content = {"protocols": {name: {"host": f"{name}.example"} for name in protocols.split()}}
+    assert str(read(BY_NAME["PACC clients"], json.dumps(content).encode(), FRED)) == account
 
 
 @pytest.mark.parametrize(
