@@ -17,8 +17,8 @@
     <h1><xsl:call-template name="title"/></h1>
     <xsl:call-template name="fill-in"/>
     <div class="cards">
-      <xsl:apply-templates select="$imap | $smtp"/>
-      <xsl:apply-templates select="$pop3"/>
+      <xsl:apply-templates select="$incoming | $smtp"/>
+      <xsl:apply-templates select="$pop3[$imap]"/>
       <xsl:apply-templates select="$provider/incomingServer[@type = 'jmap'] | /clientConfig/calendar[@type = 'caldav'] |
           /clientConfig/addressbook[@type = 'carddav']"/>
     </div>

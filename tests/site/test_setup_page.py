@@ -46,6 +46,21 @@ def text(page: etree._Element) -> str:
     return " ".join(" ".join(part for body in page.iter("body") for part in body.itertext()).split())
 
 
+def cards(page: etree._Element) -> dict[str, dict[str, str]]:
+    """Return the settings that a page shows, by the titles of their cards."""
+    return {
+        str(card.xpath("string(h2 | h3)")): {
+            str(row.xpath("string(th)")): str(row.xpath("string(td)")) for row in card.iter("tr")
+        }
+        for card in page.xpath("//div[@class='card']")
+    }
+
+
+def headings(page: etree._Element) -> list[str]:
+    """Return the headings of a page's main part, each with its level."""
+    return [f"{one.tag} {''.join(one.itertext())}" for one in page.xpath("//main//*[self::h1 or self::h2 or self::h3]")]
+
+
 def page_url(page: etree._Element) -> str:
     return str(page.xpath("string(//figcaption/a/@href)"))
 
@@ -307,14 +322,219 @@ def test_the_host_or_the_address_selects_the_providers_page(write: Write) -> Non
     assert page_url(by_address) == "https://autoconfig.other.example/en/setup/gmail/"
 
 
-def test_a_page_contains_exactly_the_settings_of_its_definition(write: Write) -> None:
-    settings = text(read(setup_page(write()), "/en/settings/", address="fred@example.net"))
-    assert "STARTTLS" in settings
-    assert "Security None" in settings
-    assert "Username fred Copy" in settings
-    only_pop3 = setup_page(write({'type="imap"': 'type="ews"'}))
-    assert "Incoming mail (POP3)" in text(read(only_pop3, "/en/settings/"))
-    assert "IMAP" not in text(read(only_pop3, "/en/setup/outlook-new/"))
+JMAP = """<incomingServer type="jmap"><url>https://jmap.example.com/</url><authentication>Basic</authentication>
+<username>%EMAILADDRESS%</username></incomingServer></emailProvider>"""
+
+
+def test_the_settings_page_shows_all_settings_of_the_definition(write: Write) -> None:
+    page = setup_page(write({"</emailProvider>": JMAP, "</clientConfig>": SERVICES}))
+    password = {"Password": "Your Example Mail password"}
+    found = cards(read(page, "/en/settings/", address="fred@example.net"))
+    assert found == {
+        "Incoming mail (IMAP)": {
+            "Server": "imap.example.com",
+            "Port": "143",
+            "Security": "STARTTLS",
+            "Username": "fred",
+        }
+        | password,
+        "Outgoing mail (SMTP)": {
+            "Server": "smtp.example.com",
+            "Port": "587",
+            "Security": "STARTTLS",
+            "Username": "fred@example.net",
+        }
+        | password,
+        "In place of IMAP (POP3)": {
+            "Server": "pop.example.com",
+            "Port": "110",
+            "Security": "None",
+            "Username": "fred@example.net",
+        }
+        | password,
+        "Incoming and outgoing mail (JMAP)": {"Address": "https://jmap.example.com/", "Username": "fred@example.net"},
+        "Calendar (CalDAV)": {"Address": "https://dav.example.com:8443/cal/", "Username": "fred@example.net"},
+        "Contacts (CardDAV)": {"Address": "https://contacts.example.com", "Username": "fred"},
+    }
+    assert [title.partition(" (")[2] for title in found] == ["IMAP)", "SMTP)", "POP3)", "JMAP)", "CalDAV)", "CardDAV)"]
+
+
+def test_implicit_tls_is_called_ssl_tls() -> None:
+    assert [one["Security"] for one in cards(read(BT, "/en/settings/")).values()] == ["SSL/TLS"] * 3
+
+
+@pytest.mark.parametrize(
+    ("methods", "login"),
+    [
+        ("password-cleartext", "Your Example Mail password"),
+        ("password-encrypted", "Your Example Mail password"),
+        ("NTLM", "Your Example Mail password"),
+        ("OAuth2", "The app opens a page where you log in (OAuth2)"),
+        ("OAuth2 password-cleartext", "Your Example Mail password"),
+        ("none", "None"),
+        ("client-IP-address", "None"),
+        ("GSSAPI TLS-client-cert", "GSSAPI"),
+    ],
+)
+def test_the_settings_state_how_to_log_in(write: Write, methods: str, login: str) -> None:
+    changed = methods.replace(" ", "</authentication><authentication>")
+    page = setup_page(write({"password-cleartext": changed}))
+    assert cards(read(page, "/en/settings/"))["Incoming mail (IMAP)"]["Password"] == login
+
+
+def test_without_imap_the_settings_are_those_of_pop3(write: Write) -> None:
+    page = setup_page(write({'type="imap"': 'type="ews"'}))
+    for path in ("/en/settings/", "/en/setup/outlook-new/"):
+        found = read(page, path)
+        assert list(cards(found)) == ["Incoming mail (POP3)", "Outgoing mail (SMTP)"]
+        assert "IMAP" not in text(found)
+    assert "POP3" in text(read(page, "/en/setup/outlook-new/").xpath("//section[@aria-labelledby='steps-title']")[0])
+
+
+@pytest.mark.parametrize(
+    ("app", "address", "expected"),
+    [
+        (
+            "gmail",
+            "",
+            [
+                "h1 Set up the Gmail app on Android",
+                "h2 What you need",
+                "h2 What to do",
+                "h2 The settings to copy",
+                "h3 Incoming mail (IMAP)",
+                "h3 Outgoing mail (SMTP)",
+                "h2 You know it works when…",
+                "h2 If it doesn’t work",
+                "h2 Other options",
+                "h3 POP3",
+                "h3 In place of IMAP (POP3)",
+            ],
+        ),
+        (
+            "iphone",
+            "fred@talk21.com",
+            [
+                "h1 Set up Mail on your iPhone or iPad",
+                "h2 What you need",
+                "h2 What to do",
+                "h2 You know it works when…",
+                "h2 If it doesn’t work",
+                "h2 Set it up by hand",
+                "h2 The settings to copy",
+                "h3 Incoming mail (IMAP)",
+                "h3 Outgoing mail (SMTP)",
+                "h2 Other options",
+                "h3 POP3",
+            ],
+        ),
+        (
+            "thunderbird-android",
+            "fred@talk21.com",
+            [
+                "h1 Set up Thunderbird on your Android phone",
+                "h2 What you need",
+                "h2 Scan to set up",
+                "h2 Set it up on the phone",
+                "h2 You know it works when…",
+                "h2 If it doesn’t work",
+                "h2 Other options",
+                "h3 POP3",
+                "h3 In place of IMAP (POP3)",
+            ],
+        ),
+    ],
+)
+def test_an_apps_page_has_its_sections_in_order(app: str, address: str, expected: list[str]) -> None:
+    assert headings(read(BT, f"/en/setup/{app}/", address=address)) == expected
+
+
+@pytest.mark.parametrize(
+    ("app", "figures"),
+    [
+        ("iphone", ["/en/setup/iphone/", "/email.mobileconfig"]),
+        ("gmail", ["/en/setup/gmail/"]),
+        ("mac", []),
+        ("thunderbird", []),
+        ("other", []),
+    ],
+)
+def test_a_phones_page_has_a_code_to_open_it_there_and_the_iphones_one_for_the_profile(
+    app: str, figures: list[str]
+) -> None:
+    page = read(BT, f"/en/setup/{app}/", "btinternet.com")
+    targets = page.xpath("//figure//a")
+    assert [one.get("href") for one in targets] == [f"https://btinternet.com{path}" for path in figures]
+    assert [one.text for one in targets] == [one.get("href") for one in targets]
+    assert len(page.xpath("//figure/svg")) == len(figures)
+
+
+@pytest.mark.parametrize(("address", "fields"), [("", []), ("fred@talk21.com", [("emailaddress", "fred@talk21.com")])])
+def test_the_buttons_for_a_profile_send_the_address_if_it_is_known(address: str, fields: list[tuple[str, str]]) -> None:
+    page = read(BT, "/en/setup/mac/", address=address)
+    forms = {
+        "".join(form.xpath("string(button)")): [(one.get("name"), one.get("value")) for one in form.iter("input")]
+        for form in page.xpath("//form[@action='/email.mobileconfig'][@method='post']")
+    }
+    assert forms == {
+        "Download the profile": fields,
+        "Download the profile for POP3": [*fields, ("protocol", "pop3")],
+    }
+
+
+def test_without_a_pop3_profile_apples_page_shows_the_pop3_settings(write: Write) -> None:
+    page = read(setup_page(write({"password-encrypted": "OAuth2"})), "/en/setup/mac/")
+    assert len(page.xpath("//form[@action='/email.mobileconfig']")) == 1
+    assert "In place of IMAP (POP3)" in cards(page)
+
+
+def test_a_provider_with_one_protocol_offers_no_other_on_an_apps_page(write: Write) -> None:
+    page = read(setup_page(write({'type="pop3"': 'type="ews"'})), "/en/setup/gmail/")
+    assert "POP3" not in text(page)
+
+
+@pytest.mark.parametrize("address", ["", "fred@talk21.com"])
+def test_only_a_visitor_without_an_address_can_fill_one_in(address: str) -> None:
+    for path in ("/en/setup/gmail/", "/en/settings/"):
+        forms = read(BT, path, address=address).xpath("//form[@class='fill']")
+        assert [form.get("action") for form in forms] == ([] if address else [path])
+
+
+@pytest.mark.parametrize("address", ["", "fred@talk21.com"])
+def test_an_apps_page_leads_back_to_the_choice_and_to_all_settings(address: str) -> None:
+    page = read(BT, "/en/setup/gmail/", address=address)
+    for place, paths in (("//p[@class='back']", ["setup/"]), ("//details[@class='options']", ["setup/", "settings/"])):
+        links = page.xpath(f"{place}//a/@href" if not address else f"{place}//button[@form='again']/@formaction")
+        assert links == [f"/en/{path}" for path in paths]
+
+
+def test_the_language_of_a_page_is_marked_and_not_a_link() -> None:
+    (current,) = read(BT, "/cy/setup/").xpath("//nav[@class='languages']//span[@aria-current='true']")
+    assert current.text == "Cymraeg"
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({}, set()),
+        ({'type="imap"': 'type="ews"'}, {"thunderbird-android"}),
+        ({'type="imap"': 'type="ews"', 'type="pop3"': 'type="ews"'}, {app.id for app in APPS} - {"other"}),
+        (
+            {"password-cleartext": "OAuth2", "password-encrypted": "OAuth2"},
+            {app.id for app in APPS} - {"thunderbird", "thunderbird-android", "other"},
+        ),
+        (
+            {"password-cleartext": "NTLM"},
+            {app.id for app in APPS if app.id.startswith(("outlook", "gmail", "samsung"))},
+        ),
+    ],
+)
+def test_only_apps_that_can_use_the_provider_are_offered(
+    write: Write, changes: dict[str, str], missing: set[str]
+) -> None:
+    page = setup_page(write(changes))
+    offered = [path.split("/")[-2] for path in read(page, "/en/setup/").xpath("//ul[@class='choice']//a/@href")]
+    assert offered == [app.id for app in APPS if app.id not in missing]
 
 
 def test_apps_that_cannot_use_a_provider_are_not_offered(write: Write) -> None:
