@@ -7,7 +7,6 @@ import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
-from itertools import islice
 from urllib.parse import urlsplit
 
 from lxml import etree
@@ -106,7 +105,7 @@ def service_urls(root: etree._Element) -> Iterator[etree._Element]:
     for provider in root.iterchildren("emailProvider"):
         for section in provider.iterchildren("incomingServer"):
             if section.get("type") in ("jmap", "ews", "activeSync"):
-                yield from islice(section.iterchildren("url"), 1)
+                yield from section.iterchildren("url")
             elif section.get("type") == "exchange":
                 yield from section.iterchildren("ewsURL")
                 yield from section.iterchildren("easURL")
@@ -216,7 +215,7 @@ def _type(section: etree._Element, known: frozenset[str]) -> Iterator[Remark]:
 
 def _hostname(section: etree._Element) -> Iterator[Remark]:
     for hostname in section.iterchildren("hostname"):
-        name = (hostname.text or "").lower().rstrip(".")
+        name = (hostname.text or "").lower()
         if problem := _hostname_problem(name):
             yield Remark(line_of(hostname), f"hostname {quote(name)} {problem}")
 

@@ -116,10 +116,14 @@ def test_all_errors_are_reported_at_once(write: Write) -> None:
     assert [re.match(r"\d+", mistake)[0] for mistake in found] == ["5", "9", "17"]  # type: ignore[index]
 
 
-def test_a_definition_without_an_outgoing_server_is_invalid(write: Write) -> None:
+@pytest.mark.parametrize("type_", ["imap", "pop3"])
+def test_a_definition_without_an_outgoing_server_is_invalid(write: Write, type_: str) -> None:
     text = Write.TEXT
-    sending = text[text.index("    <outgoingServer") : text.index("  </emailProvider>")]
-    assert errors(write({sending: ""})) == ["7: there is no outgoingServer of type smtp to send mail with; add one"]
+    servers = text[text.index("    <incomingServer") : text.index("  </emailProvider>")]
+    (incoming,) = re.findall(f' *<incomingServer type="{type_}">.*?</incomingServer>', servers, re.DOTALL)
+    assert errors(write({servers: incoming})) == [
+        "7: there is no outgoingServer of type smtp to send mail with; add one"
+    ]
 
 
 @pytest.mark.parametrize(

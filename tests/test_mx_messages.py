@@ -2,6 +2,7 @@
 
 import struct
 import time
+from itertools import pairwise
 
 import dns.message
 import dns.name
@@ -121,13 +122,22 @@ def test_an_invalid_response_is_ignored(records: list[bytes]) -> None:
     assert by_hand(*records) is None
 
 
-@pytest.mark.parametrize(("pointers", "hosts"), [(100, {"mx"}), (300, None)])
-def test_pointers_that_lead_through_hundreds_of_others_are_refused(pointers: int, hosts: set[str] | None) -> None:
+@pytest.mark.parametrize(("pointers", "hosts"), [(127, {"mx"}), (128, None)])
+def test_a_name_with_more_than_128_pointers_is_refused(pointers: int, hosts: set[str] | None) -> None:
     # The first record has the root at byte 46, then a pointer to it at byte 48, and a pointer to each pointer.
     chain = b"".join(struct.pack("!H", 0xC000 | place - 2) for place in range(48, 48 + 2 * pointers, 2))
     last = struct.pack("!H", 0xC000 | 46 + 2 * pointers)
     response = by_hand(record(b"\0\0" + chain, 1), record(b"\0\x0a\2mx" + last))
     assert (response and response.hosts) == hosts
+
+
+@pytest.mark.parametrize(("aliases", "hosts"), [(16, {"mx"}), (17, set())])
+def test_at_most_16_aliases_are_followed(aliases: int, hosts: set[str]) -> None:
+    owners = [b"\xc0\x0c", *(bytes([1, 97 + number, 0]) for number in range(aliases))]
+    chain = [record(target, 5, owner=owner) for owner, target in pairwise(owners)]
+    response = by_hand(*chain, record(b"\0\x0a\2mx\0", owner=owners[-1]))
+    assert response is not None
+    assert response.hosts == hosts
 
 
 def test_aliases_in_a_loop_have_no_hosts() -> None:

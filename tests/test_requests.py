@@ -87,6 +87,36 @@ def test_the_fast_path_leaves_other_queries_to_the_parser(text: bytes) -> None:
     assert plain_domain(query(text)) is None
 
 
+def posted(body: bytes, content_type: bytes = FORM) -> Request:
+    return read_head("POST", "http", "/", b"", HEADERS | {b"content-type": content_type}).with_body(body)
+
+
+def test_the_fast_path_reads_the_address_of_a_plain_form() -> None:
+    request = posted(b"emailaddress=a.b%40example.com")
+    assert plain_address(request) == MailAddress("a.b", "example.com")
+    assert plain_domain(request) == "example.com"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"emailaddress=a%40example.com", b"text/plain"),
+        (b"emailaddress=a+b%40example.com", FORM),  # a space
+        (b"emailaddress=%s%%40example.com" % (b"a" * 65), FORM),
+        (b"emailaddress=a%40example.com&x=y", FORM),
+    ],
+)
+def test_the_fast_path_leaves_other_forms_to_the_parser(body: bytes, content_type: bytes) -> None:
+    assert plain_address(posted(body, content_type)) is None
+    assert plain_domain(posted(body, content_type)) is None
+
+
+def test_the_fast_path_reads_the_longest_local_part_of_a_form() -> None:
+    assert plain_address(posted(b"emailaddress=%s%%40example.com" % (b"a" * 64))) == MailAddress(
+        "a" * 64, "example.com"
+    )
+
+
 def test_the_fast_path_ignores_the_query_of_a_post() -> None:
     request = query(b"emailaddress=a@example.com")._replace(method="POST")
     assert plain_address(request) is None

@@ -29,6 +29,10 @@ WARNINGS = {
         {">imap.example.com<": ">localhost<"},
         "8: hostname localhost is the client's own machine; use a name that clients can look up",
     ),
+    "a name below the client's own machine": (
+        {">imap.example.com<": ">Mail.LocalHost<"},
+        "8: hostname mail.localhost is the client's own machine; use a name that clients can look up",
+    ),
     "an IP address": (
         {">imap.example.com<": ">192.0.2.1<"},
         "8: hostname 192.0.2.1 is an IP address, but certificates and most clients need a name; use a hostname",
@@ -81,6 +85,14 @@ WARNINGS = {
         {"</clientConfig>": CALENDAR.format("https://dav.example.com/%EMAILADRESS%/")},
         "29: url https://dav.example.com/%EMAILADRESS%/ has a placeholder that does not exist, and clients will not fill it in; did you mean %EMAILADDRESS%?",
     ),
+    "a misspelt placeholder in a calendar's username": (
+        {"</clientConfig>": CALENDAR.replace("</calendar>", "<username>%EMAILADRESS%</username></calendar>").format("https://dav.example.com/")},
+        "29: username %EMAILADRESS% has a placeholder that does not exist, and clients will not fill it in; did you mean %EMAILADDRESS%?",
+    ),
+    "an address book without encryption": (
+        {"</clientConfig>": CALENDAR.replace("calendar", "addressbook").replace("caldav", "carddav").format("http://dav.example.com/")},
+        "29: url http://dav.example.com/: passwords and data are sent in clear text; use https://",
+    ),
     "two identical servers": (
         {"</emailProvider>": SERVER},
         "28: imap server imap.example.com:143 is already on line 7; remove one, or correct its port",
@@ -88,6 +100,10 @@ WARNINGS = {
     "an Exchange server without a URL": (
         {"</emailProvider>": '<incomingServer type="ews"/></emailProvider>'},
         "28: ews server has no url, so clients ignore it; add one",
+    ),
+    "an ActiveSync server without a URL": (
+        {"</emailProvider>": '<incomingServer type="activeSync"/></emailProvider>'},
+        "28: activeSync server has no url, so clients ignore it; add one",
     ),
     "an Exchange server without a method": (
         {"</emailProvider>": '<incomingServer type="ews"><url>https://x.example/</url></incomingServer></emailProvider>'},
@@ -284,6 +300,10 @@ ERRORS = {
         {">143<": ">0x8F<"},
         "9: port 0x8F is out of range; use 1-65535",
     ),
+    "an Exchange URL that is not a web address": (
+        {"</emailProvider>": '<incomingServer type="exchange"><ewsURL>ftp://x.example/</ewsURL></incomingServer></emailProvider>'},
+        "28: ewsURL ftp://x.example/ is not a web address that starts with https:// or http://",
+    ),
     "a calendar at an invalid host": (
         {"</clientConfig>": CALENDAR.format('https://h;x"/')},
         '29: url https://h;x"/ has no valid hostname',
@@ -373,6 +393,17 @@ def test_settings_that_no_client_can_use_get_an_error(write: Write, changes: dic
     assert [error[: len(f"{file}:{text}")] for error in refused.value.errors] == [f"{file}:{text}"]
 
 
+def test_names_of_the_maximum_length_get_no_warning(write: Write) -> None:
+    file = write(
+        {">Example Mail</displayName>": f">{'x' * 60}</displayName><displayShortName>{'x' * 20}</displayShortName>"}
+    )
+    assert load(file).warnings == ()
+
+
+def test_a_hostname_may_be_the_domain_of_the_address(write: Write) -> None:
+    assert load(write({">imap.example.com<": ">%EMAILDOMAIN%<"})).warnings == ()
+
+
 def test_bts_definition_has_no_errors_or_warnings() -> None:
     assert load(EMBEDDED).warnings == ()
 
@@ -383,10 +414,30 @@ def test_a_provider_with_only_calendars_is_served_with_a_warning(write: Write) -
     assert load(file).warnings == (f"{file}:3: {NO_MAIL}",)
 
 
-def test_a_provider_that_sends_mail_by_another_protocol_needs_no_smtp(write: Write) -> None:
+@pytest.mark.parametrize("type_", ["jmap", "ews", "activeSync", "graph", "exchange", "owa"])
+def test_a_provider_that_sends_mail_by_another_protocol_needs_no_smtp(write: Write, type_: str) -> None:
     outgoing = Write.TEXT[Write.TEXT.index("    <outgoingServer") : Write.TEXT.index("  </emailProvider>")]
-    jmap = '<incomingServer type="jmap"><url>https://j.example/</url><authentication>basic</authentication></incomingServer>'
-    assert load(write({outgoing: jmap})).warnings == ()
+    server = f'<incomingServer type="{type_}"><url>https://j.example/</url><authentication>basic</authentication></incomingServer>'
+    assert load(write({outgoing: server})).warnings == ()
+
+
+@pytest.mark.parametrize("type_", ["managesieve", "nntp"])
+def test_a_server_that_does_not_receive_mail_has_a_known_type_but_is_not_enough(write: Write, type_: str) -> None:
+    servers = Write.TEXT[Write.TEXT.index("    <incomingServer") : Write.TEXT.index("  </emailProvider>")]
+    file = write({servers: f'<incomingServer type="{type_}"/>'})
+    assert load(file).warnings == (f"{file}:3: {NO_MAIL}",)
+
+
+@pytest.mark.parametrize(
+    ("type_", "url"),
+    [("jmap", "url"), ("ews", "url"), ("activeSync", "url"), ("exchange", "ewsURL"), ("exchange", "easURL")],
+)
+def test_the_urls_of_mail_services_are_checked(write: Write, type_: str, url: str) -> None:
+    link = f"<{url}>http://x.example/</{url}><authentication>basic</authentication>"
+    server = f'<incomingServer type="{type_}">{link}</incomingServer></emailProvider>'
+    file = write({"</emailProvider>": server})
+    problem = "passwords and data are sent in clear text; use https://"
+    assert load(file).warnings == (f"{file}:28: {url} http://x.example/: {problem}",)
 
 
 @pytest.mark.parametrize("username", ["%EMAILLOCALPART%%%EMAILDOMAIN%", "50%", "%EMAILDOMAIN%\\%EMAILLOCALPART%"])
