@@ -56,6 +56,8 @@ def test_a_forwarded_scheme_is_used_only_behind_a_proxy() -> None:
     headers = HEADERS | {b"x-forwarded-proto": b"https"}
     assert read_head("GET", "http", "/", b"", headers).scheme == "http"
     assert read_head("GET", "http", "/", b"", headers, behind_proxy=True).scheme == "https"
+    headers = HEADERS | {b"x-forwarded-proto": b"http"}
+    assert read_head("GET", "https", "/", b"", headers, behind_proxy=True).scheme == "http"
 
 
 @pytest.mark.parametrize("scheme", [b"", b"HTTPS", b"javascript", b"https,http"])
@@ -179,6 +181,40 @@ def test_http_1_0_clients_may_leave_out_the_host() -> None:
 
 def test_other_headers_may_be_repeated() -> None:
     assert head((b"accept", b"a"), (b"accept", b"b")).body_length == 0
+    assert combine([(b"accept", b"a"), (b"x", b""), (b"accept", b"b")]) == {b"accept": b"a, b", b"x": b""}
+
+
+@pytest.mark.parametrize(
+    ("options", "version", "last"),
+    [
+        ([], "1.1", False),
+        ([b"close"], "1.1", True),
+        ([b"Close"], "1.1", True),
+        ([b"upgrade, close\t, x"], "1.1", True),
+        ([b"upgrade", b"close"], "1.1", True),
+        ([b"closed"], "1.1", False),
+        ([b"not-close"], "1.1", False),
+        ([], "1.0", True),
+        ([b"keep-alive"], "1.0", True),
+    ],
+)
+def test_a_request_is_the_last_if_the_client_closes_or_speaks_http_1_0(
+    options: list[bytes], version: str, last: bool
+) -> None:
+    assert head(*((b"connection", option) for option in options), version=version).is_last is last
+
+
+@pytest.mark.parametrize(
+    ("expectation", "version", "waits"),
+    [
+        (b"100-continue", "1.1", True),
+        (b"100-Continue", "1.1", True),
+        (b"x", "1.1", False),
+        (b"100-continue", "1.0", False),
+    ],
+)
+def test_a_client_waits_for_100_if_it_says_so_in_http_1_1(expectation: bytes, version: str, waits: bool) -> None:
+    assert head((b"expect", expectation), version=version).expects_continue is waits
 
 
 def test_missing_headers_are_empty() -> None:
@@ -226,6 +262,8 @@ def test_an_invalid_address_is_refused_with_the_name_of_its_field() -> None:
 
 def test_a_plus_is_a_space_in_a_form_but_stays_in_an_address_in_a_query() -> None:
     assert form(b"name=a+b").text("name") == "a b"
+    assert form(b"name=+Xavier+X+").text("name") == "Xavier X"
+    assert form(b"emailaddress=+fred%40example.com+").address() == MailAddress("fred", "example.com")
     assert form(b"emailaddress=a%2Bb%40example.com").address() == MailAddress("a+b", "example.com")
     assert Fields(b"emailaddress=a+b@example.com").address() == MailAddress("a+b", "example.com")
 
