@@ -55,6 +55,11 @@ def test_a_flag_in_the_environment_is_1_or_0() -> None:
     assert refused.stderr.endswith("'x' is not a flag; use 1 or 0\n")
 
 
+@pytest.mark.parametrize(("value", "flag"), [("1", True), ("true", True), ("0", False), ("no", False)])
+def test_a_flag_is_on_or_off(value: str, flag: bool) -> None:
+    assert Flag().convert(value, None, None) is flag
+
+
 def texts() -> list[tuple[str, str]]:
     fixed = (click.Choice, click.types.FloatParamType, click.types.IntParamType, click.types.BoolParamType)
     may_be_empty = {"--name", "--trusted-proxies"}

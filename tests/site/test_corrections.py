@@ -48,6 +48,7 @@ MANY = [f"shop-{number}.example" for number in range(100_000)]
     ("typed", "meant"),
     [
         ("fred@sohp-99999.example", "fred@shop-99999.example"),
+        ("fred@shop-99999.exampel", "fred@shop-99999.example"),
         ("fred@ship-99999.example", "fred@shop-99999.example"),
         ("fred@shop-99999.exmple", "fred@shop-99999.example"),
         ("fred@shop-99999.examplee", "fred@shop-99999.example"),

@@ -18,7 +18,7 @@ from autoconfig.protocols.mobileconfig import Mobileconfig
 from autoconfig.requests import Request
 from autoconfig.site.languages import catalogues
 from autoconfig.site.setup_page import PATHS, SetupPage
-from autoconfig.site.steps import APPS
+from autoconfig.site.steps import APPS, apps
 from autoconfig.sources import Sources
 from tests.support import SERVICES, Served, Write, client_for, run
 
@@ -107,11 +107,21 @@ def test_shared_caches_do_not_store_a_page_with_an_address(http: httpx.Client, a
     assert "etag" not in response.headers
 
 
-@pytest.mark.parametrize("path", ["/site/setup.css", "/site/setup.js", "/site/icon.svg"])
-def test_caches_may_store_assets_whose_urls_change_with_their_content(http: httpx.Client, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "type_"),
+    [
+        ("/site/setup.css", "text/css"),
+        ("/site/setup.js", "text/javascript"),
+        ("/site/icon.svg", "image/svg+xml"),
+    ],
+)
+def test_caches_may_store_assets_whose_urls_change_with_their_content(
+    http: httpx.Client, path: str, type_: str
+) -> None:
     (url,) = re.findall(rf'"({path}\?[0-9a-f]+)"', http.get("/").text)
     response = http.get(url)
     assert (response.status_code, response.headers["cache-control"]) == (200, "public, max-age=86400")
+    assert response.headers["content-type"].partition(";")[0] == type_
     assert http.get(url, headers={"If-None-Match": response.headers["etag"]}).status_code == 304
 
 
@@ -298,6 +308,7 @@ def test_a_public_url_replaces_hosts_that_are_not_the_providers_own() -> None:
         ("http://setup.bt.example", "https://setup.bt.example"),
         ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
         ("http://localhost:8000", "http://localhost:8000"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
     ],
 )
 def test_links_use_http_only_for_this_machine(given: str, used: str) -> None:
@@ -615,6 +626,28 @@ def test_apps_for_the_visitors_device_come_first(http: httpx.Client, platform: s
         }[platform]
     )
     assert len(page.xpath("//ul[@class='choice']//a")) == len(APPS)
+
+
+@pytest.mark.parametrize("address", ["", "fred@talk21.com"])
+def test_the_visitors_device_is_recognised_only_on_the_page_of_the_choice(address: str) -> None:
+    def page(path: str, agent: str) -> bytes:
+        form = b"emailaddress=" + address.encode() if address else b""
+        request = REQUEST._replace(user_agent=agent.encode(), method="POST" if form else "GET", body=form)
+        return bytes(dict(BT.routes())[path](request).messages()[1]["body"])
+
+    assert page("/en/setup/", WINDOWS) != page("/en/setup/", "")
+    for path in ("/en/setup/gmail/", "/en/settings/"):
+        assert page(path, WINDOWS) == page(path, "")
+
+
+def test_a_picture_shows_the_kind_of_device() -> None:
+    pictures: dict[str | None, set[bytes]] = {}
+    for app in apps().iterfind("app"):
+        (drawn,) = read(BT, "/en/setup/").xpath(f"//a[@href='/en/setup/{app.get('id')}/']/svg")
+        drawn.tail = None
+        pictures.setdefault(app.get("on"), set()).add(etree.tostring(drawn))
+    assert [len(one) for one in pictures.values()] == [1, 1, 1]
+    assert len(set.union(*pictures.values())) == 3
 
 
 def test_fragments_of_the_former_page_select_their_apps(http: httpx.Client) -> None:
