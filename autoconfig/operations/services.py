@@ -23,12 +23,9 @@ _SCHEMES = {"Basic": "basic", "Digest": "digest", "OAuth2": "bearer", "NTLM": "n
 _REQUESTS = {
     "caldav": ("PROPFIND", (("Depth", "0"),)),
     "carddav": ("PROPFIND", (("Depth", "0"),)),
-    "jmap": ("GET", ()),
-    "ews": ("GET", ()),
     "activeSync": ("OPTIONS", ()),
-    PAGE: ("GET", ()),
 }
-"""The first request that clients send, without credentials."""
+"""The method and headers of the first request that clients send, without credentials, if it is not a plain GET."""
 
 
 class Resource(NamedTuple):

@@ -58,6 +58,7 @@ def test_only_outlooks_requests_are_posts(world: World) -> None:
     world.check()
     posts = {(one.host, one.path.lower()) for one in world.requests if one.method == "POST"}
     assert posts == {(DOMAIN, "/autodiscover/autodiscover.xml"), (AUTODISCOVER, "/autodiscover/autodiscover.xml")}
+    assert {one.method for one in world.requests if "content-type" in one.headers} == {"POST"}
     assert {one.headers["content-type"] for one in world.requests if one.method == "POST"} == {"text/xml"}
 
 
