@@ -165,6 +165,7 @@ def test_imap_and_pop3_are_different_accounts_in_the_same_profile() -> None:
         ("password-encrypted", "EmailAuthCRAMMD5"),
         ("NTLM", "EmailAuthNTLM"),
         ("client-IP-address", "EmailAuthNone"),
+        ("none", "EmailAuthNone"),
         ("OAuth2</authentication><authentication>password-encrypted", "EmailAuthCRAMMD5"),
     ],
 )
@@ -215,6 +216,99 @@ def test_a_calendar_and_an_address_book_are_separate_payloads(write: Write) -> N
         "CardDAVUseSSL": True,
         "CardDAVUsername": "fred",
     }
+
+
+def test_a_profile_names_the_provider_and_its_accounts(write: Write) -> None:
+    profile, mail = read(Mobileconfig(load(write())).render(MailAddress("fred", "example.net"), "Fred", "pop3"))
+    identifier = f"com.example.email.{profile['PayloadUUID']}"
+    assert {key: value for key, value in profile.items() if key != "PayloadContent"} == {
+        "PayloadType": "Configuration",
+        "PayloadVersion": 1,
+        "PayloadIdentifier": identifier,
+        "PayloadUUID": profile["PayloadUUID"],
+        "PayloadDisplayName": "Example Mail",
+        "PayloadOrganization": "Example Mail",
+        "PayloadDescription": "Sets up your Example Mail account in Mail.",
+    }
+    assert mail == {
+        "PayloadType": "com.apple.mail.managed",
+        "PayloadVersion": 1,
+        "PayloadIdentifier": f"{identifier}.pop3",
+        "PayloadUUID": mail["PayloadUUID"],
+        "PayloadDisplayName": "Example Mail",
+        "EmailAccountDescription": "Example Mail",
+        "EmailAccountType": "EmailTypePOP",
+        "EmailAccountName": "Fred",
+        "EmailAddress": "fred@example.net",
+        "IncomingMailServerHostName": "pop.example.com",
+        "IncomingMailServerPortNumber": 110,
+        "IncomingMailServerUseSSL": False,
+        "IncomingMailServerAuthentication": "EmailAuthCRAMMD5",
+        "IncomingMailServerUsername": "fred@example.net",
+        "OutgoingMailServerHostName": "smtp.example.com",
+        "OutgoingMailServerPortNumber": 587,
+        "OutgoingMailServerUseSSL": True,
+        "OutgoingMailServerAuthentication": "EmailAuthPassword",
+        "OutgoingMailServerUsername": "fred@example.net",
+        "OutgoingPasswordSameAsIncomingPassword": True,
+    }
+
+
+def test_a_username_that_all_users_share_is_in_every_profile(write: Write) -> None:
+    services = SERVICES.replace("%EMAILADDRESS%", "shared").replace("%EMAILLOCALPART%", "shared")
+    definition = write({"%EMAILLOCALPART%": "shared", "%EMAILADDRESS%": "shared", "</clientConfig>": services})
+    for payload in plistlib.loads(Mobileconfig(load(definition)).render())["PayloadContent"]:
+        usernames = [value for key, value in payload.items() if key.endswith("Username")]
+        assert usernames
+        assert set(usernames) == {"shared"}
+
+
+@pytest.mark.parametrize(("host", "side"), [("imap", "Incoming"), ("smtp", "Outgoing")])
+def test_a_server_at_a_host_of_each_user_is_in_personal_profiles_only(write: Write, host: str, side: str) -> None:
+    provider = Mobileconfig(load(write({f">{host}.example.com<": ">%EMAILLOCALPART%.example.com<"})))
+    _, mail = read(provider.render(MailAddress("fred", "example.com"), protocol="imap"))
+    assert mail[f"{side}MailServerHostName"] == "fred.example.com"
+    with pytest.raises(NotServedError, match="no imap settings"):
+        provider.render(protocol="imap")
+
+
+@pytest.mark.parametrize("placeholder", ["%EMAILLOCALPART%", "%EMAILADDRESS%"])
+def test_a_calendar_at_a_url_of_each_user_is_in_personal_profiles_only(write: Write, placeholder: str) -> None:
+    provider = Mobileconfig(load(write({"</clientConfig>": SERVICES.replace("/cal/", f"/{placeholder}/")})))
+    types = [
+        [one["PayloadType"] for one in plistlib.loads(provider.render(address))["PayloadContent"][1:]]
+        for address in (MailAddress("fred", "example.com"), None)
+    ]
+    assert types == [["com.apple.caldav.account", "com.apple.carddav.account"], ["com.apple.carddav.account"]]
+
+
+@pytest.mark.parametrize(
+    ("method", "included"), [("basic", True), ("digest", True), ("OAuth2", False), ("NTLM", False), ("none", False)]
+)
+def test_a_calendar_that_accepts_no_password_is_left_out(write: Write, method: str, included: bool) -> None:
+    services = SERVICES.replace(">basic<", f">{method}<")
+    payloads = plistlib.loads(Mobileconfig(load(write({"</clientConfig>": services}))).render())["PayloadContent"]
+    assert ("com.apple.caldav.account" in [one["PayloadType"] for one in payloads]) == included
+
+
+def test_a_calendar_over_http_has_its_port_and_no_tls(write: Write) -> None:
+    services = SERVICES.replace("https://dav.example.com:8443", "http://dav.example.com")
+    calendar = plistlib.loads(Mobileconfig(load(write({"</clientConfig>": services}))).render())["PayloadContent"][1]
+    assert (calendar["CalDAVPort"], calendar["CalDAVUseSSL"]) == (80, False)
+    assert (calendar["CalDAVHostName"], calendar["CalDAVPrincipalURL"]) == ("dav.example.com", "/cal/")
+
+
+@pytest.mark.parametrize("method", ["password-cleartext", "password-encrypted", "NTLM", "none", "client-IP-address"])
+@pytest.mark.parametrize(("port", "side"), [("143", "Incoming"), ("587", "Outgoing")])
+def test_the_first_server_with_a_method_of_apple_is_used(write: Write, method: str, port: str, side: str) -> None:
+    text = Write.TEXT
+    at = text.index(f">{port}<")
+    start, end = text.rindex("<", 0, text.index("<hostname>", at - 80)), text.index("Server>", at) + len("Server>")
+    server = text[start:end]
+    usable = server.replace(".example.com", "-2.example.com").replace("password-cleartext", method)
+    oauth2 = server.replace("password-cleartext", "OAuth2")
+    _, mail = read(Mobileconfig(load(write({server: oauth2 + usable + server}))).render(protocol="imap"))
+    assert mail[f"{side}MailServerHostName"].split(".")[0].endswith("-2")
 
 
 def test_the_first_of_several_calendars_is_used(write: Write) -> None:
