@@ -86,6 +86,8 @@ def test_a_list_has_one_domain_per_line_and_comments(content: str, found: set[st
         ("a.example\u2028b.example", "1: a.example b.example is not a domain name such as example.com"),
         (b"a.example\nb\xfccher.example\n", "2: the line is not UTF-8; save the list as UTF-8"),
         ("customer.example".encode("utf-16"), "1: is UTF-16; save it as UTF-8"),
+        ("x" * 1024, f"1: {'x' * 60}… is not a domain name such as example.com"),
+        ("x" * 1025, "1: the line is longer than 1024 bytes; write one domain per line"),
         ("x" * 5000, "1: the line is longer than 1024 bytes; write one domain per line"),
         ("", "1: the list is empty, perhaps because an export failed; if you host no domains, write a comment into it"),
         (
@@ -118,6 +120,23 @@ def test_errors_in_lists_and_definitions_are_reported_at_once(write: Write, tmp_
     ]
 
 
+@pytest.mark.parametrize(("number", "end"), [(100, []), (101, ["customers.txt:1: and 1 more errors"])])
+def test_a_hundred_errors_are_reported(number: int, end: list[str]) -> None:
+    found = listed("a b.example\n" * number).errors
+    assert list(found[100:]) == end
+    assert found[99] == "customers.txt:100: a b.example is not a domain name such as example.com"
+
+
+def test_warnings_beyond_a_hundred_are_counted() -> None:
+    assert listed("a.example\n" * 201).warnings[-1] == "customers.txt:1: and 100 more warnings"
+
+
+def test_a_list_without_domains_gets_a_warning() -> None:
+    warning = "customers.txt:1: this list contains no domains, so no hosted domain is served"
+    assert listed("# none yet\n").warnings == (warning,)
+    assert listed("a b.example\n").warnings == ()
+
+
 def test_the_first_errors_are_reported_and_the_rest_counted() -> None:
     found = listed("a b.example\n" * 5000).errors
     assert (len(found), found[-1]) == (101, "customers.txt:1: and 4,900 more errors")
@@ -145,6 +164,12 @@ def test_thousands_of_invalid_lines_take_little_memory() -> None:
 @pytest.mark.parametrize("text", ["=list.txt", "./a=b.txt", "/lists/a=b.txt", "list.txt"])
 def test_an_argument_without_an_id_before_an_equals_sign_is_a_file(text: str) -> None:
     assert ListSource.parse(text) == (Path(text), None)
+
+
+@pytest.mark.parametrize("text", ["", "example.com="])
+def test_an_argument_without_a_file_is_invalid(text: str) -> None:
+    with pytest.raises(ValueError, match=f"^{text} names no file; use ID=FILE$"):
+        ListSource.parse(text)
 
 
 def test_a_list_that_is_too_large_is_rejected(write: Write, customers: Path) -> None:
@@ -223,15 +248,15 @@ def test_a_folder_without_lists_and_a_missing_list_are_errors(write: Write, tmp_
     ]
 
 
-def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path) -> None:
+def test_every_folder_that_cannot_be_listed_is_an_error(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
     try:
         with pytest.raises(DefinitionError) as refusal:
-            read_lists([ListSource(tmp_path)])
+            read_lists([ListSource(tmp_path)] * 2)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert refusal.value.errors == [f"{tmp_path}: cannot be read: Too many open files"]
+    assert refusal.value.errors == [f"{tmp_path}: cannot be read: Too many open files"] * 2
 
 
 def test_lists_with_more_domains_than_the_limit_are_an_error(
@@ -279,6 +304,22 @@ def test_a_domain_in_the_lists_of_two_providers_is_an_error_that_names_both_plac
         f"{other}:2: customer.example is in another provider's list, {customers}:1"
     ]
     assert load(*providers, lists={customers: "example.com", other: "example.com"}).definitions
+
+
+def test_the_first_hundred_domains_in_two_lists_are_reported(providers: list[Path], tmp_path: Path) -> None:
+    first, second = tmp_path / "first.txt", tmp_path / "second.txt"
+    for file in (first, second):
+        file.write_text("".join(f"customer-{number}.example\n" for number in range(101)))
+    assert len(errors(*providers, lists={first: "example.com", second: "another.example"})) == 100
+
+
+def test_an_ambiguous_list_names_four_of_the_definitions(write: Write, customers: Path) -> None:
+    hosting = {"<domain>": '<domain purpose="mx">'}
+    many = [write(hosting | {"example.": f"e{number}."}, f"{number}.xml") for number in range(5)]
+    (error,) = errors(*many, lists={customers: None})
+    assert "5 definitions host domains (e0.com, e1.com, e2.com, e3.com and 1 more), and" in error
+    (error,) = errors(*many[:4], lists={customers: None})
+    assert "4 definitions host domains (e0.com, e1.com, e2.com, e3.com), and" in error
 
 
 def test_a_listed_own_domain_belongs_to_its_definition_with_a_warning(write: Write, customers: Path) -> None:

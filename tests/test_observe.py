@@ -1,15 +1,20 @@
 """Metrics and log lines, which contain no text of a request."""
 
 import json
+import logging
 import re
 import signal
 import subprocess
 import time
 
 import httpx
+import pytest
 
 from autoconfig.address import MailAddress
+from autoconfig.observe import RequestRecord, log, record
 from autoconfig.protocols.autodiscover import request_for
+from autoconfig.requests import Request
+from autoconfig.responses import Response, ResponseKind
 from tests.support import COMMAND, ONE_AND_TWO_WORKERS, Served, Write, client, eventually, serving
 
 SECRET = "very.secret"
@@ -56,6 +61,70 @@ def value(served: Served, name: str) -> float:
         line.rpartition(" ")[2] for line in served.metrics().splitlines() if line.startswith((f"{name} ", f"{name}{{"))
     ]
     return sum(map(float, found))
+
+
+def recorded(method: str = "GET", agent: bytes = b"", status: int = 200) -> RequestRecord:
+    request = Request(method, "http", b"", b"", b"", b"", 0, agent)
+    return record(request, "autoconfig", Response(ResponseKind("text/plain", {}, status), b""), time.perf_counter())
+
+
+@pytest.mark.parametrize(
+    ("agent", "client"),
+    [
+        ("Thunderbird/10.0 (Android 15)", "Thunderbird for Android"),
+        ("Mozilla/5.0 (Android 15; Mobile; rv:153.0) Gecko/153.0 Thunderbird/153.0", "Thunderbird for Android"),
+        ("K-9 Mail for Android", "Thunderbird for Android"),
+        ("com.fsck.k9/39000", "Thunderbird for Android"),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Thunderbird/153.0", "Thunderbird"),
+        ("Betterbird/140.0", "Thunderbird"),
+        ("Outlook-iOS/2.0", "Outlook"),
+        ("Microsoft Office/16.0 (Windows NT 10.0; MAPI 16.0)", "Outlook"),
+        ("Mozilla/4.0 (compatible; ms-office; MSOffice 16)", "Outlook"),
+        ("MacOutlook/16.93", "Outlook"),
+        ("iOS/18.5 (22F76) dataaccessd/1.0", "Apple"),
+        ("dataaccessd/1.0", "Apple"),
+        ("macOS/15.5 (24F74) accountsd/113", "Apple"),
+        ("AppleExchangeWebServices/819.1", "Apple"),
+        ("profiled/1.0", "Apple"),
+        ("iPhoneOS 18", "Apple"),
+        ("Evolution/3.56", "Evolution"),
+        ("KMail/6.4", "KMail"),
+        ("Kontact/6.4", "KMail"),
+        ("KIO/6.0", "KMail"),
+        ("Delta Chat/2.0", "Delta Chat"),
+        ("deltachat", "Delta Chat"),
+        ("eM Client/10.3", "eM Client"),
+        ("eMClient/10.3", "eM Client"),
+        ("bt-autoconfig/1.0", "check"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) Safari/604.1", "browser"),
+        ("curl/8.14", "other"),
+        ("", "none"),
+    ],
+)
+def test_clients_are_recognised_by_their_user_agent(agent: str, client: str) -> None:
+    assert recorded(agent=agent.encode()).client == client
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
+def test_only_known_methods_are_recorded(method: str) -> None:
+    assert (recorded(method).method, recorded(f"{method}X").method) == (method, "other")
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [(200, "ok"), (304, "ok"), (404, "refused"), (500, "failed"), (503, "failed")],
+)
+def test_the_status_decides_the_outcome(status: int, outcome: str) -> None:
+    assert recorded(status=status).outcome == outcome
+
+
+def test_a_log_line_has_the_time_in_milliseconds(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "autoconfig.access"):
+        log(RequestRecord("GET", "autoconfig", "Thunderbird", 200, "ok", 0.0012344))
+    (line,) = caplog.records
+    assert line.getMessage() == "GET autoconfig 200 Thunderbird 1.234 ms"
+    fields = {"method": "GET", "route": "autoconfig", "status": 200, "client": "Thunderbird", "ms": 1.234}
+    assert line.__dict__["fields"] == fields
 
 
 @ONE_AND_TWO_WORKERS
