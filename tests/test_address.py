@@ -24,6 +24,8 @@ from autoconfig.address import MAX_LENGTH, AddressError, MailAddress
         (" fred@btinternet.com ", "fred", "btinternet.com"),
         ("\N{NO-BREAK SPACE}fred@btinternet.com", "fred", "btinternet.com"),
         ("EVOLUTIONUSER@btinternet.com", "EVOLUTIONUSER", "btinternet.com"),
+        ("f@" + "a" * 63 + ".com", "f", "a" * 63 + ".com"),
+        ("f@" + "a." * 125 + "com", "f", "a." * 125 + "com"),  # a domain of 253 characters
     ],
 )
 def test_the_local_part_is_kept_and_the_domain_converted_to_a_labels(text: str, local: str, domain: str) -> None:
@@ -49,7 +51,7 @@ def test_the_local_part_is_kept_and_the_domain_converted_to_a_labels(text: str, 
         ("fred@talk21.com, bob@talk21.com", "has more than one @"),
         ("fred@<b>.com", "has no domain name after the @"),
         ("fred@" + "a" * 64 + ".com", "has no domain name after the @"),
-        ("fred@" + "a." * 127 + "com", "has no domain name after the @"),
+        ("fred@" + "a." * 125 + "info", "has no domain name after the @"),
         ("fred@\N{SNOWMAN WITHOUT SNOW}\u200d.com", "has no domain name after the @"),
         ("fred@home@btinternet.com", "has more than one @"),
         ("fred\n@btinternet.com", "has a control character in it"),

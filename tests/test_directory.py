@@ -84,10 +84,11 @@ DAV = "</emailProvider><calendar type='caldav'><url>https://dav.example/</url><a
 
 @pytest.fixture
 def many(write: Write, tmp_path: Path) -> Sequence[Definition]:
-    """300 definitions. Number 200 has a calendar, and number 250 has 1,002 domains."""
+    """300 definitions. Number 200 has a calendar, number 250 has 1,001 domains, and number 260 has 1,000."""
+    shops = {250: 999, 260: 998}
     for number in range(300):
         names = {"example.com": f"com-{number}.example", "example.net": f"net-{number}.example"}
-        domains = "".join(f"<domain>shop-{one}.example</domain>" for one in range(1000)) if number == 250 else ""
+        domains = "".join(f"<domain>shop-{one}.e{number}.example</domain>" for one in range(shops.get(number, 0)))
         others = {"<displayName>": f"{domains}<displayName>"} | ({"</emailProvider>": DAV} if number == 200 else {})
         write(names | others, f"{number:03}.xml")
     return load(read([tmp_path]))

@@ -298,9 +298,11 @@ def test_a_list_of_a_definition_that_hosts_no_domains_is_an_error(write: Write, 
 def test_a_domain_in_the_lists_of_two_providers_is_an_error_that_names_both_places(
     providers: list[Path], customers: Path, tmp_path: Path
 ) -> None:
-    other = tmp_path / "other.txt"
+    first, other = tmp_path / "first.txt", tmp_path / "other.txt"
+    first.write_text("unique.example\n")
     other.write_text("# others\ncustomer.example\n")
-    assert errors(*providers, lists={customers: "example.com", other: "another.example"}) == [
+    lists: dict[Path, str | None] = {first: "example.com", customers: "example.com", other: "another.example"}
+    assert errors(*providers, lists=lists) == [
         f"{other}:2: customer.example is in another provider's list, {customers}:1"
     ]
     assert load(*providers, lists={customers: "example.com", other: "example.com"}).definitions

@@ -1,10 +1,13 @@
 """Listening sockets, and the notification of systemd."""
 
+import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from autoconfig import listening as module
 from autoconfig.listening import Listener, notify_ready
 
 
@@ -22,6 +25,29 @@ def test_a_listener_passed_by_systemd_keeps_accepting_connections() -> None:
         Listener(listening, passed=True).refuse_new()
         with socket.create_connection(listening.getsockname(), timeout=5):
             listening.accept()[0].close()
+
+
+@pytest.mark.parametrize(
+    ("process", "descriptors", "used"), [(os.getpid, "1", True), (os.getppid, "1", False), (os.getpid, "2", False)]
+)
+def test_a_socket_that_systemd_passes_to_this_process_is_used(
+    monkeypatch: pytest.MonkeyPatch, process: Callable[[], int], descriptors: str, used: bool
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as passed:
+        monkeypatch.setattr(module, "_FIRST_PASSED", passed.fileno())
+        monkeypatch.setenv("LISTEN_PID", str(process()))
+        monkeypatch.setenv("LISTEN_FDS", descriptors)
+        listener = Listener.open("127.0.0.1", 0)
+        assert (listener.passed, listener.socket.getsockname() == passed.getsockname()) == (used, used)
+        if used:
+            listener.socket.detach()
+        else:
+            listener.socket.close()
+
+
+def test_an_address_with_colons_is_ipv6() -> None:
+    with Listener.open("::1", 0).socket as listening:
+        assert listening.family == socket.AF_INET6
 
 
 @pytest.mark.parametrize("abstract", [False, True])
