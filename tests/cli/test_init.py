@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from autoconfig.operations.discovery.discover import Discovery, Found, Service
+from autoconfig.operations.discovery.settle import Server
+from autoconfig.operations.discovery.verify import Verified, VerifiedService
 from tests.operations.discovery.provider import DOMAIN, IMPLICIT, Provider, trusted
 from tests.operations.hosts import Handler, lines, send, web
 from tests.support import COMMAND, run
@@ -41,8 +44,12 @@ def test_without_a_file_the_definition_goes_to_stdout_and_messages_to_stderr(kno
     assert done.returncode == 0
     assert done.stdout.startswith("<?xml")
     assert done.stdout.endswith("</clientConfig>\n")
-    assert "assumed: users log in with the whole address; otherwise use --username localpart" in done.stderr
-    assert done.stderr.splitlines()[-4:] == [
+    printed = re.sub(r":\d+ ", ":PORT ", done.stderr).splitlines()
+    assert [one for one in printed if not one.startswith("  warning: ")] == [
+        f"{DOMAIN}: the definition is on stdout, with:",
+        f"  imap {MAIL}:PORT SSL, password-cleartext",
+        f"  smtp {MAIL}:PORT SSL, password-cleartext",
+        "  assumed: users log in with the whole address; otherwise use --username localpart",
         f"Next, with this output in {DOMAIN}.xml:",
         f"  bt-autoconfig validate {DOMAIN}.xml",
         f"  bt-autoconfig serve --definition {DOMAIN}.xml",
@@ -54,6 +61,8 @@ def test_the_suggested_next_commands_work(known: list[str], tmp_path: Path) -> N
     file = tmp_path / "it's mine.xml"
     done = run("init", DOMAIN, *known, "--output", file, "--username", "localpart")
     assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.startswith(f"{DOMAIN}: written to {file}, with:\n")
+    assert "\nNext:\n" in done.stderr
     assert "assumed" not in done.stderr
     assert "%EMAILLOCALPART%" in file.read_text()
     assert file.stat().st_mode & 0o777 == 0o644
@@ -170,6 +179,83 @@ def test_an_incomplete_account_is_not_written() -> None:
         done = run("init", DOMAIN, *half)
     assert (done.returncode, done.stdout) == (1, "")
     assert f"{DOMAIN}: found only imap; a definition needs" in done.stderr
+
+
+def test_the_warnings_about_a_definition_are_printed(known: list[str]) -> None:
+    """The servers of the test are not on the default ports."""
+    done = run("init", DOMAIN, *known)
+    assert [one for one in done.stderr.splitlines() if one.startswith("  warning: ")]
+
+
+@pytest.mark.parametrize(
+    ("given", "requested"), [("/v1.1", "/v1.1/"), ("/v1.1/", "/v1.1/"), ("/?domain=", "/?domain=")]
+)
+def test_the_domain_is_appended_to_the_url_of_the_database(given: str, requested: str) -> None:
+    provider = Provider()
+    with provider.running() as (resolver, at, _):
+        host = at.removeprefix("http://")
+        run("init", DOMAIN, "--resolver", resolver, "--private-addresses", "--database", f"http://{host}{given}")
+    assert provider.requests == [f"GET {host}{requested}{DOMAIN}"]
+
+
+def discovers(monkeypatch: pytest.MonkeyPatch, found: Found) -> None:
+    """Let `init` discover this."""
+
+    async def find(_: Discovery) -> Found:
+        return found
+
+    monkeypatch.setattr(Discovery, "find", find)
+
+
+def server(type_: str, *evidence: str, guessed: bool = False) -> Server:
+    port = {"imap": 993, "pop3": 995, "smtp": 465}[type_]
+    verified = Verified(type_, MAIL, port, "SSL", ("password-cleartext",), "")
+    return Server(verified, ("password-cleartext", "OAuth2"), "%EMAILADDRESS%", evidence, guessed)
+
+
+def test_what_was_found_is_printed_with_what_to_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Found(DOMAIN, "2026-11-26")
+    found.servers = [
+        server("imap", "Published at a.", "Wrong: port 1 is closed.", "Verified.", "CHECK: this arrived over http."),
+        server("smtp", guessed=True),
+    ]
+    dav = VerifiedService("caldav", "https://dav.provider.example/", ("Basic", "Digest"), "")
+    found.services = [Service(dav, "%EMAILADDRESS%", ())]
+    found.remarks = ["a", "b", "a"]
+    discovers(monkeypatch, found)
+    done = run("init", DOMAIN)
+    assert done.returncode == 0
+    assert [one for one in done.stderr.splitlines() if "warning" not in one][:8] == [
+        f"{DOMAIN}: the definition is on stdout, with:",
+        f"  imap {MAIL}:993 SSL, password-cleartext, OAuth2",
+        "    Wrong: port 1 is closed.",
+        "    CHECK: this arrived over http.",
+        f"  smtp {MAIL}:465 SSL, password-cleartext, OAuth2 (a guess: log in once to verify it)",
+        "  caldav https://dav.provider.example/, Basic, Digest",
+        "  left out: a",
+        "  left out: b",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tried", "advice"),
+    [
+        (["a: none", "the lookup of b failed"], "If you know the servers, write the definition by hand: "),
+        (["the lookup of b failed", "PACC: not finished in time"], "The DNS does not answer: "),
+    ],
+)
+def test_a_failure_lists_what_was_tried_once_and_ends_with_advice(
+    monkeypatch: pytest.MonkeyPatch, tried: list[str], advice: str
+) -> None:
+    found = Found(DOMAIN, "2026-11-26", [server("pop3"), server("imap")])
+    found.tried, found.remarks = tried, [tried[0], "c"]
+    discovers(monkeypatch, found)
+    done = run("init", DOMAIN)
+    assert (done.returncode, done.stdout) == (1, "")
+    first, *lines, last = done.stderr.splitlines()
+    assert first == (f"{DOMAIN}: found only imap, pop3; a definition needs an incoming and an outgoing server. Tried:")
+    assert lines == [f"  {one}" for one in (*tried, "c")]
+    assert last.startswith(advice)
 
 
 def test_guesses_and_hosting_are_reported() -> None:

@@ -59,7 +59,7 @@ def site(responses: Site, requests: list[str], agents: set[str]) -> Handler:
         agents.add(headers["user-agent"])
         requests.append(f"{method} {headers['host']}{target} {body.decode()}".rstrip())
         place = f"{headers['host']}{target.partition('?')[0]}"
-        with_scheme = f"{method} {headers['x-forwarded-proto']}://{place}"
+        with_scheme = f"{method} {headers.get('x-forwarded-proto')}://{place}"
         status, more, content = responses.get(with_scheme) or responses.get(f"{method} {place}", (404, {}, ""))
         if status == HANGS:
             await reader.read()
