@@ -1,5 +1,6 @@
 """The check of domains without a definition: the clients are compared with each other."""
 
+import re
 from collections.abc import Callable
 
 import dns.rcode
@@ -7,7 +8,7 @@ import pytest
 
 from autoconfig.operations.report import Verdict
 from tests.operations.test_served_check import AUTOCONFIG, FILE, POST, respond
-from tests.operations.world import DEFINITION, DOMAIN, FIRST, CheckResult, Request, Response, World
+from tests.operations.world import DEFINITION, DOMAIN, FIRST, SECOND, CheckResult, Request, Response, World
 
 SETTINGS = f"settings of {DOMAIN}"
 RARE = {f"PACC clients, {DOMAIN}": "finds no settings"}
@@ -26,6 +27,11 @@ def test_a_consistent_provider_has_no_errors(world: World) -> None:
     assert found.text(f"aerc, {DOMAIN}") == f"{account}, from SRV records of {DOMAIN}"
     assert found.text(POST) == account
     assert found.text(f"MX of {DOMAIN}") == f"mail.{DOMAIN}"
+    assert found.text(f"CAA records of {DOMAIN}") == "any authority may issue certificates"
+    assert found.text(f"name servers of {DOMAIN}") == f"ns1.{DOMAIN} ({FIRST}) and ns2.{DOMAIN} ({SECOND}) agree"
+    assert {line.domain for line in found.report.lines} == {DOMAIN}
+    areas = list(dict.fromkeys(line.area for line in found.report.lines))
+    assert areas == ["DNS", "HTTPS", "mail", "clients"]
     assert found.text(f"imap mail.{DOMAIN}:{world.ports['imap']}").endswith("password-cleartext")
     assert found.report.summary() == "1 domain: 1 warning"
 
@@ -35,6 +41,9 @@ def test_a_domain_that_does_not_exist_is_one_error(world: World) -> None:
     (line,) = found.report.lines
     assert line.subject == "no-such.example"
     assert found.problems == {"no-such.example": "this domain does not exist"}
+    assert (line.area, line.domain) == ("DNS", "no-such.example")
+    remedy = "check the spelling, and whether the domain is registered and delegated"
+    assert found.remedy("no-such.example") == remedy
     assert found.report.exit_status == 1
 
 
@@ -50,7 +59,8 @@ def test_a_domain_that_publishes_nothing_is_one_error_with_a_remedy(world: World
     world.publish_services = False
     found = checked(world)
     assert found.of(Verdict.ERROR) == {SETTINGS: "no mail client finds settings for this domain"}
-    assert f"bt-autoconfig init {DOMAIN}" in found.remedy(SETTINGS)
+    remedy = f"find its servers with `bt-autoconfig init {DOMAIN}`; publish the settings with `serve` and `dns`"
+    assert found.remedy(SETTINGS) == remedy
     assert found.text(f"Outlook, classic, {DOMAIN}") == f"skipped: see {SETTINGS}"
 
 
@@ -98,40 +108,47 @@ def test_a_client_that_gets_another_server_is_an_error(world: World) -> None:
     assert found.text(f"imap mail.{DOMAIN}:{world.ports['pop3']}") == "this is not a valid imap greeting"
 
 
-def test_a_client_that_gets_another_username_is_an_error(world: World) -> None:
+@pytest.mark.parametrize(
+    ("login_name", "username"),
+    [(b"", "the part before the @"), (b"<LoginName>other</LoginName>", "another text")],
+)
+def test_a_client_that_gets_another_username_is_an_error(world: World, login_name: bytes, username: str) -> None:
     """Without LoginName, Outlook uses the part before the @."""
-    other_autodiscover(world)
+    other_autodiscover(world, more=login_name)
     found = checked(world)
-    text = found.of(Verdict.ERROR)[f"Outlook, classic, {DOMAIN}"]
-    assert text.endswith(
-        "with the part before the @ as the username; Thunderbird sets up the same servers with the whole address"
+    account = f"imap mail.{DOMAIN}:{world.ports['imap']} SSL, smtp mail.{DOMAIN}:{world.ports['smtp']} SSL"
+    place = f"https://{DOMAIN}/autodiscover/autodiscover.xml"
+    assert found.of(Verdict.ERROR)[f"Outlook, classic, {DOMAIN}"] == (
+        f"sets up {account}, from {place}, with {username} as the username; "
+        "Thunderbird sets up the same servers with the whole address"
     )
 
 
-FAULTS: dict[str, tuple[Callable[[World], object], str, str]] = {
-    "no Autodiscover": (lambda world: world.respond.append(lambda one: NOT_FOUND if "autodiscover" in one.path else None), POST, "responds with 404"),
-    "a password prompt": (lambda world: world.respond.append(respond(401, path="/mail/")), FILE, "requires a password"),
-    "an upstream that is down": (lambda world: world.respond.append(respond(502, path="/mail/")), FILE, "responds with 502: the reverse proxy"),
-    "a 404 at a host for clients": (lambda world: world.respond.append(respond(404, path="/mail/")), FILE, "responds with 404"),
-    "a file that is not valid": (lambda world: world.respond.append(respond(200, path="/mail/", body=BROKEN_FILE)), FILE, "line 1:"),
-    "not a document": (lambda world: world.respond.append(respond(200, path="/mail/", body=b"hello")), FILE, "mail clients cannot use this document"),
-    "a certificate for another name": (lambda world: world.issued.update({AUTOCONFIG: world.authority.issue_cert("a.example")}), AUTOCONFIG, f"the certificate is not for {AUTOCONFIG}"),
-    "a dangling alias": (lambda world: (world.records.pop((AUTOCONFIG, "A")), world.records.update({(AUTOCONFIG, "CNAME"): ["gone.example.com."]})), AUTOCONFIG, f"{AUTOCONFIG} is an alias of gone.{DOMAIN}, which has no address"),
-    "an SRV record to a missing host": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 143 gone.example.com."]}), f"_imap._tcp.{DOMAIN}", "points to gone.example.com; gone.example.com has no address"),
-    "an SRV record to an invalid host": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 143 a_b.example.com."]}), f"_imap._tcp.{DOMAIN}", "points to a_b.example.com, which is not a hostname"),
-    "an SRV record to port 0": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 0 mail.example.com."]}), f"_imap._tcp.{DOMAIN}", "points to port 0"),
-    "a dead mail server": (lambda world: world.mail.update({"imap": {"greeting": [b"* BYE no\r\n"]}}), "imap mail.example.com:{imap}", "this is not a valid imap greeting"),
+FAULTS: dict[str, tuple[Callable[[World], object], str, str, str]] = {
+    "no Autodiscover": (lambda world: world.respond.append(lambda one: NOT_FOUND if "autodiscover" in one.path else None), POST, "responds with 404", "publish the settings here, or remove the host from the DNS"),
+    "a password prompt": (lambda world: world.respond.append(respond(401, path="/mail/")), FILE, "requires a password", "remove the password protection"),
+    "an upstream that is down": (lambda world: world.respond.append(respond(502, path="/mail/")), FILE, "responds with 502: the reverse proxy", "start the upstream server, and check the address and port that the reverse proxy connects to"),
+    "a 404 at a host for clients": (lambda world: world.respond.append(respond(404, path="/mail/")), FILE, "responds with 404", "publish the settings here, or remove the host from the DNS"),
+    "a file that is not valid": (lambda world: world.respond.append(respond(200, path="/mail/", body=BROKEN_FILE)), FILE, "line 1:", "correct the file; `bt-autoconfig validate FILE` lists every error"),
+    "not a document": (lambda world: world.respond.append(respond(200, path="/mail/", body=b"hello")), FILE, "mail clients cannot use this document", "publish the settings here, or remove the host from the DNS"),
+    "a certificate for another name": (lambda world: world.issued.update({AUTOCONFIG: world.authority.issue_cert("a.example")}), AUTOCONFIG, f"the certificate is not for {AUTOCONFIG}", f"get one that names {AUTOCONFIG} too"),
+    "a dangling alias": (lambda world: (world.records.pop((AUTOCONFIG, "A")), world.records.update({(AUTOCONFIG, "CNAME"): ["gone.example.com."]})), AUTOCONFIG, f"{AUTOCONFIG} is an alias of gone.{DOMAIN}, which has no address", f"publish an address for gone.{DOMAIN}, or point {AUTOCONFIG} at the server"),
+    "an SRV record to a missing host": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 143 gone.example.com."]}), f"_imap._tcp.{DOMAIN}", "points to gone.example.com; gone.example.com has no address", f"correct the record _imap._tcp.{DOMAIN}, or remove it"),
+    "an SRV record to an invalid host": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 143 a_b.example.com."]}), f"_imap._tcp.{DOMAIN}", "points to a_b.example.com, which is not a hostname", f"correct the record _imap._tcp.{DOMAIN}, or remove it"),
+    "an SRV record to port 0": (lambda world: world.records.update({(f"_imap._tcp.{DOMAIN}", "SRV"): ["0 1 0 mail.example.com."]}), f"_imap._tcp.{DOMAIN}", "points to port 0", f"correct the record _imap._tcp.{DOMAIN}, or remove it"),
+    "an SRV record for Outlook with another port": (lambda world: world.records.update({(f"_autodiscover._tcp.{DOMAIN}", "SRV"): ["0 0 8443 autodiscover.example.com."]}), f"_autodiscover._tcp.{DOMAIN}", "points to port 8443; Outlook uses only 443", f"publish `_autodiscover._tcp.{DOMAIN}. SRV 0 0 443 HOST.`; `bt-autoconfig dns --host HOST` prints it"),
+    "a dead mail server": (lambda world: world.mail.update({"imap": {"greeting": [b"* BYE no\r\n"]}}), "imap mail.example.com:{imap}", "this is not a valid imap greeting", "see what listens on port {imap}"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_in_what_a_domain_publishes_is_found(world: World, fault: str) -> None:
-    break_, subject, text = FAULTS[fault]
+    break_, subject, text, remedy = FAULTS[fault]
     break_(world)
     found = checked(world)
-    subject = subject.format_map(world.ports) if "{" in subject else subject
+    subject, remedy = (one.format_map(world.ports) if "{" in one else one for one in (subject, remedy))
     assert found.of(Verdict.ERROR)[subject].startswith(text), found.problems
-    assert found.remedy(subject)
+    assert found.remedy(subject) == remedy
     assert found.report.exit_status == 1
 
 
@@ -154,11 +171,16 @@ def test_settings_over_http_need_the_users_approval_on_android(world: World) -> 
     found = checked(world)
     text = found.of(Verdict.WARNING)[f"Thunderbird for Android, {DOMAIN}"]
     assert text.endswith("but asks for approval, because the settings came over http")
+    remedy = "use https throughout, with a certificate that clients trust"
+    assert found.remedy(f"Thunderbird for Android, {DOMAIN}") == remedy
 
 
 def test_a_domain_without_an_mx_record_gets_a_warning(world: World) -> None:
     del world.records[DOMAIN, "MX"]
-    assert checked(world).of(Verdict.WARNING)[f"MX of {DOMAIN}"] == "there is no MX record"
+    found = checked(world)
+    assert found.of(Verdict.WARNING)[f"MX of {DOMAIN}"] == "there is no MX record"
+    remedy = "publish the domain's mail servers as MX records if it receives mail"
+    assert found.remedy(f"MX of {DOMAIN}") == remedy
     world.records[DOMAIN, "MX"] = ["0 ."]
     text = "the domain declares that it receives no mail (null MX, RFC 7505)"
     assert checked(world).of(Verdict.WARNING)[f"MX of {DOMAIN}"] == text
@@ -189,8 +211,83 @@ def test_a_client_whose_records_are_missing_finds_no_settings(world: World) -> N
     for key in [one for one in world.records if "autodiscover" in one[0]]:
         del world.records[key]
     world.respond.append(lambda one: NOT_FOUND if "autodiscover" in one.path else None)
-    problems = checked(world).problems
-    assert "finds no settings, so users must type in the servers" in problems.values()
+    found = checked(world)
+    outlook = f"Outlook, classic, {DOMAIN}"
+    assert found.of(Verdict.ERROR)[outlook] == "finds no settings, so users must type in the servers"
+    remedy = "publish Autodiscover (/autodiscover/autodiscover.xml) with `bt-autoconfig serve` and `dns`"
+    assert found.remedy(outlook) == remedy
+
+
+def test_a_client_without_an_autoconfig_file_finds_no_settings(world: World) -> None:
+    """Thunderbird and Outlook use Autodiscover, Evolution does not."""
+    for key in [one for one in world.records if "autoconfig." in one[0]]:
+        del world.records[key]
+    world.respond.append(lambda one: NOT_FOUND if ".well-known" in one.path else None)
+    found = checked(world)
+    evolution = f"Evolution, {DOMAIN}"
+    assert found.of(Verdict.ERROR)[evolution] == "finds no settings, so users must type in the servers"
+    assert found.remedy(evolution) == "publish autoconfig with `bt-autoconfig serve` and `dns`"
+
+
+def test_caa_records_that_forbid_the_authority_of_a_hosts_certificate_are_an_error(world: World) -> None:
+    world.records[DOMAIN, "CAA"] = ['0 issue "digicert.com"']
+    text = checked(world).of(Verdict.ERROR)[f"CAA records of {DOMAIN}"]
+    assert (
+        text == f"only digicert.com may issue certificates (CAA of {DOMAIN}), but Let's Encrypt issued the current one"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ports", "text"),
+    [
+        (("0", "465"), r"line 3: port 0 is [^()]*"),
+        (("0", "0"), r"line 3: port 0 is [^()]* \(and 1 more\)"),
+    ],
+)
+def test_an_invalid_file_is_described_by_its_first_error(world: World, ports: tuple[str, str], text: str) -> None:
+    file = DEFINITION.replace("{imap}", ports[0]).replace("{smtp}", ports[1])
+    world.respond.append(respond(200, path="/mail/", body=file.encode()))
+    found = checked(world).of(Verdict.ERROR)[FILE]
+    assert re.fullmatch(text, found), found
+
+
+def test_a_file_that_a_client_does_not_look_up_is_not_one_that_it_cannot_use(world: World) -> None:
+    """Thunderbird looks at the mail exchanger's domain; Delta Chat does not."""
+    world.publish_services = False
+    world.records = {
+        (DOMAIN, "A"): [FIRST],
+        (DOMAIN, "MX"): ["10 mx.provider.example."],
+        ("autoconfig.provider.example", "A"): [FIRST],
+    }
+
+    def answer(request: Request) -> Response:
+        if request.host != "autoconfig.provider.example":
+            return NOT_FOUND
+        return 200, {"Content-Type": "text/xml"}, DEFINITION.format_map(world.ports).encode()
+
+    world.respond.append(answer)
+    found = checked(world)
+    assert found.text(f"Thunderbird, {DOMAIN}").endswith(
+        "from https://autoconfig.provider.example/mail/config-v1.1.xml"
+    )
+    text = found.of(Verdict.ERROR)[f"Delta Chat, {DOMAIN}"]
+    assert text == "finds no settings, so users must type in the servers"
+
+
+OTHER_RECORDS = {
+    (DOMAIN, "MX"): ["10 other.example."],
+    (AUTOCONFIG, "A"): [SECOND],
+    (f"_autodiscover._tcp.{DOMAIN}", "SRV"): ["0 0 443 other.example."],
+}
+
+
+@pytest.mark.parametrize("key", OTHER_RECORDS, ids=" ".join)
+def test_name_servers_that_disagree_about_any_record_for_clients_are_an_error(
+    world: World, key: tuple[str, str]
+) -> None:
+    world.second_records = world.records | {key: OTHER_RECORDS[key]}
+    text = checked(world).of(Verdict.ERROR)[f"name servers of {DOMAIN}"]
+    assert text.endswith(f"have different records for {' '.join(key)}")
 
 
 def test_without_any_settings_the_faults_of_the_published_hosts_are_the_errors(world: World) -> None:
@@ -225,7 +322,8 @@ def test_a_redirect_to_a_missing_document_is_named_without_its_query(world: Worl
 def test_every_warning_and_error_has_a_remedy_and_a_clients_remedy_names_what_it_looks_up(world: World) -> None:
     world.publish_services = False
     found = checked(world)
-    assert f"_imaps._tcp.{DOMAIN}, _pop3s._tcp.{DOMAIN}" in found.remedy(f"Claws Mail, {DOMAIN}")
+    names = ", ".join(f"{name}.{DOMAIN}" for name in ("_imaps._tcp", "_pop3s._tcp", "_submission._tcp"))
+    assert found.remedy(f"Claws Mail, {DOMAIN}") == f"publish {names}, if your users have it"
     assert f"https://ua-auto-config.{DOMAIN}/" in found.remedy(f"PACC clients, {DOMAIN}")
     world.definition_text = PLAIN
     for one in (found, checked(world), world.check()):
@@ -242,6 +340,8 @@ def test_an_invalid_hostname_is_an_error_and_not_in_a_subject(world: World) -> N
     world.respond.append(answer)
     found = checked(world)
     assert found.text("imap server") == "fred@a b is not a hostname"
+    assert found.remedy("imap server") == "publish the server's hostname"
+    assert found.line("imap server").area == "mail"
     assert not [line for line in found.report.lines if "fred@" in line.subject]
 
 
