@@ -342,6 +342,35 @@ def test_an_invalid_request_gets_error_600_quickly(http: httpx.Client, body: byt
 
 
 @pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [
+        (request().replace(b'"utf-8"', b'"utf-16"').decode().encode("utf-8-sig"), 600, "The request is not in the encoding that it declares."),
+        (b"<a", 600, "The request is not well-formed XML."),
+        (b"<!DOCTYPE a>" + request().partition(b"?>")[2], 600, "The request has a DOCTYPE."),
+        (request(xmlns="urn:x"), 600, "The request is not an Autodiscover request of a supported schema."),
+        (request(schema=""), 600, "The request has no AcceptableResponseSchema."),
+        (request(schema=MOBILESYNC_SCHEMA), 601, "The requested schema is not offered here."),
+        (request(""), 600, "The request has no EMailAddress."),
+        (request("a@talk21.com</EMailAddress><EMailAddress>b@talk21.com"), 600, "The request has more than one EMailAddress."),
+        (request("fred"), 600, "The EMailAddress has no @."),
+        (request("fred@example.org"), 500, "the domain of this address is not served here."),
+    ],
+)  # fmt: skip
+def test_an_error_gives_its_reason(body: bytes, code: int, message: str) -> None:
+    with pytest.raises(AutodiscoverError) as raised:
+        BT._answer(body, b"")
+    assert (raised.value.code, str(raised.value)) == (code, message)
+
+
+def test_only_settings_without_an_address_may_be_cached(http: httpx.Client) -> None:
+    assert http.get(PATH).headers["cache-control"] == "public, max-age=3600"
+    at_host = {"Host": "autodiscover.talk21.com"}
+    for body in (request(), request("jürgen@talk21.com"), request("fred@example.org"), b""):
+        assert http.post(PATH, content=body).headers["cache-control"] == "no-store"
+        assert http.post(PATH, content=body, headers=at_host).headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
     "doctype",
     [
         '<!DOCTYPE a SYSTEM "{}">',
