@@ -78,12 +78,63 @@ def test_settings_that_pacc_cannot_express_are_left_out(write: Write, changes: d
     assert content["protocols"] == {"pop3": {"host": "pop.example.com"}}
 
 
-def test_a_service_whose_url_depends_on_the_address_is_left_out(write: Write) -> None:
-    services = SERVICES.replace("https://dav.example.com/files", "https://dav.example.com/%EMAILLOCALPART%")
-    assert services != SERVICES
-    content = configuration(write(IMPLICIT | {"</clientConfig>": services}))
+@pytest.mark.parametrize("url", ["https://dav.example.com/%EMAILLOCALPART%", "http://dav.example.com/files"])
+def test_a_service_whose_url_depends_on_the_address_or_is_http_is_left_out(write: Write, url: str) -> None:
+    content = configuration(
+        write(IMPLICIT | {"</clientConfig>": SERVICES.replace("https://dav.example.com/files", url)})
+    )
     assert "webdav" not in content["protocols"]
     assert content["protocols"]["caldav"] == {"url": "https://dav.example.com/"}
+
+
+@pytest.mark.parametrize(
+    ("name", "short", "provider"),
+    [
+        ("a" * 60, "b" * 20, {"name": "a" * 60, "shortName": "b" * 20}),
+        ("a" * 61, "b" * 21, {"name": "a" * 60}),
+        (f"{'a' * 59} bc", "b", {"name": "a" * 59, "shortName": "b"}),
+        ("Mail of %EMAILDOMAIN%", "b", {"name": "Mail of example.net", "shortName": "b"}),
+    ],
+)
+def test_a_long_name_is_truncated_and_a_long_short_name_is_left_out(
+    write: Write, name: str, short: str, provider: dict[str, str]
+) -> None:
+    names = f"<displayName>{name}</displayName><displayShortName>{short}</displayShortName>"
+    file = write(IMPLICIT | {"<displayName>Example Mail</displayName>": names})
+    assert configuration(file, "example.net")["info"] == {"provider": provider}
+
+
+def test_the_first_server_and_service_of_a_type_are_used(write: Write) -> None:
+    imap = Write.TEXT[
+        Write.TEXT.index('<incomingServer type="imap">') : Write.TEXT.index('<incomingServer type="pop3">')
+    ]
+    again = SERVICES.replace("</clientConfig>", "").replace(
+        "<oAuth2><issuer>https://login.example.com</issuer></oAuth2>", ""
+    )
+    changes = {imap: imap + imap.replace("imap.example", "imap2.example")}
+    changes |= {"</clientConfig>": again + SERVICES.replace("https://dav", "https://dav2")} | IMPLICIT
+    protocols = configuration(write(changes))["protocols"]
+    assert protocols["imap"] == {"host": "imap.example.com"}
+    assert protocols["caldav"] == {"url": "https://dav.example.com/"}
+
+
+@pytest.mark.parametrize(("issuer", "kept"), [("https://login.example.com", True), ("login.example.com", False)])
+def test_an_issuer_is_a_url(write: Write, issuer: str, kept: bool) -> None:
+    services = SERVICES.replace("https://login.example.com", issuer)
+    authentication = configuration(write(IMPLICIT | {"</clientConfig>": services}))["authentication"]
+    assert authentication == {"password": True} | ({"oauth-public": {"issuer": issuer}} if kept else {})
+
+
+@pytest.mark.parametrize("method", [">basic<", ">OAuth2<"])
+def test_an_issuer_is_included_only_if_a_server_accepts_oauth2(write: Write, method: str) -> None:
+    services = SERVICES.replace(">OAuth2<", method).replace(">basic<", method)
+    authentication = configuration(write(IMPLICIT | {"</clientConfig>": services}))["authentication"]
+    assert ("oauth-public" in authentication) == (method == ">OAuth2<")
+
+
+def test_web_clients_may_read_and_caches_store_the_configuration(http: httpx.Client) -> None:
+    headers = http.get(PATH).headers
+    assert (headers["access-control-allow-origin"], headers["cache-control"]) == ("*", "public, max-age=3600")
 
 
 def test_the_domain_in_a_hostname_is_filled_in(write: Write) -> None:
