@@ -483,6 +483,45 @@ def test_jmap_may_respond_without_a_password() -> None:
     assert found.is_usable  # JMAP sends mail too
 
 
+@pytest.mark.parametrize(
+    ("response", "reason"),
+    [
+        ((401, {}, ""), "requires a password, but names no authentication method"),
+        (unauthorized('Basicrealm="a"'), "requires a password, but names no authentication method"),
+        ((200, {}, '{"capabilities": []}'), "responds with 200; a service that needs a password sends 401"),
+        ((200, {}, "[]"), "responds with 200; a service that needs a password sends 401"),
+        ((403, {"WWW-Authenticate": "Basic"}, '{"capabilities": {}}'), "responds with 403; a service that needs a"),
+    ],
+)
+def test_a_jmap_url_that_does_not_answer_like_jmap_is_left_out(response: SiteResponse, reason: str) -> None:
+    jmap = '<incomingServer type="jmap"><url>https://provider.example/j</url><authentication>OAuth2</authentication></incomingServer>'
+    found = Provider(responses={AUTOCONFIG: config(jmap), f"GET {DOMAIN}/j": response}).discover()
+    assert found.services == []
+    assert any(f"jmap; https://{DOMAIN}/j: {reason}" in one for one in found.remarks)
+
+
+def test_only_jmap_may_respond_without_a_password() -> None:
+    after = (
+        '<calendar type="caldav"><url>https://provider.example/c</url><authentication>Basic</authentication></calendar>'
+    )
+    published = config(section("imap", "{imap}"), section("smtp", "{smtp}"), after=after)
+    session = (200, {}, '{"capabilities": {}}')
+    found = Provider(IMPLICIT, responses={AUTOCONFIG: published, f"PROPFIND {DOMAIN}/c": session}).discover()
+    assert found.services == []
+
+
+def test_a_published_url_that_redirects_is_kept_as_published() -> None:
+    after = '<calendar type="caldav"><url>https://provider.example/%EMAILLOCALPART%/</url></calendar>'
+    responses: dict[str, SiteResponse] = {
+        AUTOCONFIG: config(section("imap", "{imap}"), section("smtp", "{smtp}"), after=after),
+        f"PROPFIND {DOMAIN}/bt-autoconfig-init/": (302, {"Location": "https://dav.provider.example/"}, ""),
+        "PROPFIND dav.provider.example/": unauthorized(),
+    }
+    (service,) = Provider(IMPLICIT, responses=responses).discover().services
+    assert service.verified.url == "https://provider.example/%EMAILLOCALPART%/"
+    assert service.evidence[1].endswith(": https://dav.provider.example/: responds with 401, Basic.")
+
+
 def test_other_domains_are_kept_if_their_mail_goes_to_the_same_provider() -> None:
     names = "".join(
         f"<domain>{one}</domain>"
