@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import pickle
 import signal
 import socket
 import threading
@@ -12,7 +13,7 @@ from typing import NoReturn
 
 import pytest
 
-from autoconfig import handover
+from autoconfig import boot, handover
 from autoconfig import worker as module
 from autoconfig.connection_pool import Limits
 from autoconfig.handover import ALIVE, APPLIED, SETTINGS
@@ -89,6 +90,35 @@ def ready_worker(channel: socket.socket, listener: Listener, first: Settings) ->
     worker._served = Application(first)
     worker._server = module._Server(config(worker._served), worker._served, listener, 0, worker._ready)
     return worker, worker._server
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Restore the process's signal handlers after the test."""
+    before = {number: signal.getsignal(number) for number in boot.SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("handlers")
+def test_while_a_worker_loads_sigterm_ends_it_and_signals_from_a_terminal_do_not(
+    channels: tuple[socket.socket, socket.socket],
+    listener: Listener,
+    statuses: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def load(_channel: socket.socket, _listener: Listener, given: Setup, _pulse: Pulse) -> None:
+        assert given == setup()
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(module, "run", load)
+    signal.pthread_sigmask(signal.SIG_BLOCK, boot.SIGNALS)  # as the parent does
+    with pytest.raises(SystemExit):
+        boot.start(channels[1], listener, pickle.dumps(setup()))
+    assert statuses == [0]
+    assert channels[0].recv(1) == ALIVE
 
 
 @pytest.mark.parametrize("flags", [0, socket.MSG_PEEK], ids=["heartbeat read", "heartbeat not read"])
