@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import pytest
 
 from autoconfig import handover, workers
 from autoconfig.connection_pool import Limits
-from autoconfig.handover import ALIVE, APPLIED, END, READY, SETTINGS
+from autoconfig.handover import ALIVE, APPLIED, DRAIN, END, READY, SETTINGS
 from autoconfig.listening import Listener
 from autoconfig.running import Application
 from autoconfig.sources import Settings, Sources
@@ -105,16 +106,18 @@ Supervise = Callable[..., Workers]
 
 @pytest.fixture
 def supervise(monkeypatch: pytest.MonkeyPatch, write: Write) -> Iterator[Supervise]:
-    """Return a function that makes a supervisor of one worker of a kind."""
+    """Return a function that makes a supervisor of workers of a kind, by default of one."""
     listener = Listener.open("127.0.0.1", 0)
     made: list[Workers] = []
     monkeypatch.setattr(workers, "_RETRY_PAUSE", 0.0)
     monkeypatch.setattr(workers, "_EXIT_TIME", 0.0)
 
-    def make(kind: type[Child], on_ready: Callable[[], None] = nothing) -> Workers:
+    def make(
+        kind: type[Child], on_ready: Callable[[], None] = nothing, number: int = 1, drain_time: float = 0
+    ) -> Workers:
         monkeypatch.setattr(workers, "_Process", kind)
-        setup = Setup(config, "text", 0, 0, metrics=False)
-        made.append(Workers(1, listener, setup, settings(write), on_ready))
+        setup = Setup(config, "text", drain_time, 0, metrics=False)
+        made.append(Workers(number, listener, setup, settings(write), on_ready))
         return made[-1]
 
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -244,6 +247,143 @@ def test_supervision_continues_after_an_error_whose_message_is_not_logged(
     assert supervise(ObedientChild, on_ready).run() == 0
     assert "supervision failed: ValueError at " in caplog.text
     assert "secret" not in caplog.text
+
+
+def children(supervisor: Workers) -> list[Child]:
+    return [one for one in supervisor._processes if isinstance(one, Child)]
+
+
+def test_a_worker_is_killed_and_replaced_after_eight_seconds_without_a_heartbeat(
+    supervise: Supervise, caplog: pytest.LogCaptureFixture
+) -> None:
+    supervisor = supervise(Child)
+    supervisor._step()
+    child = only(supervisor)
+    supervisor._check_heartbeats(8)
+    child.send(ALIVE)
+    supervisor._check_heartbeats(1)
+    supervisor._check_heartbeats(8)
+    assert not child.killed
+    supervisor._check_heartbeats(0.1)
+    assert child.killed
+    assert caplog.messages == ["a worker hangs; killing it"]
+    supervisor._step()
+    assert only(supervisor) is not child
+
+
+def test_at_most_a_second_of_silence_counts_between_two_steps(supervise: Supervise) -> None:
+    """The supervisor may have been stopped too."""
+    supervisor = supervise(Child)
+    supervisor._step()
+    supervisor._last_step = time.monotonic() - 3600
+    supervisor._step()
+    assert only(supervisor).silent == 1
+
+
+def test_readiness_is_reported_once_when_the_first_worker_is_ready(supervise: Supervise) -> None:
+    reports: list[int] = []
+    supervisor = supervise(Child, lambda: reports.append(1), number=2)
+    supervisor._step()
+    first, second = children(supervisor)
+    first.send(ALIVE)
+    supervisor._step()
+    assert reports == []
+    for child in (second, first):
+        child.send(READY)
+        supervisor._step()
+        assert reports == [1]
+
+
+@pytest.mark.parametrize(("message", "pauses"), [(ALIVE, True), (READY, False)])
+def test_only_a_worker_that_dies_before_it_is_ready_is_replaced_after_a_pause(
+    supervise: Supervise, monkeypatch: pytest.MonkeyPatch, message: bytes, pauses: bool
+) -> None:
+    supervisor = supervise(Child)
+    supervisor._step()
+    monkeypatch.setattr(workers, "_RETRY_PAUSE", 3600)
+    only(supervisor).send(message)
+    supervisor._step()
+    only(supervisor).status = -signal.SIGKILL
+    supervisor._step()
+    assert bool(supervisor._processes) is not pauses
+    supervisor._not_before -= 3600
+    supervisor._step()
+    assert len(supervisor._processes) == 1
+
+
+def test_a_worker_that_fails_after_others_were_ready_does_not_end_the_server(supervise: Supervise) -> None:
+    supervisor = supervise(Child)
+    supervisor._step()
+    only(supervisor).send(READY)
+    supervisor._step()
+    only(supervisor).status = 1
+    supervisor._step()
+    assert (supervisor._signals, supervisor._status, len(supervisor._processes)) == ([], 0, 1)
+
+
+def test_settings_are_in_use_only_if_all_workers_serve_them_and_the_previous_are_freed(
+    supervise: Supervise, write: Write
+) -> None:
+    supervisor = supervise(Child, number=2)
+    supervisor._step()
+    for child in children(supervisor):
+        child.send(READY)
+    supervisor._step()
+    previous = supervisor._settings
+    with ThreadPoolExecutor(1) as other:
+        applied = other.submit(supervisor.apply, settings(write, "changed.example.com"))
+        assert wait_until(lambda: not supervisor._incoming.empty())
+        supervisor._step()
+        first, second = children(supervisor)
+        first.send(APPLIED)
+        supervisor._step()
+        assert supervisor._handing_over
+        os.fstat(previous)
+        second.send(APPLIED)
+        supervisor._step()
+        applied.result(TIMEOUT)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(previous)
+    assert hosts(first) == ["imap.example.com", "changed.example.com"]
+
+
+def test_the_first_signal_drains_workers_and_the_second_ends_them(supervise: Supervise) -> None:
+    supervisor = supervise(Child, drain_time=3600)
+    supervisor._step()
+    child = only(supervisor)
+    child.received()
+    supervisor._signals.append(signal.SIGTERM)
+    supervisor._step()
+    supervisor._step()
+    assert child.received() == [(DRAIN, None)]
+    supervisor._signals.append(signal.SIGTERM)
+    supervisor._step()
+    assert child.received() == [(END, None)]
+
+
+def test_workers_end_after_the_drain_time(supervise: Supervise) -> None:
+    supervisor = supervise(Child, drain_time=3600)
+    supervisor._step()
+    child = only(supervisor)
+    child.received()
+    supervisor._shut_down(100)
+    supervisor._shut_down(3699)
+    assert child.received() == [(DRAIN, None)]
+    supervisor._shut_down(3700)
+    assert child.received() == [(END, None)]
+    assert child.killed  # the grace time is 0 here
+
+
+def test_a_worker_that_exits_during_shutdown_is_not_replaced(
+    supervise: Supervise, caplog: pytest.LogCaptureFixture
+) -> None:
+    supervisor = supervise(Child, drain_time=3600)
+    supervisor._step()
+    supervisor._signals.append(signal.SIGTERM)
+    supervisor._step()
+    only(supervisor).status = 0
+    supervisor._step()
+    assert (supervisor._processes, caplog.messages) == ([], [])
 
 
 def test_a_worker_that_does_not_exit_in_time_is_killed(supervise: Supervise) -> None:

@@ -129,7 +129,8 @@ class Bench:
             "no:cacheprovider",
             *arguments,
         ]
-        environment = os.environ | {"PYTHONPATH": str(self._folder)}
+        # Runs that shared a folder for temporary files could fail when one removes it.
+        environment = os.environ | {"PYTHONPATH": str(self._folder), "PYTEST_DEBUG_TEMPROOT": str(self._folder)}
         with subprocess.Popen(
             command, cwd=self._folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
