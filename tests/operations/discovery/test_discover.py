@@ -505,7 +505,7 @@ def test_only_jmap_may_respond_without_a_password() -> None:
         '<calendar type="caldav"><url>https://provider.example/c</url><authentication>Basic</authentication></calendar>'
     )
     published = config(section("imap", "{imap}"), section("smtp", "{smtp}"), after=after)
-    session = (200, {}, '{"capabilities": {}}')
+    session: SiteResponse = (200, {}, '{"capabilities": {}}')
     found = Provider(IMPLICIT, responses={AUTOCONFIG: published, f"PROPFIND {DOMAIN}/c": session}).discover()
     assert found.services == []
 
