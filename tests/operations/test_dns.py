@@ -70,6 +70,55 @@ def test_starttls_and_services_at_urls_have_records_too(write: Write) -> None:
     assert ("_carddavs._tcp", "TXT") not in data
 
 
+JMAP = """<incomingServer type="jmap"><url>https://jmap.%EMAILDOMAIN%/session</url>
+<authentication system="http">Basic</authentication><username>%EMAILADDRESS%</username></incomingServer>"""
+
+
+def test_each_record_names_the_clients_that_look_it_up(write: Write) -> None:
+    ssl = {">STARTTLS<": ">SSL<", ">143<": ">993<", ">587<": ">465<"}
+    made = write({**ssl, "  </emailProvider>": f"{JMAP}</emailProvider>", "</clientConfig>": SERVICES})
+    records = Publication(load(made).first, HOST).records("example.net")
+    assert [(one.name, one.type, one.why) for one in records] == [
+        ("autoconfig", "CNAME", "Thunderbird and other clients"),
+        ("autodiscover", "CNAME", "Outlook"),
+        ("ua-auto-config", "CNAME", "PACC clients"),
+        ("_autodiscover._tcp", "SRV", "Outlook, as a last resort"),
+        ("_imaps._tcp", "SRV", "clients that follow RFC 6186"),
+        ("_imap._tcp", "SRV", "clients that follow RFC 6186"),
+        ("_pop3s._tcp", "SRV", "clients that follow RFC 6186"),
+        ("_pop3._tcp", "SRV", "clients that follow RFC 6186"),
+        ("_submissions._tcp", "SRV", "clients that follow RFC 6186"),
+        ("_submission._tcp", "SRV", "clients that follow RFC 6186"),
+        ("_smtps._tcp", "SRV", "aerc"),
+        ("_jmap._tcp", "SRV", "calendar, contacts and JMAP clients"),
+        ("_caldavs._tcp", "SRV", "calendar, contacts and JMAP clients"),
+        ("_caldavs._tcp", "TXT", "calendar and contacts clients"),
+        ("_carddavs._tcp", "SRV", "calendar, contacts and JMAP clients"),
+        ("_ua-auto-config", "TXT", "PACC clients, to verify the configuration"),
+    ]
+
+
+def test_a_jmap_server_has_a_record_without_its_path(write: Write) -> None:
+    """RFC 8620, section 2.2: clients use /.well-known/jmap."""
+    records = Publication(load(write({"  </emailProvider>": f"{JMAP}</emailProvider>"})).first, HOST).records(
+        "example.net"
+    )
+    assert [(one.type, one.data) for one in records if one.name == "_jmap._tcp"] == [
+        ("SRV", "0 1 443 jmap.example.net.")
+    ]
+
+
+def test_an_outgoing_server_before_the_incoming_ones_does_not_change_their_preference(write: Write) -> None:
+    file = write({">plain<": ">STARTTLS<"})
+    before, start, rest = file.read_text().partition("<outgoingServer")
+    smtp, end, after = rest.partition("</outgoingServer>")
+    file.write_text(before.replace("<incomingServer", f"{start}{smtp}{end}<incomingServer", 1) + after)
+    data = {one.name: one.data for one in Publication(load(file).first, HOST).records("example.com")}
+    assert data["_imap._tcp"] == "0 1 143 imap.example.com."
+    assert data["_pop3._tcp"] == "10 1 110 pop.example.com."
+    assert data["_submission._tcp"] == "0 1 587 smtp.example.com."
+
+
 def test_the_domain_is_filled_into_hostnames(write: Write) -> None:
     definition = load(
         write({">imap.example.com<": ">imap.%EMAILDOMAIN%<", ">smtp.example.com<": ">%EMAILLOCALPART%.x<"})
