@@ -16,6 +16,8 @@ from autoconfig.definition import EMBEDDED
 from autoconfig.metrics import State
 from tests.support import COMMAND, ONE_AND_TWO_WORKERS, TIMEOUT, Served, Write, get, run, run_for_bytes, serving
 
+OTHER = {"example.com": "other.example", "example.net": "net.other.example", "Example Mail": "Other Mail"}
+
 
 @pytest.mark.parametrize(
     ("arguments", "path"),
@@ -101,11 +103,21 @@ def test_validate_prints_warnings_and_succeeds(write: Write) -> None:
     assert summary.stderr.startswith(f"warning: {file}:28: enable is not an element of the format")
 
 
-def test_validate_counts_a_single_listed_domain_in_the_singular(write: Write, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "text"), [(1, "1 listed domain"), (2, "2 listed domains"), (1000, "1,000 listed domains")]
+)
+def test_validate_counts_the_listed_domains(write: Write, tmp_path: Path, number: int, text: str) -> None:
     listed = tmp_path / "customers.txt"
-    listed.write_text("a.example\n")
+    listed.write_text("".join(f"c{one}.example\n" for one in range(number)))
     done = run("validate", write({"<domain>": '<domain purpose="mx">'}), "--hosted-domains", listed)
-    assert "and on 1 listed domain\n" in done.stdout
+    assert done.stdout.splitlines()[1].endswith(f" and on {text}")
+
+
+def test_validate_says_that_a_provider_without_a_list_hosts_domains(write: Write) -> None:
+    hosting = write({"<domain>example.net": '<domain purpose="mx">example.net'})
+    assert run("validate", hosting, write(OTHER, "other.xml")).stdout.splitlines()[1] == (
+        "  Example Mail, for addresses on example.com, example.net and on domains that it hosts"
+    )
 
 
 def test_validate_warns_about_a_domain_that_a_list_repeats(write: Write, tmp_path: Path) -> None:

@@ -98,6 +98,15 @@ def test_a_check_that_crashes_or_is_interrupted_exits_with_a_status_that_is_not_
     assert (tmp_path / "check.prom").read_text() == "good"
 
 
+@pytest.mark.parametrize(
+    ("name", "suggestion"), [("fred@example.org", "; did you mean example.org?"), ("localhost", ""), ("a b", "")]
+)
+def test_an_address_instead_of_a_domain_gets_a_suggestion(name: str, suggestion: str) -> None:
+    done = check("--url", NOTHING_LISTENS, name)
+    assert (done.status, done.stdout) == (3, "")
+    assert done.stderr == f"{name} is not a domain name such as example.org{suggestion}\n"
+
+
 def test_a_report_for_a_folder_that_does_not_exist_is_refused_before_the_check(tmp_path: Path) -> None:
     done = check("--output", tmp_path / "no" / "check.prom")
     assert (done.status, done.stderr) == (3, f"{tmp_path / 'no'}: is not a folder; create it first\n")
