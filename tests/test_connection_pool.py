@@ -1,8 +1,11 @@
 import asyncio
+import time
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 
 import pytest
 
+from autoconfig import connection_pool
 from autoconfig.connection_pool import ConnectionPool, Limits, TrustedProxies
 
 
@@ -166,6 +169,49 @@ def test_connections_above_the_limit_are_soon_closed() -> None:
         assert [member.evicted for member in members] == [True, True, False, False]
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(("closed", "trims"), [(100, 0), (101, 1)])
+def test_memory_is_returned_to_the_system_once_more_than_a_hundred_connections_have_closed(
+    monkeypatch: pytest.MonkeyPatch, closed: int, trims: int
+) -> None:
+    calls: list[None] = []
+    monkeypatch.setattr(connection_pool, "return_memory", lambda: calls.append(None))
+
+    def test(pool: ConnectionPool, now: float) -> None:
+        members = [Member(since=now) for _ in range(closed + 1)]
+        for member in members:
+            pool.add(member)
+        for member in members[:closed]:
+            pool.discard(member)
+        pool._tick()
+        pool._tick()
+        assert len(calls) == trims
+
+    in_a_pool(test)
+
+
+def test_responses_have_the_current_date() -> None:
+    def test(pool: ConnectionPool, now: float) -> None:
+        pool.add(Member(since=now))
+        name, value = pool.date.decode().split(": ")
+        assert (name, value[-6:]) == ("date", " GMT\r\n")
+        assert abs(parsedate_to_datetime(value.strip()).timestamp() - time.time()) < 10
+
+    in_a_pool(test)
+
+
+def test_a_pool_without_connections_checks_no_deadlines() -> None:
+    def test(pool: ConnectionPool, now: float) -> None:
+        member = Member(since=now)
+        pool.add(member)
+        pool._tick()
+        assert pool._timer is not None
+        pool.discard(member)
+        pool._tick()
+        assert pool._timer is None
+
+    in_a_pool(test)
 
 
 def test_connections_with_many_requests_take_turns_and_do_not_block_others() -> None:
