@@ -9,6 +9,7 @@ import pytest
 
 from autoconfig import files, parsing, requests, signing_queue, workers
 from autoconfig.cli.check import check
+from autoconfig.cli.init import init
 from autoconfig.cli.serve import serve
 from autoconfig.connection_pool import Limits
 from autoconfig.operations import http
@@ -47,6 +48,28 @@ def test_defaults_of_the_code_are_those_of_the_command(kind: type[Limits] | type
 )  # fmt: skip
 def test_an_option_has_the_default_that_deployments_rely_on(option: str, default: object) -> None:
     assert defaults(serve)[option] == default
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "least", "most"),
+    [
+        (serve, "port", 0, 65535), (serve, "metrics_port", 0, 65535), (serve, "workers", 1, None), (serve, "max_connections", 1, None),
+        (serve, "max_connections_per_client", 1, None), (serve, "max_head", 1024, None), (serve, "head_timeout", 0.1, None),
+        (serve, "body_timeout", 0.1, None), (serve, "keep_alive", 0, None), (serve, "drain_time", 0, None), (serve, "grace_time", 1, None),
+        (check, "timeout", 0.1, 300), (check, "max_time", 1, 86400), (init, "timeout", 0.1, 300), (init, "max_time", 1, 86400),
+    ],
+)  # fmt: skip
+def test_an_option_has_the_range_that_deployments_rely_on(
+    command: click.Command, option: str, least: float, most: float | None
+) -> None:
+    (type_,) = [one.type for one in command.params if one.name == option]
+    assert isinstance(type_, (click.IntRange, click.FloatRange))
+    assert (type_.min, type_.max, type_.min_open, type_.max_open) == (least, most, False, False)
+
+
+@pytest.mark.parametrize(("option", "default"), [("timeout", 5), ("max_time", 60)])
+def test_the_default_time_limits_of_init_are_unchanged(option: str, default: object) -> None:
+    assert defaults(init)[option] == default
 
 
 @pytest.mark.parametrize(("option", "default"), [("timeout", 10), ("max_time", 600)])

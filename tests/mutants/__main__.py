@@ -26,6 +26,8 @@ PROJECT = Path(__file__).parents[2]
 TIMEOUT = 900
 """Seconds for the tests of one change. A change that makes them hang counts as detected."""
 _OUTSIDE = ("tests/mutants", "tests/benchmark", "tests/stress", "tests/clients", "tests/web", "tests/deploy")
+_COMMANDS = ("tests/test_cli.py", "tests/test_reference.py", "tests/test_limits.py", "tests/cli/test_values.py")
+"""Tests of all commands and their options."""
 _MANY = 300
 """Tests from which on running all of them, in parallel, takes no longer."""
 _ALL = ("tests", *(f"--ignore={one}" for one in _OUTSIDE), "--numprocesses=2")
@@ -58,15 +60,24 @@ def mutants(files: list[str]) -> list[Mutant]:
 
 
 def nearest_tests(file: Path) -> list[str]:
-    """Return the tests of a file: the one with the corresponding path, and those that import it."""
+    """Return the tests of a file: the one with the corresponding path, and those that import it.
+
+    A module without a corresponding test is tested by those of its folder. A stylesheet is tested by those of the
+    modules that name it, and the setup page's by those of its folder.
+    """
     if file.suffix == ".xsl":
-        protocol = Path("tests/protocols", f"test_{file.stem}.py")
-        return [str(protocol)] if (PROJECT / protocol).exists() else ["tests/site"]
+        if file.stem.startswith("setup_"):
+            return ["tests/site"]
+        users = [one for one in product() if f'"{file.name}"' in (PROJECT / one).read_text()]
+        found = dict.fromkeys(test for user in users for test in nearest_tests(user))
+        return list(found)
     module = file.relative_to("autoconfig")
     imported = re.compile(rf"\b{'.'.join(file.with_suffix('').parts)}\b".replace(".", r"\."))
     tests = [Path("tests", module.parent, f"test_{module.stem}.py")]
     if module.parts[0] == "cli":
-        tests.append(Path("tests/test_cli.py"))
+        tests += [Path("tests/operations", tests[0].name), *map(Path, _COMMANDS)]
+    elif len(module.parts) > 1 and not (PROJECT / tests[0]).exists():
+        tests.append(tests[0].parent)
     tests += [test for test in _tests() if imported.search((PROJECT / test).read_text())]
     return [str(test) for test in dict.fromkeys(tests) if (PROJECT / test).exists()]
 
