@@ -21,6 +21,7 @@ def with_domains(write: Write, number: int) -> Path:
 
 def test_more_than_fifty_domains_get_a_warning_to_use_a_list(write: Write) -> None:
     assert advise(support.load(with_domains(write, 50)).first) == []
+    assert len(advise(support.load(with_domains(write, 51)).first)) == 1
     file = with_domains(write, 1051)
     (advice,) = advise(support.load(file).first)
     assert advice.startswith(f"{file}:4: there are 1,051 domains, and every autoconfig response lists them all; move ")
@@ -62,6 +63,53 @@ def test_valid_settings_that_fail_in_a_client_get_a_warning(
         assert any(one.startswith(f"{file}:{line}: {warning}") for one in advice), advice
     else:
         assert advice == []
+
+
+CLIENTS = ("Apple", "Outlook", "Thunderbird for Android")
+
+
+@pytest.mark.parametrize(
+    ("method", "clients"),
+    [
+        ("password-cleartext", ()),
+        ("password-encrypted", ()),
+        ("OAuth2", ("Apple", "Outlook")),
+        ("NTLM", ("Outlook", "Thunderbird for Android")),
+        ("none", ("Thunderbird for Android",)),
+        ("client-IP-address", ("Thunderbird for Android",)),
+        ("GSSAPI", CLIENTS),
+    ],
+)
+def test_a_warning_names_each_client_that_cannot_log_in(write: Write, method: str, clients: tuple[str, ...]) -> None:
+    end = "</authentication>\n      <username>%EMAILLOCALPART%"
+    advice = advise(support.load(write(IMPLICIT | {f">password-cleartext{end}": f">{method}{end}"})).first)
+    warned = [client for client in CLIENTS if any(client in one and "cannot log in" in one for one in advice)]
+    assert (tuple(warned), len(advice)) == (clients, len(clients))
+
+
+SERVICE = '<{0} type="{1}"><url>http://x.example/</url><authentication>basic</authentication></{0}>'
+
+
+@pytest.mark.parametrize(
+    ("element", "type_"),
+    [("incomingServer", "jmap"), ("calendar", "caldav"), ("addressbook", "carddav"), ("fileShare", "webdav")],
+)
+def test_pacc_leaves_out_every_service_without_https(write: Write, element: str, type_: str) -> None:
+    end = "</emailProvider>" if element == "incomingServer" else "</clientConfig>"
+    file = write(IMPLICIT | {end: SERVICE.format(element, type_) + end})
+    warning = f"PACC leaves this {type_} service out: its URL is not https"
+    assert [one.split(": ", 1)[1] for one in advise(support.load(file).first)] == [warning]
+
+
+def test_a_service_that_pacc_cannot_express_needs_no_advice_about_pacc(write: Write) -> None:
+    ews = SERVICE.format("incomingServer", "ews")
+    assert advise(support.load(write(IMPLICIT | {"</emailProvider>": f"{ews}</emailProvider>"})).first) == []
+
+
+def test_apple_and_em_client_cannot_log_in_to_an_address_book_without_a_password(write: Write) -> None:
+    book = SERVICE.format("addressbook", "carddav").replace("http:", "https:").replace("basic", "OAuth2")
+    (advice,) = advise(support.load(write(IMPLICIT | {"</clientConfig>": f"{book}</clientConfig>"})).first)
+    assert advice.endswith("Apple and eM Client cannot log in to this carddav service; it is left out")
 
 
 @pytest.mark.parametrize(("old", "line", "type_"), [(">143<", 7, "imap"), (">587<", 21, "smtp")])
