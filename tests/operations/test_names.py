@@ -1,17 +1,21 @@
 """Names that resolve to private networks or to this machine."""
 
 import asyncio
+import socket
 from pathlib import Path
 
 import dns.asyncresolver
+import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdata
+import dns.rrset
 import pytest
 
-from autoconfig.operations.names import Names, is_public
-from autoconfig.operations.report import Problem
-from tests.operations.hosts import resolver
+from autoconfig.operations.names import Names, is_public, srv_target
+from autoconfig.operations.report import Finding, Problem, Verdict, attempted
+from tests.operations.hosts import Change, Records, resolver
 from tests.support import failure, run
 
 
@@ -36,8 +40,10 @@ def test_untrusted_names_do_not_resolve_to_private_addresses(host: str) -> None:
 
     with resolver({("mail.example", "A"): ["10.0.0.1", "127.0.0.1"]}) as address:
         assert asyncio.run(look_up(address, False))
-        with pytest.raises(Problem, match=r"an address of this machine or of a private network"):
+        with pytest.raises(Problem, match=r"an address of this machine or of a private network$") as raised:
             asyncio.run(look_up(address, True))
+    remedy = "clients elsewhere cannot reach it; use --private-addresses if that is intended"
+    assert raised.value.finding.remedy == remedy
 
 
 def test_only_the_public_ones_of_several_addresses_are_used() -> None:
@@ -102,5 +108,124 @@ def test_a_name_that_does_not_exist_without_validation_has_a_dnssec_failure() ->
     async def look_up(address: str) -> list[str]:
         return await Names(address, 5).addresses("mail.example")
 
-    with resolver({}, change) as address, pytest.raises(Problem, match=r"^DNSSEC validation of mail.example fails$"):
+    with (
+        resolver({}, change) as address,
+        pytest.raises(Problem, match=r"^DNSSEC validation of mail.example fails$") as raised,
+    ):
         asyncio.run(look_up(address))
+    remedy = "correct the zone's signatures or the DS record in its parent zone; https://dnsviz.net shows both"
+    assert raised.value.finding.remedy == remedy
+
+
+def found(records: Records, name: str, type_: str = "A", change: Change | None = None) -> list[str] | Finding:
+    """Return the records of a name as text, or the finding on the lookup."""
+
+    async def look_up(address: str) -> list[str] | Finding:
+        records = await attempted(Names(address, 5).find, name, type_)
+        return records if isinstance(records, Finding) else [one.to_text() for one in records]
+
+    with resolver(records, change) as address:
+        return asyncio.run(look_up(address))
+
+
+DNSSEC_CODES = {1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 25, 27}
+
+
+@pytest.mark.parametrize("code", range(31))
+def test_a_failure_that_the_resolver_explains_with_dnssec_is_one_although_the_lookup_also_fails_unchecked(
+    code: int,
+) -> None:
+    """RFC 8914, section 4, and IANA's registry of extended DNS errors."""
+
+    def change(_: dns.message.Message, response: dns.message.Message) -> None:
+        response.set_rcode(dns.rcode.SERVFAIL)
+        response.use_edns(options=[dns.edns.EDEOption(code, "says why")])  # type: ignore[arg-type]
+
+    finding = found({}, "mail.example", change=change)
+    assert isinstance(finding, Finding)
+    if code in DNSSEC_CODES:
+        assert (finding.verdict, finding.text) == (
+            Verdict.ERROR,
+            "DNSSEC validation of mail.example fails (says why)",
+        )
+    else:
+        remedy = "use another resolver (--resolver), or check the zone's name servers"
+        assert finding == Finding(Verdict.UNKNOWN, "the lookup of mail.example A fails", remedy)
+
+
+def test_a_name_may_have_32_records_of_a_type() -> None:
+    def exchangers(number: int) -> list[str] | Finding:
+        return found({("mail.example", "MX"): [f"{one} mx.example." for one in range(number)]}, "mail.example", "MX")
+
+    assert isinstance(exchangers(32), list)
+    assert exchangers(33) == Finding(Verdict.ERROR, "mail.example has 33 records of type MX", "publish at most 32")
+
+
+def test_a_resolver_that_does_not_respond_in_time_is_named_as_such() -> None:
+    async def look_up(port: int) -> Finding | object:
+        return await attempted(Names(f"127.0.0.1:{port}", 0.1).find, "mail.example", "A")
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        finding = asyncio.run(look_up(silent.getsockname()[1]))
+    remedy = "use another resolver (--resolver), or check the zone's name servers"
+    assert finding == Finding(Verdict.UNKNOWN, "the lookup of mail.example A times out", remedy)
+
+
+def test_a_host_without_an_address_is_distinguished_from_an_alias_that_leads_nowhere() -> None:
+    async def look_up(address: str, host: str) -> list[str] | Finding:
+        return await attempted(Names(address, 5).addresses, host)
+
+    with resolver({("alias.example", "CNAME"): ["gone.example."]}, follow_aliases) as address:
+        dangling, missing = (asyncio.run(look_up(address, host)) for host in ("ALIAS.example", "mail.example"))
+    text = "ALIAS.example is an alias of gone.example, which has no address"
+    remedy = "publish an address for gone.example, or point ALIAS.example at the server"
+    assert dangling == Finding(Verdict.ERROR, text, remedy)
+    remedy = "publish an A, AAAA or CNAME record for mail.example"
+    assert missing == Finding(Verdict.ERROR, "mail.example has no address", remedy)
+
+
+def follow_aliases(query: dns.message.Message, response: dns.message.Message) -> None:
+    name = query.question[0].name.to_text().lower()
+    if name == "alias.example.":
+        response.answer = [dns.rrset.from_text(query.question[0].name, 60, "IN", "CNAME", "gone.example.")]
+
+
+def test_each_name_is_looked_up_once_in_any_case() -> None:
+    queries: list[str] = []
+
+    def change(query: dns.message.Message, _: dns.message.Message) -> None:
+        queries.append(query.question[0].to_text())
+
+    async def look_up(address: str) -> None:
+        names = Names(address, 5)
+        await asyncio.gather(names.find("mail.example", "A"), names.find("Mail.Example", "A"))
+        await names.find("mail.example", "A")
+        await names.find("mail.example", "AAAA")
+
+    with resolver({("mail.example", "A"): ["192.0.2.1"]}, change) as address:
+        asyncio.run(look_up(address))
+    assert queries == ["mail.example. IN A", "mail.example. IN AAAA"]
+
+
+def test_a_name_exists_if_it_has_records_of_any_type() -> None:
+    def change(query: dns.message.Message, response: dns.message.Message) -> None:
+        if query.question[0].name.to_text() == "gone.example.":
+            response.set_rcode(dns.rcode.NXDOMAIN)
+
+    async def look_up(address: str) -> list[bool]:
+        names = Names(address, 5)
+        return [await names.exists(name) for name in ("mail.example", "gone.example")]
+
+    with resolver({("mail.example", "MX"): ["0 mx.example."]}, change) as address:
+        assert asyncio.run(look_up(address)) == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("record", "target"),
+    [("0 0 443 Mail.Example.", ("mail.example", 443)), ("0 0 443 .", ("", 443)), ("0 0 0 .", ("", 0))],
+)
+def test_the_target_of_an_srv_record_is_in_lower_case_and_empty_if_the_service_is_not_offered(
+    record: str, target: tuple[str, int]
+) -> None:
+    assert srv_target(dns.rdata.from_text("IN", "SRV", record)) == target
