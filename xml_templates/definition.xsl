@@ -27,7 +27,12 @@
   </xsl:template>
 
   <xsl:template match="server | service">
-    <xsl:call-template name="evidence"/>
+    <xsl:call-template name="evidence">
+      <xsl:with-param name="indent">
+        <xsl:text>  </xsl:text>
+        <xsl:if test="@element = 'incomingServer' or @element = 'outgoingServer'"><xsl:text>  </xsl:text></xsl:if>
+      </xsl:with-param>
+    </xsl:call-template>
     <xsl:element name="{@element}">
       <xsl:attribute name="type"><xsl:value-of select="@type"/></xsl:attribute>
       <xsl:for-each select="@hostname | @port | @socketType | @url">

@@ -87,3 +87,25 @@ def test_html_is_one_page_that_loads_and_runs_nothing(problems: bool) -> None:
     areas = ["HTTPS", "mail", "clients"] if problems else ["DNS", "HTTPS", "mail", "clients"]
     assert [one.text for one in tree.xpath("//h2")] == areas
     assert ("✓ OK" in page) is not problems
+
+
+def test_each_line_of_the_page_has_its_verdict_and_remedy() -> None:
+    rows = html.document_fromstring(as_html(report())).xpath("//tr")
+    assert [row.xpath("string(td[1]/@class)") for row in rows] == [
+        f"verdict {one}" for one in ("ok", "error", "skipped", "warning", "ok", "unknown")
+    ]
+    cells = [[" ".join(cell.text_content().split()) for cell in row] for row in rows]
+    assert [cells[0], *cells[2:]] == [
+        ["✓ OK", "autoconfig.a.example", "192.0.2.1"],
+        ["· skipped", "https://autoconfig.a.example/x", "skipped"],
+        ["! warning", "imap mail.a.example:993", "soon→ renew"],
+        ["✓ OK", "imap mail.a.example:993", "fine"],
+        ["? unknown", "KMail, b.example", "no route"],
+    ]
+    assert (cells[1][0], cells[1][2][-9:]) == ("✗ error", "→ mend it")
+
+
+def test_a_page_about_one_domain_is_called_by_its_name() -> None:
+    one = Report()
+    one.domains = ["a.example"]
+    assert html.document_fromstring(as_html(one)).xpath("string(//h1)") == "Mail setup check: a.example"

@@ -55,6 +55,70 @@ def test_a_definition_without_errors_or_warnings_is_written() -> None:
     assert "No source has the provider's name" in comments(text)
 
 
+def test_the_evidence_for_a_setting_is_a_comment_above_it() -> None:
+    what = Found("example.org", "2026-11-26", [server("imap", username="%EMAILADDRESS%")])
+    what.servers.append(server("smtp", evidence="seen -- twice", username="%EMAILADDRESS%"))
+    what.display_name = Text("Example Mail", "It was published.")
+    calendar = VerifiedService("caldav", "https://example.org/cal", ("Basic",), "")
+    what.services = [Service(calendar, "%EMAILLOCALPART%", ("The calendar was published.",))]
+    what.issuer = Text("https://example.org/login", "The issuer has metadata.")
+    what.webmail = Text("https://example.org/webmail", "The page exists.")
+    assert (
+        written(what)[0].partition("-->\n")[2]
+        == """\
+<clientConfig version="1.2">
+  <emailProvider id="example.org">
+    <domain>example.org</domain>
+    <!--
+      It was published.
+    -->
+    <displayName>Example Mail</displayName>
+    <!--
+      seen
+    -->
+    <incomingServer type="imap">
+      <hostname>mail.example.org</hostname>
+      <port>993</port>
+      <socketType>SSL</socketType>
+      <authentication>password-cleartext</authentication>
+      <username>%EMAILADDRESS%</username>
+    </incomingServer>
+    <!--
+      seen - - twice
+    -->
+    <outgoingServer type="smtp">
+      <hostname>mail.example.org</hostname>
+      <port>465</port>
+      <socketType>SSL</socketType>
+      <authentication>password-cleartext</authentication>
+      <username>%EMAILADDRESS%</username>
+    </outgoingServer>
+  </emailProvider>
+  <!--
+    The calendar was published.
+  -->
+  <calendar type="caldav">
+    <url>https://example.org/cal</url>
+    <authentication system="http">Basic</authentication>
+    <username>%EMAILLOCALPART%</username>
+  </calendar>
+  <!--
+    The issuer has metadata.
+  -->
+  <oAuth2>
+    <issuer>https://example.org/login</issuer>
+  </oAuth2>
+  <!--
+    The page exists.
+  -->
+  <webMail>
+    <loginPage url="https://example.org/webmail"/>
+  </webMail>
+</clientConfig>
+"""
+    )
+
+
 HOSTILE = "-- -->--<script>alert(1)</script>]]>&amp;\x1b]52;c;AAAA\x07\u202e\u200b\x00\ud800\ufffe\r\n---"
 
 
