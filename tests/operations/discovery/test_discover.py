@@ -63,6 +63,7 @@ def test_published_settings_are_used_and_no_others_are_guessed() -> None:
     assert found.is_usable
     assert found.knows_username
     assert found.remarks == []
+    assert "Wrong" not in evidence(found)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,24 @@ def test_a_wrong_published_setting_is_replaced_by_one_that_works(published: tupl
     ).discover(timeout=1)
     assert places(found) == TWO
     assert reason in evidence(found)
+
+
+def test_a_published_server_that_works_nowhere_is_reported_with_each_reason() -> None:
+    published = config(section("imap", "2"), section("pop3", "{pop3}"), section("smtp", "{smtp}"))
+    found = Provider(IMPLICIT, responses={AUTOCONFIG: published}, default=()).discover()
+    assert places(found) == ALL[1:]
+    reasons = "127.0.0.1 port 2: connection refused; 127.0.0.1 port 1: connection refused"
+    place = f"Published at https://autoconfig.{DOMAIN}/mail/config-v1.1.xml"
+    assert f"{place}: imap {MAIL}:2 SSL; {reasons}" in found.remarks
+
+
+def test_a_server_without_a_username_gets_the_one_that_another_source_publishes() -> None:
+    without = config(section("imap", "{imap}", more="<username>fred</username>"), section("smtp", "{smtp}"))
+    responses = {AUTOCONFIG: without, POSTED.format(DOMAIN): xml(OUTLOOK)}
+    found = Provider(IMPLICIT, responses=responses).discover()
+    assert places(found) == TWO
+    assert [one.username for one in found.servers] == ["%EMAILLOCALPART%", "%EMAILADDRESS%"]
+    assert "The username is as published: %EMAILLOCALPART%" in evidence(found)
 
 
 def test_implicit_tls_is_preferred_to_a_published_starttls_that_works() -> None:

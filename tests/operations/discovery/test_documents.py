@@ -238,6 +238,11 @@ def test_all_settings_of_outlooks_response_are_read() -> None:
     )
 
 
+@pytest.mark.parametrize("text", ["<html>{}</html>", "<!DOCTYPE Autodiscover><Autodiscover>{}</Autodiscover>"])
+def test_only_an_autodiscover_response_without_a_doctype_is_read(text: str) -> None:
+    assert read_autodiscover("there", text.format(OUTLOOK).encode(), ADDRESS) is None
+
+
 def test_a_response_with_only_a_calendar_is_read() -> None:
     found = outlook("<Protocol><Type>CalDAV</Type><Server>https://example.org/cal</Server></Protocol>")
     assert found
