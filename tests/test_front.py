@@ -1,10 +1,11 @@
 import asyncio
+import re
 from collections.abc import Awaitable
 
 import pytest
 from starlette.types import Message
 
-from autoconfig.front import Endpoint, Front
+from autoconfig.front import Endpoint, Front, place_of
 from autoconfig.observe import RequestRecord
 from autoconfig.recognition import UndecidedError
 from autoconfig.requests import MAX_BODY, Request
@@ -42,8 +43,10 @@ def broken_later(_: Request) -> Awaitable[Response]:
 ENDPOINTS = [
     Endpoint("echo", "/", echo, ("GET", "HEAD", "POST")),
     Endpoint("fixed", "/fixed", fixed),
-    Endpoint("later", "/later", later),
+    Endpoint("form", "/form", fixed, ("POST",)),
+    Endpoint("later", "/later", later, ("GET", "HEAD", "POST")),
     Endpoint("broken later", "/broken", broken_later),
+    Endpoint("any case", "/Any", fixed, any_case=True),
     Endpoint("name", "/Name/{name}", name_of, any_case=True),
 ]
 HOST = (b"host", b"example.com")
@@ -55,9 +58,9 @@ def send_request(
     headers: list[tuple[bytes, bytes]] | None = None,
     messages: list[Message] | None = None,
     records: list[RequestRecord] | None = None,
-    root_path: str = "",
+    **scope: str,
 ) -> list[Message]:
-    """Send a request; return the messages of its response."""
+    """Send a request, `scope` being more of its ASGI scope; return the messages of its response."""
     waiting = messages or []
     sent: list[Message] = []
 
@@ -68,9 +71,16 @@ def send_request(
         sent.append(message)
 
     headers = [HOST] if headers is None else headers
-    scope = {"type": "http", "method": method, "scheme": "http", "path": path, "query_string": b"", "headers": headers}
+    request = {
+        "type": "http",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "query_string": b"",
+        "headers": headers,
+    }
     front = Front(ENDPOINTS, records.append if records is not None else None)
-    asyncio.run(front({**scope, "root_path": root_path}, receive, send))
+    asyncio.run(front(request | scope, receive, send))
     return sent
 
 
@@ -83,6 +93,10 @@ def test_a_body_in_many_parts_arrives_whole() -> None:
         {"type": "http.request", "body": b"56789", "more_body": False},
     ]
     assert send_request(method="POST", headers=CHUNKED, messages=parts)[1]["body"] == b"0123456789"
+
+
+def test_a_part_without_content_is_the_last_and_empty() -> None:
+    assert send_request(method="POST", headers=CHUNKED, messages=[{"type": "http.request"}])[1]["body"] == b""
 
 
 @pytest.mark.parametrize("length", [b"65537", b"9" * 5000], ids=["65,537 bytes", "a number of 5,000 digits"])
@@ -134,8 +148,40 @@ def test_a_path_with_a_parameter_is_found_in_any_case() -> None:
     assert send_request("/nAmE/Fred")[1]["body"] == b"Fred"
 
 
-def test_an_unknown_path_gets_404() -> None:
-    assert send_request("/none")[0]["status"] == 404
+def test_braces_in_a_requested_path_are_text() -> None:
+    assert send_request("/Name/{name}")[1]["body"] == b"{name}"
+
+
+@pytest.mark.parametrize("path", ["/none", "/FIXED", "/any/x"])
+def test_an_unknown_path_gets_404(path: str) -> None:
+    start, end = send_request(path)
+    assert (start["status"], end["body"]) == (404, b"there is nothing at this path\n")
+
+
+def test_only_some_paths_are_found_in_any_case() -> None:
+    assert [send_request(path)[0]["status"] for path in ("/Any", "/aNY", "/fixed")] == [200, 200, 200]
+
+
+def test_a_request_in_http_1_0_needs_no_host() -> None:
+    assert send_request("/fixed", headers=[], http_version="1.0")[0]["status"] == 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "received", "sent"),
+    [
+        ("websocket", ["websocket.connect"], [{"type": "websocket.close", "code": 1000}]),
+        (
+            "lifespan",
+            ["lifespan.startup", "lifespan.shutdown"],
+            [{"type": "lifespan.startup.complete"}, {"type": "lifespan.shutdown.complete"}],
+        ),
+        ("other", [], []),
+    ],
+)
+def test_an_asgi_server_may_use_other_protocols(kind: str, received: list[str], sent: list[Message]) -> None:
+    messages: list[Message] = [{"type": one} for one in received]
+    assert send_request(messages=messages, type=kind) == sent
+    assert messages == []
 
 
 @pytest.mark.parametrize("path", ["/fixed", "/name/x"])
@@ -151,6 +197,23 @@ def test_a_request_with_the_current_etag_gets_304(path: str) -> None:
     start, end = send_request(path, headers=[HOST, (b"if-none-match", b'"x", W/' + etag)])
     assert (start["status"], end["body"]) == (304, b"")
     assert b"content-length" not in dict(start["headers"])
+
+
+@pytest.mark.parametrize("path", ["/form", "/later"])
+def test_the_response_to_a_post_is_always_sent(path: str) -> None:
+    start, end = send_request(path, "POST", [HOST, (b"if-none-match", b"*")])
+    assert (start["status"], end["body"]) == (200, b"fixed")
+
+
+def test_an_error_in_a_responder_is_logged_by_its_place(caplog: pytest.LogCaptureFixture) -> None:
+    start, end = send_request("/broken")
+    assert (start["status"], end["body"]) == (500, b"Internal Server Error\n")
+    (message,) = caplog.messages
+    assert re.fullmatch(rf"ZeroDivisionError at {re.escape(__file__)}:\d+", message)
+
+
+def test_an_error_that_was_not_raised_has_no_place() -> None:
+    assert place_of(ValueError("secret")) == "ValueError at ?:0"
 
 
 class Lookup:
@@ -178,7 +241,9 @@ def test_a_request_waits_for_at_most_three_dns_lookups(lookups: int, status: int
     async def settled() -> Response:
         return found if isinstance(found, Response) else await found
 
-    assert asyncio.run(settled()).status == status
+    response = asyncio.run(settled())
+    assert response.status == status
+    assert response.body == (b"fixed" if status == 200 else b"this is not served here\n")
 
 
 def test_all_lookups_of_a_request_share_three_seconds() -> None:
@@ -221,4 +286,15 @@ def test_each_response_is_reported_with_its_route(path: str, method: str, record
 def test_a_refused_request_is_reported() -> None:
     records: list[RequestRecord] = []
     send_request(headers=[], records=records)
-    assert [(record.route, record.status, record.outcome) for record in records] == [("connection", 400, "refused")]
+    assert records == [RequestRecord("other", "connection", "none", 400, "refused", 0)]
+
+
+def test_a_connection_closed_for_another_one_is_reported() -> None:
+    records: list[RequestRecord] = []
+    Front(ENDPOINTS, records.append).evicted()
+    assert records == [RequestRecord("other", "connection", "none", 0, "evicted", 0)]
+    Front(ENDPOINTS).evicted()
+
+
+def test_an_application_does_not_drain_by_default() -> None:
+    assert not Front(ENDPOINTS).draining

@@ -4,6 +4,7 @@ import struct
 import time
 from itertools import pairwise
 
+import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
@@ -31,13 +32,13 @@ def test_a_query_is_for_the_mx_records_of_a_domain_with_room_for_a_larger_respon
     query = dns.message.from_wire(make_query(DOMAIN))
     (question,) = query.question
     assert question.to_text() == f"{DOMAIN}. IN MX"
-    assert (query.edns, query.payload) == (0, 1232)
+    assert (query.edns, query.payload, query.flags) == (0, 1232, dns.flags.RD)
     assert dns.message.from_wire(make_query(DOMAIN)).id != query.id or make_query(DOMAIN) != make_query(DOMAIN)
 
 
 def test_the_hosts_with_the_best_preference_are_returned_in_lower_case() -> None:
     records = mx("20 backup.example.", "10 MX1.example.", "10 mx2.example.", ttl=60)
-    assert answered(records) == Response(frozenset({"mx1.example", "mx2.example"}), 60)
+    assert answered(records) == (frozenset({"mx1.example", "mx2.example"}), 60, False, False)
 
 
 def test_an_alias_is_followed_and_its_ttl_counts() -> None:
