@@ -473,3 +473,15 @@ def test_the_command_prints_all_or_the_given_domains() -> None:
         1, "--domain: example.org is in no definition; choose from btinternet.com, btopenworld.com, talk21.com\n",
     )  # fmt: skip
     assert "a b is not a hostname" in dns_records("--host", "a b").stderr
+
+
+def test_zones_are_separated_by_an_empty_line() -> None:
+    each = [dns_records("--host", HOST, "--domain", domain).stdout for domain in BT.domains]
+    assert dns_records("--host", HOST).stdout == "\n".join(each)
+
+
+def test_json_is_one_indented_list(write: Write) -> None:
+    printed = dns_records("--host", HOST, "--format", "json").stdout
+    assert printed == f"{json.dumps(json.loads(printed), indent=2)}\n"
+    longest = ".".join(["d" * 63] * 3 + ["e" * 61])  # too long for its records
+    assert dns_records(*hosting(write, longest), "--domain", longest, "--format", "json").stdout == "[]\n"

@@ -107,6 +107,12 @@ def test_additional_elements_and_schemas_are_ignored(http: httpx.Client) -> None
     assert protocols(http.post(PATH, content=more).content)[0]["LoginName"] == "fred@talk21.com"
 
 
+def test_a_character_across_the_end_of_what_is_searched_for_a_declaration_is_no_error(http: httpx.Client) -> None:
+    for length in range(4):
+        body = request(f"{'a' * length}{'ü' * 60}@talk21.com").decode().encode("utf-8-sig")
+        assert len(protocols(http.post(PATH, content=body).content)) == 3
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_a_request_may_be_in_any_encoding_that_it_declares(http: httpx.Client, encoding: str) -> None:
     declared = encoding.removesuffix("-sig")
@@ -388,7 +394,7 @@ def test_nothing_is_fetched_for_a_request(doctype: str) -> None:
             listener.accept()
 
 
-@given(st.binary(max_size=2000))
+@given(st.builds(bytes.__add__, st.sampled_from([b"", *autodiscover._ENCODING_SIGNATURES]), st.binary(max_size=2000)))
 def test_any_bytes_are_a_valid_request_or_an_error(body: bytes) -> None:
     with pytest.raises(AutodiscoverError):
         read_request(body, OFFERED)
