@@ -32,7 +32,7 @@ def test_a_query_is_for_the_mx_records_of_a_domain_with_room_for_a_larger_respon
     query = dns.message.from_wire(make_query(DOMAIN))
     (question,) = query.question
     assert question.to_text() == f"{DOMAIN}. IN MX"
-    assert (query.edns, query.payload, query.flags) == (0, 1232, dns.flags.RD)
+    assert (query.edns, query.payload, query.flags, query.ednsflags) == (0, 1232, dns.flags.RD, 0)
     assert dns.message.from_wire(make_query(DOMAIN)).id != query.id or make_query(DOMAIN) != make_query(DOMAIN)
 
 
@@ -110,8 +110,9 @@ def test_records_of_other_types_are_skipped() -> None:
         [record(b"\0\x0a\xc0\xff")],  # a pointer to what follows
         [record(b"\0\x0a\2mx\xc0\x30")],  # a pointer to the name that it is in
         [record(b"\0\x0a\2mx\0", length=99)],
+        [record(b"abcd", 1, length=99)],
         [record(b"\0\x0a\2mx\0more")],
-        [record(b"\0\x0a\x41" + b"a" * 65 + b"\0")],  # a label of 65 bytes
+        [record(b"\0\x0a\x40" + b"a" * 64 + b"\0")],  # a label of 64 bytes
         [record(b"\0\x0a" + (b"\x3f" + b"a" * 63) * 4 + b"\0")],  # a name of 257 bytes
         [record(b"\0\x0a" + (b"\x3f" + b"a" * 63) * 3 + b"\0"), record(b"\0\x0a\x3f" + b"b" * 63 + b"\xc0\x30")],
         [record(b"\0\x0a\2mx\0")] * 257,
