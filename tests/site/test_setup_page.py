@@ -210,7 +210,7 @@ def test_another_providers_address_gets_one_sentence_and_no_app(http: httpx.Clie
     page = document_fromstring(http.post("/", data={"emailaddress": "fred@gmail.com"}).content)
     assert page.xpath("string(//h1)") == "You can’t set up Gmail addresses here"
     assert page.xpath("string(//main)").endswith("This page is for BT Mail addresses only.Use another address")
-    assert not page.xpath("//main//input | //main//ul")
+    assert not page.xpath("//main//input | //main//ul | //footer")
 
 
 def test_a_provider_without_a_known_brand_name_is_called_by_its_domain(http: httpx.Client) -> None:
@@ -404,6 +404,39 @@ def test_without_imap_the_settings_are_those_of_pop3(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "address", "title"),
+    [
+        ("", "", "What is your BT Mail address?"),
+        ("", "fred@gmail.com", "You can’t set up Gmail addresses here"),
+        ("setup/", "", "Where do you want to read your email?"),
+        ("setup/", "fred@talk21.com", "Where do you want to read your email?"),
+        ("setup/thunderbird-android/", "", "Set up Thunderbird on your Android phone"),
+        ("settings/", "", "All the settings"),
+    ],
+)
+def test_a_pages_title_is_its_heading_with_the_provider(path: str, address: str, title: str) -> None:
+    page = read(BT, f"/en/{path}", address=address)
+    assert page.xpath("string(//title)") == f"{title} – BT Mail"
+    assert "".join(page.xpath("//h1")[0].itertext()) == title
+
+
+def test_the_title_of_an_error_page_says_so_first() -> None:
+    title = read(BT, "/en/", address="fred").xpath("string(//title)")
+    assert title == "Error: What is your BT Mail address? – BT Mail"
+
+
+@pytest.mark.parametrize(("address", "shown"), [("", False), ("fred@talk21.com", True)])
+def test_the_choice_repeats_the_address(address: str, shown: bool) -> None:
+    assert ("You are setting up fred@talk21.com" in text(read(BT, "/en/setup/", address=address))) == shown
+
+
+@pytest.mark.parametrize(("agent", "titles"), [(WINDOWS, 2), ("", 0)])
+def test_only_a_known_device_divides_the_choice_in_two(http: httpx.Client, agent: str, titles: int) -> None:
+    page = document_fromstring(http.get("/en/setup/", headers={"User-Agent": agent}).content)
+    assert (len(page.xpath("//main/h2")), len(page.xpath("//ul[@class='choice']"))) == (titles, titles or 1)
+
+
+@pytest.mark.parametrize(
     ("app", "address", "expected"),
     [
         (
@@ -589,6 +622,28 @@ DOCUMENTED = """<documentation url="https://help.example">
 def test_the_help_link_is_described_in_the_visitors_language(write: Write, language: str, link: str) -> None:
     page = read(setup_page(write({"</emailProvider>": DOCUMENTED})), f"/{language}/")
     assert page.xpath("string(//footer//a)") == link
+
+
+def test_several_help_pages_in_other_languages_keep_their_own_descriptions(write: Write) -> None:
+    documented = "".join(
+        f'<documentation url="https://{tag}.example"><descr lang="{tag}">Help {tag}</descr></documentation>'
+        for tag in ("de-AT", "nl")
+    )
+    page = setup_page(write({"</emailProvider>": f"{documented}</emailProvider>"}))
+    links = {
+        language: [
+            (one.get("href"), one.text, one.get("lang")) for one in read(page, f"/{language}/").xpath("//footer//a")
+        ]
+        for language in ("en", "de")
+    }
+    assert links == {
+        "en": [("https://de-AT.example", "Help de-AT", "de-AT"), ("https://nl.example", "Help nl", "nl")],
+        "de": [("https://de-AT.example", "Help de-AT", None), ("https://nl.example", "Help nl", "nl")],
+    }
+
+
+def test_without_help_pages_and_webmail_there_is_no_help(write: Write) -> None:
+    assert read(setup_page(write())).xpath("//footer//*") == []
 
 
 def test_name_help_and_webmail_come_from_the_definition() -> None:
