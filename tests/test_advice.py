@@ -106,10 +106,36 @@ def test_a_service_that_pacc_cannot_express_needs_no_advice_about_pacc(write: Wr
     assert advise(support.load(write(IMPLICIT | {"</emailProvider>": f"{ews}</emailProvider>"})).first) == []
 
 
-def test_apple_and_em_client_cannot_log_in_to_an_address_book_without_a_password(write: Write) -> None:
-    book = SERVICE.format("addressbook", "carddav").replace("http:", "https:").replace("basic", "OAuth2")
-    (advice,) = advise(support.load(write(IMPLICIT | {"</clientConfig>": f"{book}</clientConfig>"})).first)
-    assert advice.endswith("Apple and eM Client cannot log in to this carddav service; it is left out")
+def test_every_calendar_and_address_book_without_a_password_gets_a_warning(write: Write) -> None:
+    """Other services do not."""
+    sections = [
+        SERVICE.format(*one) for one in (("calendar", "caldav"), ("calendar", "caldav"), ("addressbook", "carddav"))
+    ]
+    jmap, *dav = (
+        one.replace("http:", "https:").replace("basic", "OAuth2")
+        for one in (SERVICE.format("incomingServer", "jmap"), *sections)
+    )
+    changes = {"</emailProvider>": f"{jmap}</emailProvider>", "</clientConfig>": f"{''.join(dav)}</clientConfig>"}
+    advice = [one.split(": ", 1)[1] for one in advise(support.load(write(IMPLICIT | changes)).first)]
+    warning = "Apple and eM Client cannot log in to this {} service; it is left out"
+    assert advice == [warning.format(one) for one in ("caldav", "caldav", "carddav")]
+
+
+def test_an_issuer_with_https_needs_no_advice(write: Write) -> None:
+    issuer = OAUTH2.replace("login.", "https://login.")
+    assert advise(support.load(write(IMPLICIT | {"</clientConfig>": issuer})).first) == []
+
+
+def test_pop3_comes_before_imap_only_if_there_is_imap(write: Write) -> None:
+    imap = Write.TEXT[
+        Write.TEXT.index('    <incomingServer type="imap"') : Write.TEXT.index('    <incomingServer type="pop3"')
+    ]
+    (advice,) = advise(
+        support.load(
+            write({imap: "", ">110<": ">995<", ">plain<": ">SSL<", ">587<": ">465<", ">STARTTLS<": ">SSL<"})
+        ).first
+    )
+    assert advice.endswith("Delta Chat and Thunderbird for Android cannot use POP3")
 
 
 @pytest.mark.parametrize(("old", "line", "type_"), [(">143<", 7, "imap"), (">587<", 21, "smtp")])

@@ -80,11 +80,12 @@ def record(data: bytes, type_: int = 15, ttl: int = 60, owner: bytes = b"\xc0\x0
     return owner + struct.pack("!HHIH", type_, 1, ttl, len(data) if length is None else length) + data
 
 
+@pytest.mark.parametrize("end", [b"\0", b"\xc0\x1d"], ids=["root", "pointer to the root"])
 @pytest.mark.parametrize(("last", "valid"), [(61, True), (62, False)])
-def test_a_name_has_at_most_255_bytes(last: int, valid: bool) -> None:
-    name = (b"\x3f" + b"a" * 63) * 3 + bytes([last]) + b"b" * last + b"\0"
-    assert (len(name) <= 255) is valid
-    assert (by_hand(record(b"\0\x0a" + name)) is not None) is valid
+def test_a_name_has_at_most_255_bytes(end: bytes, last: int, valid: bool) -> None:
+    labels = (b"\x3f" + b"a" * 63) * 3 + bytes([last]) + b"b" * last
+    assert (len(labels) + 1 <= 255) is valid
+    assert (by_hand(record(b"\0\x0a" + labels + end)) is not None) is valid
 
 
 def test_a_name_that_does_not_exist_has_no_hosts_even_if_the_answer_lists_some() -> None:
@@ -109,6 +110,7 @@ def test_records_of_other_types_are_skipped() -> None:
     [
         [record(b"\0\x0a\xc0\xff")],  # a pointer to what follows
         [record(b"\0\x0a\2mx\xc0\x30")],  # a pointer to the name that it is in
+        [record(b"\0\x0a" + struct.pack("!H", 0xC000 | len(make_query(DOMAIN)) + 19)), record(b"\0\x0a\2mx\0")],  # to the second host
         [record(b"\0\x0a\2mx\0", length=99)],
         [record(b"abcd", 1, length=99)],
         [record(b"\0\x0a\2mx\0more")],
