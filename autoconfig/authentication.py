@@ -15,7 +15,7 @@ WEB_METHODS = WEB_PASSWORD_METHODS | {"OAuth2", "NTLM", "GSSAPI", "TLS-client-ce
 """The methods that clients support for services at a URL."""
 
 _ALIASES = {
-    "secure": "password-encrypted",  # in Thunderbird's first files, like plain; Thunderbird and Evolution still read both
+    "secure": "password-encrypted",  # in Thunderbird's first files, like plain; clients still read both
     "oauth": "OAuth2",  # the draft's text has both
     "smtp-after-pop": "none",  # as Thunderbird 153 reads it
     "basic": "password-cleartext",
