@@ -32,6 +32,9 @@ def test_a_customer_with_only_an_mx_record_gets_warnings_for_clients_that_find_n
     nothing = {client for client, text in found.of(Verdict.WARNING).items() if text == NOTHING}
     assert f"Outlook, classic, {CUSTOMER}" in nothing
     assert f"KMail, {CUSTOMER}" in nothing
+    remedy = "refer these users to the setup page, or publish the records that `bt-autoconfig dns` prints"
+    assert found.remedy(f"KMail, {CUSTOMER}") == remedy
+    assert f"_autodiscover._tcp.{CUSTOMER}" not in [line.subject for line in found.report.lines]
     assert f"autoconfig.{CUSTOMER}" not in [line.subject for line in found.report.lines]
 
 
@@ -40,6 +43,7 @@ def test_outlook_finds_a_customers_settings_by_the_srv_record(world: World) -> N
     place = f"https://autodiscover.{DOMAIN}/autodiscover/autodiscover.xml"
     assert found.text(f"Outlook, classic, {CUSTOMER}").endswith(f", from {place}")
     assert found.text(f"/autodiscover/autodiscover.xml by _autodiscover._tcp.{CUSTOMER}") == "matches the definition"
+    assert found.text(f"_autodiscover._tcp.{CUSTOMER}") == f"autodiscover.{DOMAIN}:443"
 
 
 def test_the_customers_own_hosts_are_checked_if_they_exist(world: World) -> None:
@@ -62,9 +66,13 @@ def test_a_customer_whose_mail_goes_elsewhere_is_an_error(world: World) -> None:
     world.records[CUSTOMER, "MX"] = ["10 mx.elsewhere.example."]
     found = world.check(CUSTOMER, hosted=(CUSTOMER,))
     assert found.problems[f"MX of {CUSTOMER}"] == "mail goes to mx.elsewhere.example, which is not this provider's"
+    remedy = "point the MX record to a host of this provider, or remove the domain from its hosted domains"
+    assert found.remedy(f"MX of {CUSTOMER}") == remedy
     world.records[CUSTOMER, "MX"] = ["0 ."]
     text = "the domain declares that it receives no mail (null MX, RFC 7505)"
-    assert world.check(CUSTOMER, hosted=(CUSTOMER,)).problems[f"MX of {CUSTOMER}"] == text
+    found = world.check(CUSTOMER, hosted=(CUSTOMER,))
+    assert found.problems[f"MX of {CUSTOMER}"] == text
+    assert found.remedy(f"MX of {CUSTOMER}") == "publish the provider's MX hosts: clients find the settings by them"
 
 
 def test_a_fault_at_the_providers_host_is_an_error_for_its_customers(world: World) -> None:

@@ -1,12 +1,14 @@
 import asyncio
+import re
 from collections.abc import Coroutine
 from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from autoconfig.operations.report import Finding, Line, Problem, Report, SkippedError, Verdict, at_each, ok
-from autoconfig.operations.report_table import show
+from autoconfig.operations.report_table import show, table
 
 
 async def passes() -> Finding:
@@ -79,7 +81,106 @@ def test_a_bug_in_one_check_does_not_stop_the_others() -> None:
 
     found = asyncio.run(run())
     assert [line.finding and line.finding.verdict for line in found.lines] == [Verdict.UNKNOWN, Verdict.OK]
+    finding = found.lines[0].finding
+    assert finding
+    assert re.fullmatch(r"bug in this check: KeyError .*test_report\.py.*", finding.text), finding.text
+    assert finding.remedy == "please report it"
     assert found.exit_status == 2
+
+
+def test_a_line_that_is_not_finished_in_time_is_unknown() -> None:
+    async def hangs() -> Finding:
+        await asyncio.Event().wait()
+        return ok("fine")
+
+    async def run() -> Report:
+        made = Report(max_time=0.01)
+        made.add("area", "hangs", hangs())
+        made.add("area", "passes", passes())
+        await made.finish()
+        return made
+
+    found = asyncio.run(run())
+    late = Finding(Verdict.UNKNOWN, "not finished in time", "raise --max-time, or check fewer domains")
+    assert [line.finding for line in found.lines] == [late, ok("fine")]
+
+
+def test_the_time_that_is_left_is_never_negative_and_unlimited_without_a_maximum() -> None:
+    assert Report().seconds_left is None
+    assert Report(max_time=-1).seconds_left == 0
+    left = Report(max_time=60).seconds_left
+    assert left is not None
+    assert 0 < left <= 60
+
+
+def test_a_line_that_the_check_does_not_include_does_not_stop_those_that_depend_on_it() -> None:
+    async def excluded() -> Finding:
+        return Finding(Verdict.SKIPPED, "not checked")
+
+    async def run() -> Report:
+        made = Report()
+        made.add("HTTPS", "https://a.example/", depends_on(made.add("HTTPS", "a.example", excluded())))
+        await made.finish()
+        return made
+
+    assert [line.finding for line in asyncio.run(run()).lines] == [Finding(Verdict.SKIPPED, "not checked"), ok("fine")]
+
+
+def test_long_text_from_servers_is_cut_and_control_characters_are_made_visible() -> None:
+    text = "\x1b" + "a" * 2000
+    shown = r"\x1b" + "a" * 995 + "…"
+    finding = Finding(Verdict.ERROR, text, text)
+    assert (finding.text, finding.remedy, Line("area", text).subject) == (shown, shown, shown)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "summary"),
+    [
+        ([Verdict.OK], "no problems"),
+        ([Verdict.ERROR], "1 error"),
+        ([Verdict.ERROR, Verdict.ERROR, Verdict.WARNING], "2 errors, 1 warning"),
+        ([Verdict.WARNING, Verdict.WARNING, Verdict.UNKNOWN, Verdict.UNKNOWN], "2 warnings, 2 unknown"),
+        ([Verdict.WARNING] * 10, "10 warnings"),
+    ],
+)
+def test_the_summary_counts_each_kind_of_problem(verdicts: list[Verdict], summary: str) -> None:
+    made = report(*verdicts)
+    made.domains = ["a.example"]
+    assert made.summary() == f"1 domain: {summary}"
+
+
+def test_a_table_has_a_sign_for_each_verdict_and_names_each_area_once() -> None:
+    made = Report()
+    for number, verdict in enumerate(Verdict):
+        area = "DNS" if verdict in (Verdict.OK, Verdict.WARNING) else "HTTPS"
+        made.note(
+            area, f"line {number}", Finding(verdict, verdict.value, "mend it" if verdict is Verdict.WARNING else "")
+        )
+    made.lines.append(Line("mail", "line 5"))
+    console = Console(width=80, force_terminal=True, color_system="standard", legacy_windows=False)
+    with console.capture() as capture:
+        console.print(table(made))
+    styled = capture.get()
+    *plain, unfinished = (line.split() for line in Text.from_ansi(styled).plain.splitlines())
+    assert plain == [
+        ["check", "result"],
+        ["DNS", "✓", "line", "0", "ok"],
+        ["!", "line", "1", "warning"],
+        ["→", "mend", "it"],
+        ["HTTPS", "✗", "line", "2", "error"],
+        ["?", "line", "3", "unknown"],
+        ["·", "line", "4", "skipped"],
+    ]
+    area, spinner, *subject = unfinished
+    assert (area, subject) == ("mail", ["line", "5"])
+    assert spinner in "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+    red, magenta, bold = "\x1b[31m", "\x1b[35m", "\x1b[1m"
+    for sign, colour in (("✓", "\x1b[32m"), ("!", "\x1b[33m"), ("✗", red), ("?", magenta), ("·", "\x1b[2m")):
+        assert f"{colour}{sign}" in styled
+    for text, style in (("error", red), ("unknown", magenta), ("→ mend it", bold), ("HTTPS", bold), ("check", bold)):
+        assert f"{style}{text}" in styled
+    assert "ok" in styled
+    assert "\x1b[32mok" not in styled
 
 
 def test_on_a_terminal_lines_are_shown_while_they_are_checked() -> None:

@@ -66,6 +66,12 @@ def test_prometheus_gets_a_gauge_for_each_check_without_text_from_servers() -> N
     assert counts == {"error": 1, "warning": 1, "unknown": 1}
     assert families["bt_autoconfig_check_domains"].samples[0].value == 2
     assert families["bt_autoconfig_check_timestamp_seconds"].samples[0].value > 1.7e9
+    assert {name: one.documentation for name, one in families.items()} == {
+        "bt_autoconfig_check_status": "Result of a check: 0 = OK or skipped, 1 = warning, 2 = unknown, 3 = error.",
+        "bt_autoconfig_check_problems": "Number of checks with this verdict.",
+        "bt_autoconfig_check_domains": "Number of domains checked.",
+        "bt_autoconfig_check_timestamp_seconds": "When the check finished.",
+    }
     assert "script" not in exposition
     assert "192.0.2.1" not in exposition
     assert "@" not in exposition
@@ -82,6 +88,10 @@ def test_html_is_one_page_that_loads_and_runs_nothing(problems: bool) -> None:
     assert tree.xpath("string(//title)") == "Mail setup check: a.example and 1 more"
     assert report().summary() in tree.text_content()
     assert r"says <script>alert(1)</script>" in tree.text_content()
+    assert "mend it" in tree.text_content()
+    subjects = ["autoconfig.a.example", "imap mail.a.example:993", "KMail, b.example"]
+    assert all(subject in tree.text_content() for subject in subjects)
+    assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", tree.text_content())
     assert "\x1b" not in page
     assert "\u202e" not in page
     areas = ["HTTPS", "mail", "clients"] if problems else ["DNS", "HTTPS", "mail", "clients"]

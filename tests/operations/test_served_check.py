@@ -1,6 +1,7 @@
 """The check of a provider's own domain, without faults and with one fault at a time."""
 
 import datetime
+import re
 from collections.abc import Callable
 
 import dns.rcode
@@ -52,6 +53,51 @@ def test_a_provider_without_faults_has_no_errors(world: World) -> None:
     )
     assert found.text(f"name servers of {DOMAIN}") == f"ns1.{DOMAIN} ({FIRST}) and ns2.{DOMAIN} ({SECOND}) agree"
     assert found.text(POST) == "matches the definition"
+    assert found.text(f"CAA records of {DOMAIN}") == "any authority may issue certificates"
+    assert found.text(f"https://{DOMAIN}") == (
+        "serves /.well-known/autoconfig/mail/config-v1.1.xml, /autodiscover/autodiscover.xml"
+    )
+    assert found.text(f"/autodiscover/autodiscover.xml by _autodiscover._tcp.{DOMAIN}") == f"{AUTODISCOVER}, as above"
+    needs = "an imap or pop3 server and an smtp server with SSL on the default ports"
+    assert found.remedy(f"PACC clients, {DOMAIN}") == f"publish {needs}"
+    assert {line.domain for line in found.report.lines} == {DOMAIN}
+    areas = list(dict.fromkeys(line.area for line in found.report.lines))
+    assert areas == ["DNS", "HTTPS", "mail", "clients"]
+
+
+def test_a_website_without_settings_is_not_an_error(world: World) -> None:
+    """Clients that find nothing there look elsewhere. A certificate that they reject is as good as a 404."""
+    world.respond += [respond(404, DOMAIN), respond(404, DOMAIN, scheme="http")]
+    found = world.check()
+    assert found.text(f"https://{DOMAIN}") == "has no settings; clients look elsewhere"
+    world.issued[DOMAIN] = world.authority.issue_cert("a.example")
+    found = world.check()
+    assert found.text(f"https://{DOMAIN}") == "has no settings; clients look elsewhere"
+    assert found.problems == PACC
+
+
+def test_a_website_with_other_settings_is_an_error(world: World) -> None:
+    other = DEFINITION.replace("mail.example.com", "old.example.com").format(imap=993, smtp=465).encode()
+    world.respond.append(respond(200, DOMAIN, "/.well-known/autoconfig/", body=other))
+    found = world.check()
+    text = (
+        "/.well-known/autoconfig/mail/config-v1.1.xml has other settings; clients that look there do not look further"
+    )
+    assert found.of(Verdict.ERROR)[f"https://{DOMAIN}"] == text
+    remedy = "let the website respond with 404 there, or pass the request on to this server"
+    assert found.remedy(f"https://{DOMAIN}") == remedy
+
+
+def test_requests_are_for_an_address_that_no_mailbox_has(world: World) -> None:
+    world.check()
+    queries = {one.target.partition("?emailaddress=")[2] for one in world.requests} - {""}
+    local = "bt-autoconfig-check"
+    assert queries <= {f"{local}%40{DOMAIN}", f"{local}-2%40{DOMAIN}", f"EVOLUTIONUSER%40{DOMAIN}&emailmd5=0"}
+    posts = [one.body.decode() for one in world.requests if one.method == "POST"]
+    assert {re.findall("<EMailAddress>(.*)</EMailAddress>", body)[0] for body in posts} <= {
+        f"{local}@{DOMAIN}",
+        f"{local}-2@{DOMAIN}",
+    }
 
 
 def test_only_outlooks_requests_are_posts(world: World) -> None:
