@@ -4,6 +4,7 @@ Invalid sections of a document are skipped; the valid ones are used.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -68,13 +69,13 @@ def read_autoconfig(name: str, content: bytes, address: MailAddress) -> Source |
         name,
         tuple(claims),
         tuple(services),
-        display_name=_text(root.findtext("emailProvider/displayName", ""), _LONGEST_NAME),
-        short_name=_text(root.findtext("emailProvider/displayShortName", ""), _LONGEST_SHORT_NAME),
+        display_name=_text(_value(root, "emailProvider/displayName"), _LONGEST_NAME),
+        short_name=_text(_value(root, "emailProvider/displayShortName"), _LONGEST_SHORT_NAME),
         domains=tuple(_domains(one.text or "" for one in domains if one.get("purpose") is None)),
         mx_domains=tuple(_domains(one.text or "" for one in domains if one.get("purpose") == "mx")),
         help_page=_attribute(root, "emailProvider/documentation"),
         webmail=_attribute(root, "webMail/loginPage"),
-        issuer=url_of(root.findtext("oAuth2/issuer", "")),
+        issuer=url_of(_value(root, "oAuth2/issuer")),
         remarks=(*map(_nameless, nameless), *(f"init does not copy the element {tag}" for tag in not_copied)),
     )
 
@@ -107,12 +108,12 @@ def _is_huge(root: etree._Element) -> bool:
 
 
 def _host(section: etree._Element, address: MailAddress) -> str:
-    return host_of(section.findtext("hostname", ""), address.domain)
+    return host_of(_value(section, "hostname"), address.domain)
 
 
 def _nameless(section: etree._Element) -> str:
     """Return a remark about a server whose hostname cannot be looked up, such as an IP address."""
-    host = _text(section.findtext("hostname", ""), _LONGEST_NAME)
+    host = _text(_value(section, "hostname"), _LONGEST_NAME)
     return f"{_text(section.get('type', ''), _LONGEST_SHORT_NAME)} {host}; this is not a hostname"
 
 
@@ -121,21 +122,21 @@ def _claim(section: etree._Element, address: MailAddress) -> Claim | None:
     host = _host(section, address)
     if type_ not in MAIL_TYPES or (section.tag == "outgoingServer") != (type_ == "smtp") or not host:
         return None
-    socket_type = section.findtext("socketType", "")
+    socket_type = _value(section, "socketType")
     return Claim(
         type_,
         host,
-        port_of(section.findtext("port", "")),
+        port_of(_value(section, "port")),
         socket_type if socket_type in ("SSL", "STARTTLS", "plain") else "",
         _methods(section, METHODS),
-        username_of(section.findtext("username", ""), address),
+        username_of(_value(section, "username"), address),
     )
 
 
 def _services(section: etree._Element, address: MailAddress) -> Iterator[ServiceClaim]:
-    username = username_of(section.findtext("username", ""), address)
+    username = username_of(_value(section, "username"), address)
     for tag, type_ in (("url", section.get("type", "")), ("ewsURL", "ews"), ("easURL", "activeSync")):
-        url = url_of(section.findtext(tag, ""))
+        url = url_of(_value(section, tag))
         if url and type_ in WEB_TYPES and (tag == "url" or section.get("type") == "exchange"):
             yield ServiceClaim(type_, url, _methods(section, WEB_METHODS), username)
 
@@ -144,6 +145,10 @@ def _methods(section: etree._Element, known: frozenset[str]) -> tuple[str, ...]:
     """Return the methods that clients know. `normalise` has added those of SASL schemes."""
     texts = (one.text for one in section.iterfind("authentication"))
     return tuple(dict.fromkeys(text for text in texts if text in known))
+
+
+def _value(parent: etree._Element, path: str) -> str:
+    return parent.findtext(path) or ""
 
 
 def _attribute(root: etree._Element, path: str) -> str:
@@ -185,34 +190,36 @@ def read_autodiscover(name: str, content: bytes, address: MailAddress) -> Source
     services = [service for one in protocols if (service := _outlook_service(one, address))]
     for server in root.iter("{*}Server"):  # of the mobilesync schema (MS-ASCMD)
         texts = _children(server)
-        if texts.get("Type") == "MobileSync" and (url := url_of(texts.get("Url", ""))):
+        if texts["Type"] == "MobileSync" and (url := url_of(texts["Url"])):
             services.append(ServiceClaim("activeSync", url))
             break
     return Source(name, tuple(claims), tuple(services)) if claims or services else None
 
 
-def _children(element: etree._Element) -> dict[str, str]:
-    return {etree.QName(one).localname: (one.text or "").strip() for one in element.iterchildren("{*}*")}
+def _children(element: etree._Element) -> defaultdict[str, str]:
+    """Return the texts of an element's children by name, empty for those that it does not have."""
+    texts = {etree.QName(one).localname: (one.text or "").strip() for one in element.iterchildren("{*}*")}
+    return defaultdict(str, texts)
 
 
-def _outlook_server(texts: dict[str, str], address: MailAddress) -> Claim | None:
-    type_, host = texts.get("Type", "").lower(), host_of(texts.get("Server", ""), address.domain)
+def _outlook_server(texts: defaultdict[str, str], address: MailAddress) -> Claim | None:
+    type_, host = texts["Type"].lower(), host_of(texts["Server"], address.domain)
     type_ = "pop3" if type_ == "pop" else type_  # some servers write POP
     if type_ not in MAIL_TYPES or not host:
         return None
-    without = "plain" if texts.get("SSL", "on").lower() == "off" else "SSL"
-    encryption = texts.get("Encryption", "").lower()
+    without = "plain" if texts["SSL"].lower() == "off" else "SSL"
+    encryption = texts["Encryption"].lower()
     socket_type = {"ssl": "SSL", "tls": "STARTTLS", "none": "plain"}.get(encryption, without)
-    username = username_of(texts.get("LoginName", ""), address)
-    return Claim(type_, host, port_of(texts.get("Port", "")), socket_type, (), username)
+    username = username_of(texts["LoginName"], address)
+    return Claim(type_, host, port_of(texts["Port"]), socket_type, (), username)
 
 
-def _outlook_service(texts: dict[str, str], address: MailAddress) -> ServiceClaim | None:
+def _outlook_service(texts: defaultdict[str, str], address: MailAddress) -> ServiceClaim | None:
     """Return a calendar or an address book in the form that eM Client reads."""
-    type_, url = texts.get("Type", "").lower(), url_of(texts.get("Server", ""))
+    type_, url = texts["Type"].lower(), url_of(texts["Server"])
     if type_ not in ("caldav", "carddav") or not url:
         return None
-    return ServiceClaim(type_, url, (), username_of(texts.get("LoginName", ""), address))
+    return ServiceClaim(type_, url, (), username_of(texts["LoginName"], address))
 
 
 def read_pacc(name: str, content: bytes, address: MailAddress) -> Source | None:

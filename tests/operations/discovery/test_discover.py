@@ -625,6 +625,13 @@ def test_a_server_with_another_hosts_certificate_or_no_login_method_is_left_out(
     assert ("the server offers no login method" if offers else f"the certificate is not for {MAIL}") in text
 
 
+def test_of_the_offered_methods_the_preferred_one_is_used() -> None:
+    both = b"* CAPABILITY IMAP4rev1 AUTH=CRAM-MD5 AUTH=PLAIN AUTH=XOAUTH2\r\nc OK done\r\n"
+    found = Provider({**IMPLICIT, ("imap", "SSL"): server("imap", both)}).discover()
+    assert len(found.servers[0].verified.offered) > 1
+    assert found.servers[0].methods == found.servers[0].verified.offered[:1]
+
+
 def test_published_methods_that_are_not_offered_are_replaced() -> None:
     text = config(section("imap", "{imap}"), section("smtp", "{smtp}"))[2]
     assert isinstance(text, str)
@@ -742,10 +749,17 @@ def test_slow_sources_are_cancelled_and_the_rest_used() -> None:
         (f"_imaps._tcp.{DOMAIN}", "SRV"): ["0 1 {imap} mail.provider.example."],
         (f"_submissions._tcp.{DOMAIN}", "SRV"): ["0 1 {smtp} mail.provider.example."],
     }
-    responses: dict[str, SiteResponse] = {AUTOCONFIG: (HANGS, {}, "")}
-    found = Provider(IMPLICIT, responses=responses, records=records).discover(timeout=60, max_time=6)
+    late = {
+        "autoconfig": AUTOCONFIG,
+        "Autodiscover": POSTED.format(DOMAIN),
+        "PACC": f"GET ua-auto-config.{DOMAIN}/.well-known/user-agent-configuration.json",
+        "database": f"GET database.example/{DOMAIN}",
+    }
+    responses: dict[str, SiteResponse] = dict.fromkeys(late.values(), (HANGS, {}, ""))
+    provider = Provider(IMPLICIT, responses=responses, records=records, database="https://database.example/")
+    found = provider.discover(timeout=60, max_time=6)
     assert places(found) == TWO
-    assert "autoconfig: not finished in time" in found.tried
+    assert [one for one in found.tried if "not finished" in one] == [f"{name}: not finished in time" for name in late]
 
 
 def test_a_service_that_hangs_does_not_affect_the_mail_servers() -> None:

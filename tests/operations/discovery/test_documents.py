@@ -132,6 +132,12 @@ def test_a_text_of_2000_characters_is_read(length: int, read: bool) -> None:
     assert (config(f"{IMAP}<a>{'b' * length}</a>") is not None) == read
 
 
+def test_a_server_with_an_unknown_socket_type_is_read_without_it() -> None:
+    found = config(IMAP.replace(">ssl<", ">tls1<"))
+    assert found
+    assert found.claims == (Claim("imap", "imap.example.org", 993),)
+
+
 def test_other_spellings_of_values_are_read() -> None:
     found = config(IMAP)
     assert found
