@@ -674,6 +674,8 @@ def test_an_address_that_does_not_work_is_reported() -> None:
 def test_for_a_domain_without_settings_everything_tried_is_reported() -> None:
     found = Provider().discover()
     assert not found.is_usable
+    requested = [one for one in found.tried if one.startswith("http")]
+    assert len(set(requested)) == len(requested)
     text = "\n".join(found.tried)
     for tried in (
         f"https://autoconfig.{DOMAIN}/mail/config-v1.1.xml: responds with 404",
@@ -837,6 +839,15 @@ def test_hosts_in_a_certificate_for_another_name_are_tried() -> None:
     assert places(found) == [one.replace(MAIL, "s12.hosting.example") for one in ALL]
     assert "Named in the certificate of a host tried before: imap s12.hosting.example" in evidence(found)
     assert all(one.guessed for one in found.servers)
+
+
+def test_a_host_in_a_certificate_is_tried_on_the_port_that_sent_it() -> None:
+    records = {
+        ("_imaps._tcp.customer.example", "SRV"): ["0 1 {imap} mail.customer.example."],
+        ("mail.customer.example", "A"): ["127.0.0.1"],
+    }
+    provider = Provider(IMPLICIT, names=("s12.hosting.example",), records=records, default=())
+    assert places(provider.discover("customer.example")) == ["imap s12.hosting.example SSL"]
 
 
 def test_four_hosts_of_a_certificate_are_tried() -> None:
