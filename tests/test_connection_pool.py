@@ -86,6 +86,42 @@ def test_a_client_over_its_limit_loses_its_own_oldest_connection() -> None:
     assert len(in_a_pool(test, max_connections_per_client=2)) == 1
 
 
+def test_a_client_over_its_limit_loses_even_a_new_connection() -> None:
+    def test(pool: ConnectionPool, now: float) -> None:
+        first = Member("a", now)
+        assert pool.add(first)
+        assert pool.add(Member("a", now))
+        assert first.evicted
+
+    assert len(in_a_pool(test, max_connections_per_client=1)) == 1
+
+
+def test_the_other_connections_of_a_client_still_count_after_one_is_closed() -> None:
+    def test(pool: ConnectionPool, now: float) -> None:
+        first, second = Member("a", now - 1), Member("a", now)
+        for member in (first, second):
+            pool.add(member)
+        pool.discard(first)
+        assert pool.add(Member("a", now))
+        assert not second.evicted
+        assert pool.add(Member("a", now))
+        assert second.evicted
+
+    assert len(in_a_pool(test, max_connections_per_client=2)) == 1
+
+
+def test_a_refused_connection_does_not_count() -> None:
+    def test(pool: ConnectionPool, now: float) -> None:
+        busy = [Member(since=now - 9, busy=True) for _ in range(2)]
+        assert all(pool.add(member) for member in busy)
+        assert not pool.add(Member("a", now - 9))
+        for member in busy:
+            pool.discard(member)
+        assert pool.add(Member("a", now))
+
+    assert in_a_pool(test, max_connections=1, max_connections_per_client=1) == []
+
+
 def test_a_client_over_its_limit_is_refused_if_all_its_connections_are_busy() -> None:
     def test(pool: ConnectionPool, now: float) -> None:
         assert pool.add(Member("a", now, busy=True))
@@ -212,6 +248,17 @@ def test_a_pool_without_connections_checks_no_deadlines() -> None:
         assert pool._timer is None
 
     in_a_pool(test)
+
+
+def test_a_single_connection_with_many_requests_soon_gets_its_turn() -> None:
+    async def run() -> None:
+        member = Member()
+        ConnectionPool(Limits(), TrustedProxies(""), asyncio.get_running_loop()).resume_later(member)
+        assert member.turns == 0
+        await asyncio.sleep(0)
+        assert member.turns == 1
+
+    asyncio.run(run())
 
 
 def test_connections_with_many_requests_take_turns_and_do_not_block_others() -> None:
