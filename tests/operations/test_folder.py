@@ -1,5 +1,6 @@
 """No file outside the folder is touched, even with symbolic links in it."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -124,6 +125,45 @@ def test_an_empty_folder_is_removed_with_its_last_file(tmp_path: Path) -> None:
         folder.replace("a/other", b"")
         folder.remove("a/b/file")
     assert sorted(str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*")) == ["a", "a/other"]
+
+
+def test_all_folders_that_a_removed_file_leaves_empty_are_removed(tmp_path: Path) -> None:
+    with Folder(tmp_path) as folder:
+        folder.replace("a/b/c/file", b"")
+        folder.remove("a/b/c/file")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_read_up_to_the_limit_and_none_stands_for_a_missing_one(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"text")
+    with Folder(tmp_path) as folder:
+        assert folder.read("file", 4) == b"text"
+        assert folder.read("missing", 4) is None
+        assert folder.read("missing/file", 4) is None
+
+
+def test_a_file_exists_and_is_regular_only_if_it_is_there(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"text")
+    (tmp_path / "folder").mkdir()
+    digest = hashlib.sha256(b"text").hexdigest()
+    with Folder(tmp_path) as folder:
+        names = ("file", "folder", "missing", "missing/file")
+        assert [folder.exists(name) for name in names] == [True, True, False, False]
+        assert [folder.is_file(name) for name in names] == [True, False, False, False]
+        assert [folder.holds(name, digest) for name in names] == [True, False, False, False]
+        assert not folder.holds("file", hashlib.sha256(b"other").hexdigest())
+
+
+def test_an_error_names_the_file_and_mentions_links_only_if_there_may_be_one(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"text")
+    with Folder(tmp_path) as folder:
+        with pytest.raises(FolderError) as raised:
+            folder.replace("file/below", b"text")
+        text = f"{tmp_path}/file/below: cannot be written: Not a directory; symbolic links are not followed"
+        assert str(raised.value) == text
+        with pytest.raises(FolderError) as raised:
+            folder.remove("missing")
+        assert str(raised.value) == f"{tmp_path}/missing: cannot be written: No such file or directory"
 
 
 def test_a_failed_write_leaves_no_file(tmp_path: Path) -> None:
