@@ -137,10 +137,29 @@ def test_web_clients_may_read_and_caches_store_the_configuration(http: httpx.Cli
     assert (headers["access-control-allow-origin"], headers["cache-control"]) == ("*", "public, max-age=3600")
 
 
-def test_the_domain_in_a_hostname_is_filled_in(write: Write) -> None:
-    file = write(IMPLICIT | {">imap.example.com<": ">imap.%EMAILDOMAIN%<"})
-    assert configuration(file, "example.net")["protocols"]["imap"] == {"host": "imap.example.net"}
-    assert configuration(file)["protocols"]["imap"] == {"host": "imap.example.com"}
+def test_the_domain_in_hostnames_and_urls_is_filled_in(write: Write) -> None:
+    services = SERVICES.replace("https://dav.example.com/files", "https://%EMAILDOMAIN%/files")
+    file = write(IMPLICIT | {">imap.example.com<": ">imap.%EMAILDOMAIN%<", "</clientConfig>": services})
+    for domain, used in (("example.net", "example.net"), (None, "example.com")):
+        protocols = configuration(file, domain)["protocols"]
+        assert protocols["imap"] == {"host": f"imap.{used}"}
+        assert protocols["webdav"] == {"url": f"https://{used}/files"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {">imap.example.com<": ">imap.%EMAILDOMAIN%<"},
+        {"</clientConfig>": SERVICES.replace("https://dav.example.com/files", "https://%EMAILDOMAIN%/files")},
+        {">Example Mail<": ">Mail of %EMAILDOMAIN%<"},
+    ],
+)
+def test_a_configuration_with_the_domain_in_any_place_is_different_for_each(
+    write: Write, changes: dict[str, str]
+) -> None:
+    provider = Pacc(load(write(IMPLICIT | changes)))
+    assert b"example.net" in provider.render("example.net")
+    assert b"example.net" not in provider.render("example.com")
 
 
 def test_a_limited_number_of_configurations_is_cached(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
