@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from autoconfig.logs import MAX_QUEUE, JSONFormatter, LineWriter, TextFormatter
+from autoconfig.logs import MAX_QUEUE, JSONFormatter, LineHandler, LineWriter, TextFormatter
 from tests.support import COMMAND, TIMEOUT, client, get, wait_until
 
 LINES = 20_000
@@ -115,6 +115,48 @@ def test_control_characters_in_a_message_do_not_reach_a_terminal(formatter: logg
     assert line.isprintable()
     if isinstance(formatter, JSONFormatter):
         assert json.loads(line)["message"].startswith("a\\x1b]0;b")
+
+
+def error() -> logging.LogRecord:
+    return logging.LogRecord("x", logging.ERROR, "x.py", 1, "%s failed", ("Bücher",), None)
+
+
+def test_a_json_line_has_time_level_message_and_fields() -> None:
+    record = error()
+    record.created, record.msecs = 86400.0078125, 7.8125
+    record.__dict__["fields"] = {"route": "autoconfig"}
+    line = JSONFormatter().format(record)
+    assert json.loads(line) == {
+        "time": "1970-01-02T00:00:00.007Z",
+        "level": "error",
+        "message": "Bücher failed",
+        "route": "autoconfig",
+    }
+    assert "Bücher" in line
+
+
+def test_a_text_line_has_level_message_and_the_place_of_an_exception() -> None:
+    assert TextFormatter().format(error()) == "ERROR: Bücher failed"
+    record = error()
+    record.exc_info = (ValueError, ValueError("secret"), None)
+    assert TextFormatter().format(record) == "ERROR: Bücher failed (ValueError at ?:0)"
+
+
+def test_dropped_lines_are_reported_in_the_format_of_the_log() -> None:
+    handler = LineHandler(2)
+    handler.setFormatter(JSONFormatter())
+    report = json.loads(handler._describe(3))
+    message = "3 log lines were dropped: they were not read fast enough"
+    assert (report["level"], report["message"], report["dropped"]) == ("warning", message, 3)
+
+
+def test_a_very_long_line_is_truncated() -> None:
+    with pipe() as (reading, writing):
+        writer = LineWriter(writing)
+        writer.write("x" * 65_537)
+        writer.write("y")
+        with open(reading, "rb", closefd=False) as reader:
+            assert reader.read(65_539) == b"x" * 65_536 + b"\ny\n"
 
 
 @pytest.mark.long

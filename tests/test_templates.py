@@ -6,8 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
+from autoconfig.address import MailAddress
 from autoconfig.definition import EMBEDDED
-from autoconfig.templates import Document, Template, TemplateError
+from autoconfig.templates import (
+    ADDRESS_PLACEHOLDERS,
+    DOMAIN_PLACEHOLDERS,
+    Document,
+    Template,
+    TemplateError,
+    placeholder_values,
+)
 from tests.support import load
 
 BT = load(EMBEDDED).first.root
@@ -41,6 +49,18 @@ def test_any_value_remains_text_in_elements_and_attributes(text: str) -> None:
     representable = all(character >= " " and character not in "\x7f\ufffe\uffff" for character in text)
     if representable and not any("\x80" <= c <= "\x9f" or c in "\u2028\u2029" for c in text):
         assert (root.text or "", root.get("b"), root.get("c")) == (text, text, text)
+
+
+def test_characters_that_xml_cannot_contain_are_replaced() -> None:
+    assert Document(b"%NAME%", ("NAME",)).fill({"NAME": "a\0<\x85b"}).decode() == "a\ufffd&lt;\ufffdb"
+
+
+def test_placeholders_are_filled_for_an_address_or_for_any_user_of_a_domain() -> None:
+    fred = MailAddress("fred", "example.com")
+    values = {"EMAILADDRESS": "fred@example.com", "EMAILLOCALPART": "fred", "EMAILDOMAIN": "example.com"}
+    assert placeholder_values(fred, "example.com") == values
+    assert placeholder_values(None, "example.com") == {"EMAILDOMAIN": "example.com"}
+    assert values.keys() == ADDRESS_PLACEHOLDERS > DOMAIN_PLACEHOLDERS == {"EMAILDOMAIN"}
 
 
 @given(st.text())
@@ -100,6 +120,14 @@ def test_an_error_in_an_included_stylesheet_names_its_file() -> None:
     including = "<xsl:include href='setup_texts.xsl'/><xsl:template match='/'/>"
     with pytest.raises(TemplateError, match=r"^xml_templates/setup_texts\.xsl:\d+: .*catalogue"):
         Template("main.xsl", STYLESHEET.format(including).encode()).document(BT)
+
+
+@pytest.mark.parametrize(("flag", "content"), [(True, b"it's"), (False, b"")])
+def test_a_stylesheet_can_have_texts_and_booleans_as_parameters(flag: bool, content: bytes) -> None:
+    reading = """<xsl:param name='flag'/><xsl:param name='text'/><xsl:output omit-xml-declaration='yes'/>
+        <xsl:template match='/'><a>x<xsl:if test='$flag'><xsl:value-of select='$text'/></xsl:if></a></xsl:template>"""
+    document = Template("main.xsl", STYLESHEET.format(reading).encode()).required_document(BT, flag=flag, text="it's")
+    assert document.fill({}).strip() == b"<a>x%b</a>" % content
 
 
 def test_a_stylesheet_can_read_its_variables() -> None:
