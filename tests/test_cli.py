@@ -158,8 +158,25 @@ def test_a_resolver_that_is_not_an_ip_address_and_a_port_is_rejected(
     assert text in refused.stderr
 
 
-@pytest.mark.parametrize("url", ["https://a..example", "https://-a.example", "https://" + "a" * 64 + ".example"])
-def test_a_url_with_an_invalid_hostname_is_rejected(url: str) -> None:
+@pytest.mark.parametrize("url", ["https://a.example:1/", "http://a.example:65535", "https://a.example"])
+def test_a_url_with_a_valid_hostname_and_port_is_accepted(url: str) -> None:
+    refused = run("serve", "--public-url", url, "--definition", "/nonexistent")
+    assert refused.stderr == "/nonexistent: cannot be read: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a..example",
+        "https://-a.example",
+        "https://" + "a" * 64 + ".example",
+        "https://a.example:0",
+        "https://a.example:65536",
+        "https://a.example:x",
+        "https://a.example/path",
+    ],
+)
+def test_a_url_with_an_invalid_hostname_or_port_is_rejected(url: str) -> None:
     refused = run("serve", "--public-url", url, "--definition", "/nonexistent")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert f"{url} is not the URL of a server, such as https://setup.example.com" in refused.stderr

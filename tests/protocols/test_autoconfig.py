@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 
+from autoconfig.address import MailAddress
 from autoconfig.definition import EMBEDDED
 from autoconfig.directory import NotServedError
 from autoconfig.protocols.autoconfig import Autoconfig
@@ -98,6 +99,14 @@ def test_a_domain_in_a_hostname_is_filled_for_each_request(write: Write) -> None
             assert f"<hostname>imap.{domain}</hostname>" in text
             assert "<username>%EMAILLOCALPART%</username>" in text
         assert "<hostname>imap.example.net</hostname>" in http.get("/v1.1/example.net").text
+
+
+@pytest.mark.parametrize("tag", ["url", "ewsURL", "easURL", "owaURL"])
+def test_a_domain_in_a_url_is_filled_for_each_domain(write: Write, tag: str) -> None:
+    server = f'<incomingServer type="exchange"><{tag}>https://%EMAILDOMAIN%/x</{tag}></incomingServer></emailProvider>'
+    provider = Autoconfig(load(write({"</emailProvider>": server})))
+    for domain in ("example.com", "example.net"):
+        assert f"<{tag}>https://{domain}/x</{tag}>".encode() in provider.render(MailAddress("fred", domain))
 
 
 PLAIN = st.from_regex(re.compile(r"[A-Za-z0-9._+-]{1,70}", re.ASCII), fullmatch=True)
