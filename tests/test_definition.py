@@ -39,6 +39,16 @@ def test_domains_may_be_in_any_case_and_script(write: Write) -> None:
     assert provider.domains == ("example.com", "xn--bcher-kva.example")
 
 
+@pytest.mark.parametrize("number", [50, 150])
+def test_domains_keep_their_order_and_place(write: Write, number: int) -> None:
+    names = ["example.com", *(f"shop-{one}.example" for one in range(number)), "example.net"]
+    many = "".join(f"<domain>{name}</domain>" for name in names[1:-1])
+    provider = load(write({"<domain>example.net": f"{many}<domain>example.net"})).root.find("emailProvider")
+    assert provider is not None
+    assert [(one.tag, one.text) for one in provider[: len(names)]] == [("domain", name) for name in names]
+    assert provider[len(names)].tag == "displayName"
+
+
 def test_hostnames_are_stored_as_a_labels(write: Write) -> None:
     provider = load(write({">imap.example.com<": ">imap.bücher.%EMAILDOMAIN%<"}))
     assert provider.servers[0].hostname == "imap.xn--bcher-kva.%EMAILDOMAIN%"
