@@ -73,8 +73,9 @@ class Recorder(Web):
         self.requests: list[str] = []
         self._known = responses
 
-    async def fetch(self, request: Request, **_: object) -> Response:
-        self.requests.append(f"{'GET' if request.body is None else 'POST'} {request.url}")
+    async def fetch(self, request: Request, *, follow: bool = True, **_: object) -> Response:
+        method = "GET" if request.body is None else "POST"
+        self.requests.append(f"{method} {request.url}{'' if follow else ' without its redirect'}")
         return self._known.get(request.url, Response(404, {}, b""))._replace(urls=(request.url,))
 
 
@@ -123,7 +124,7 @@ REQUESTS = {
     "Outlook, classic": [
         f"POST https://example.com/{AUTODISCOVER}",
         f"POST https://autodiscover.example.com/{AUTODISCOVER}",
-        f"GET {HTTP}",
+        f"GET {HTTP} without its redirect",
         "POST https://redirected.example/x",
         f"POST https://outlook.example/{AUTODISCOVER}",
     ],
@@ -256,11 +257,29 @@ def test_clients_use_the_srv_record_with_the_lowest_priority_if_it_has_a_hostnam
         assert asyncio.run(targets(address, False)) == {}
 
 
+def test_the_place_of_settings_is_named_without_the_query_string(write: Write) -> None:
+    response = Response(200, {}, write({">110<": ">995<", ">plain<": ">SSL<"}).read_bytes())
+    _, found = looked_up(BY_NAME["Thunderbird"], {REQUESTS["Thunderbird"][0].removeprefix("GET "): response})
+    assert found
+    assert found.place == "https://autoconfig.example.com/mail/config-v1.1.xml"
+
+
+@pytest.mark.parametrize(("redirects", "used"), [((), True), ((301,), True), ((302, 301), True), ((302, 307), False)])
+def test_outlook_uses_settings_only_behind_redirects_that_it_follows(redirects: tuple[int, ...], used: bool) -> None:
+    protocol = "<Protocol><Type>{0}</Type><Server>{0}.example</Server><Port>7</Port></Protocol>"
+    body = f"<Autodiscover>{protocol.format('IMAP')}{protocol.format('SMTP')}</Autodiscover>".encode()
+    url = f"https://example.com/{AUTODISCOVER}"
+    _, found = looked_up(BY_NAME["Outlook, classic"], {url: Response(200, {}, body, redirects=redirects)})
+    assert (found is not None) is used
+
+
 def test_a_client_that_follows_srv_records_prefers_them() -> None:
     records = {("_imaps._tcp.example.com", "SRV"): ["0 0 993 mail.example."]}
     requests, found = looked_up(BY_NAME["aerc"], records=records)
     assert requests == []
     assert str(found) == "imap mail.example:993 SSL, no outgoing server, from SRV records of example.com"
+    assert found
+    assert not found.needs_approval
 
 
 @pytest.mark.parametrize(

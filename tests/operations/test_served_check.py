@@ -88,8 +88,9 @@ def test_a_website_with_other_settings_is_an_error(world: World) -> None:
     assert found.remedy(f"https://{DOMAIN}") == remedy
 
 
-def test_requests_are_for_an_address_that_no_mailbox_has(world: World) -> None:
+def test_requests_name_the_program_and_are_for_an_address_that_no_mailbox_has(world: World) -> None:
     world.check()
+    assert {one.headers["user-agent"] for one in world.requests} == {"bt-autoconfig check"}
     queries = {one.target.partition("?emailaddress=")[2] for one in world.requests} - {""}
     local = "bt-autoconfig-check"
     assert queries <= {f"{local}%40{DOMAIN}", f"{local}-2%40{DOMAIN}", f"EVOLUTIONUSER%40{DOMAIN}&emailmd5=0"}

@@ -2,6 +2,8 @@
 
 import asyncio
 import datetime
+import ssl
+import warnings
 
 import pytest
 import trustme
@@ -29,6 +31,55 @@ def test_a_certificate_that_expires_in_less_than_two_weeks_is_a_warning(authorit
         found = asyncio.run(check(address, port))
     text = "certificate valid for 5 more days at 127.0.0.1"
     assert found == Finding(Verdict.WARNING, text, "renew the certificate now")
+
+
+def test_a_handshake_that_fails_is_tried_again_once_after_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server may be getting a certificate on demand (Caddy)."""
+    connections = 0
+    waits: list[float] = []
+
+    async def handle(*_: object) -> None:
+        nonlocal connections
+        connections += 1
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+
+    async def check(address: str, port: int) -> Finding:
+        made = Web(Names(address, 5), Attempts(5), ports={"https": port}, retry_after=7)
+        return await attempted(made.certificate, HOST)
+
+    with (
+        resolver({(HOST, "A"): ["127.0.0.1"]}) as address,
+        listening(handle) as port,
+        monkeypatch.context() as patched,
+    ):
+        patched.setattr(asyncio, "sleep", wait)
+        found = asyncio.run(check(address, port))
+    assert found.text == "the server closes the connection during the TLS handshake"
+    assert (connections, waits) == (2, [7])
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_a_server_that_accepts_old_versions_of_tls_gets_a_warning(authority: trustme.CA, old: bool) -> None:
+    """RFC 8996 forbids them."""
+    context = tls_for(authority.issue_cert(HOST))
+    if old:
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = ssl.TLSVersion.TLSv1
+
+    async def check(address: str, port: int) -> tuple[Finding, str | None]:
+        made = Web(Names(address, 5), Attempts(5), ports={"https": port})
+        return await made.certificate(HOST), made.issuer(HOST)
+
+    with resolver({(HOST, "A"): ["127.0.0.1"]}) as address, listening(web(), context) as port:
+        found, issuer = asyncio.run(check(address, port))
+    text, remedy = "127.0.0.1: the server also accepts TLS 1.1 or older", "allow only TLS 1.2 and 1.3 (RFC 8996)"
+    assert (found == Finding(Verdict.WARNING, text, remedy)) is old
+    assert found.text.startswith("certificate valid for ") is not old
+    assert str(issuer).startswith("trustme ")
 
 
 def test_a_request_goes_to_the_next_address_if_nothing_listens_at_the_first() -> None:
