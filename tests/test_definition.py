@@ -49,6 +49,35 @@ def test_domains_keep_their_order_and_place(write: Write, number: int) -> None:
     assert provider[len(names)].tag == "displayName"
 
 
+def test_a_domain_with_the_purpose_mx_is_also_one_of_mx_hosts(write: Write) -> None:
+    provider = load(write({"<domain>example.net": '<domain purpose="mx">Example.NET'}))
+    assert (provider.domains, provider.mx_domains) == (("example.com", "example.net"), ("example.net",))
+
+
+@pytest.mark.parametrize(
+    ("port", "socket_type", "default"), [(993, "SSL", True), (993, "STARTTLS", False), (143, "SSL", False)]
+)
+def test_the_default_port_for_tls_depends_on_the_type(port: int, socket_type: str, default: bool) -> None:
+    assert Server("imap", "x.example", port, socket_type, (), None).on_default_tls_port is default
+
+
+@pytest.mark.parametrize(
+    ("changes", "equal"),
+    [
+        ({">143<": ">1143<", "imap.example.com": "mail.example.org", "Example Mail": "Other Mail"}, True),
+        ({">plain<": ">STARTTLS<"}, False),
+        ({">password-encrypted<": ">NTLM<"}, False),
+        ({">%EMAILLOCALPART%<": ">%EMAILADDRESS%<"}, False),
+        ({'type="pop3"': 'type="nntp"'}, False),
+        ({"</displayName>": "</displayName><displayShortName>E</displayShortName>"}, False),
+    ],
+)
+def test_definitions_that_differ_only_in_names_and_ports_have_the_same_structure(
+    write: Write, changes: dict[str, str], equal: bool
+) -> None:
+    assert (load(write()).structure == load(write(changes, "other.xml")).structure) is equal
+
+
 def test_hostnames_are_stored_as_a_labels(write: Write) -> None:
     provider = load(write({">imap.example.com<": ">imap.bücher.%EMAILDOMAIN%<"}))
     assert provider.servers[0].hostname == "imap.xn--bcher-kva.%EMAILDOMAIN%"
