@@ -103,6 +103,26 @@ def test_services_with_a_url_and_the_oauth2_issuer_are_read(write: Write) -> Non
     assert provider.issuer == "https://login.example.com/"
 
 
+def test_an_exchange_section_is_a_service_for_each_of_its_urls(write: Write) -> None:
+    urls = (
+        "<ewsURL>https://a.example/</ewsURL><easURL>https://b.example/</easURL><authentication>basic</authentication>"
+    )
+    provider = load(
+        write({"</emailProvider>": f'<incomingServer type="exchange">{urls}</incomingServer></emailProvider>'})
+    )
+    assert provider.services == (
+        Service("ews", "https://a.example/", ("Basic",), None),
+        Service("activeSync", "https://b.example/", ("Basic",), None),
+    )
+
+
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.xml"
+    with pytest.raises(DefinitionError) as refusal:
+        Definition.from_file(missing)
+    assert refusal.value.errors == [f"{missing}: cannot be read: No such file or directory"]
+
+
 def test_whitespace_around_a_value_is_removed(write: Write) -> None:
     provider = load(write({"<hostname>imap.example.com<": "<hostname>\n  imap.example.com\n<"}))
     assert provider.servers[0].hostname == "imap.example.com"
