@@ -1,4 +1,5 @@
 import asyncio
+import re
 import socket
 import threading
 import time
@@ -290,6 +291,29 @@ def test_the_systems_first_three_resolvers_are_used(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("dns.resolver.Resolver.read_resolv_conf", read)
     assert Resolver().servers == [("192.0.2.1", 53), ("192.0.2.2", 53), ("192.0.2.3", 53)]
+
+
+@pytest.mark.parametrize(
+    ("text", "server"),
+    [
+        ("192.0.2.1", ("192.0.2.1", 53)),
+        ("192.0.2.1:1", ("192.0.2.1", 1)),
+        ("192.0.2.1:65535", ("192.0.2.1", 65535)),
+        ("2001:DB8::1", ("2001:db8::1", 53)),
+        ("[2001:db8::1]", ("2001:db8::1", 53)),
+        ("[2001:db8::1]:5353", ("2001:db8::1", 5353)),
+    ],
+)
+def test_a_resolver_is_an_ip_address_with_or_without_a_port(text: str, server: tuple[str, int]) -> None:
+    assert Resolver(text).servers == [server]
+
+
+@pytest.mark.parametrize(
+    "text", ["dns.example", "192.0.2.256", "192.0.2.1:", "192.0.2.1:053053", "[192.0.2.1", "[x]:53"]
+)
+def test_anything_else_is_not_a_resolver(text: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(text)} is not an IP address such as 192.0.2.1, "):
+        Resolver(text)
 
 
 @pytest.mark.parametrize("port", ["0", "65536"])
