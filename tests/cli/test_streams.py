@@ -9,6 +9,7 @@ import pytest
 
 from autoconfig import __main__
 from autoconfig.cli import main
+from autoconfig.cli.streams import checked_output
 from tests.support import failure
 
 FULL = f"cannot write to standard output: {os.strerror(errno.ENOSPC)}\n"
@@ -70,6 +71,21 @@ def test_a_closed_input_is_empty_and_closed_messages_are_discarded(
     assert status_of(monkeypatch, "render", "nonsense") == 2
     with sys.stdin, sys.stderr:
         assert (sys.stdin.read(), *capfd.readouterr()) == ("", "", "")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "full", "a file"),
+        OSError(errno.ENOENT, "missing", "a file"),
+        OSError(errno.ENOENT, "missing"),
+    ],
+    ids=str,
+)
+def test_an_error_that_does_not_concern_the_output_is_not_explained(error: OSError) -> None:
+    with pytest.raises(OSError) as raised, checked_output():  # noqa: PT011 - it is the same object
+        raise error
+    assert raised.value is error
 
 
 @pytest.mark.parametrize(("command", "status"), [(["validate"], 1), (["check", "--help"], 3)], ids=str)
