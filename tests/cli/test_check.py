@@ -29,6 +29,15 @@ def test_a_domain_whose_mail_goes_to_the_provider_is_compared_with_its_definitio
     assert line["text"] == "imap.example.com has no address"
 
 
+def test_only_a_hosted_domain_needs_no_hosts_of_its_own(hosting: Path) -> None:
+    done = checked({(CUSTOMER, "MX"): ["10 mx.example.net."]}, hosting, "example.com", "--format", "json")
+    subjects = {line["subject"]: line["verdict"] for line in done.of("DNS")}
+    assert subjects[f"MX of {CUSTOMER}"] == "ok"
+    assert f"autoconfig.{CUSTOMER}" not in subjects
+    assert subjects["autoconfig.example.com"] == "error"
+    assert "MX of example.com" not in subjects
+
+
 @pytest.mark.parametrize(
     "exchangers",
     [[], ["10 mx.elsewhere.example."], [f"10 mx{number}.example.net." for number in range(MAX_RECORDS + 1)]],
