@@ -191,6 +191,17 @@ def test_a_request_names_the_program_and_accepts_no_compression(request_: Reques
     assert site.heads == [head]
 
 
+@pytest.mark.parametrize("at", [True, False])
+def test_a_request_goes_to_the_port_in_its_url_unless_all_go_to_one_server(at: bool) -> None:
+    async def fetch(address: str, port: int) -> int:
+        url = f"http://127.0.0.1:{port}" if at else None
+        made = Web(Names(address, 5), Attempts(5), url, ports={"http": 1})
+        return (await made.fetch(Request(f"http://{HOST}:{1 if at else port}/"))).status
+
+    with resolver({(HOST, "A"): ["127.0.0.1"]}) as address, listening(Site(OK).handle) as port:
+        assert asyncio.run(fetch(address, port)) == 200
+
+
 def redirect(location: str, status: int = 302) -> bytes:
     return f"HTTP/1.1 {status} X\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()
 
