@@ -136,6 +136,25 @@ def test_every_url_that_clients_request_is_exported(exported: Path, url: str) ->
     assert (parts.hostname, parts.path) in {(host, path) for host, path, *_ in places(exported)}
 
 
+def test_pages_that_contain_their_url_are_redirected_to_the_first_domains_in_the_manifest(exported: Path) -> None:
+    redirects = {
+        host: {one["path"]: one["location"] for one in site["redirects"]}
+        for site in manifest(exported)["sites"]
+        for host in site["hosts"]
+    }
+    assert redirects["autoconfig.btinternet.com"] == {}
+    assert redirects["autoconfig.talk21.com"] == redirects["autoconfig.btopenworld.com"]
+    page = "/setup/iphone/"
+    assert redirects["autoconfig.talk21.com"][page] == f"https://autoconfig.btinternet.com{page}"
+
+
+def test_the_manifest_lists_each_set_of_headers_once_and_without_etags(exported: Path) -> None:
+    headers = [json.dumps(one, sort_keys=True) for one in manifest(exported)["headers"]]
+    assert len(headers) == len(set(headers))
+    assert all("content-type" in one for one in headers)
+    assert not any("etag" in one for one in headers)
+
+
 def test_a_second_export_replaces_changed_files_and_removes_obsolete_ones(write: Write, tmp_path: Path) -> None:
     folder = tmp_path / "site"
     export(folder, "--definition", write())

@@ -264,6 +264,13 @@ def test_a_missing_login_method_is_a_warning_if_another_works_and_ip_addresses_n
     assert (finding.verdict, finding.text.endswith(text), finding.remedy) == (verdict, True, remedy), finding
 
 
+def test_a_server_that_disables_logins_also_with_tls_is_an_error(authority: trustme.CA) -> None:
+    handle = lines(GREETINGS["imap"], b"* CAPABILITY IMAP4rev1 LOGINDISABLED\r\nc OK\r\n")
+    finding = found("imap", handle, "SSL", tls=tls_for(authority.issue_cert("localhost")))
+    remedy = "allow logins after TLS; look at its TLS settings"
+    assert finding == Finding(Verdict.ERROR, "the server rejects logins (LOGINDISABLED)", remedy)
+
+
 def test_a_connection_that_is_reset_during_a_response_is_an_error() -> None:
     async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(GREETINGS["imap"] + b"* CAPABILITY")
