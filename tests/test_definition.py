@@ -83,6 +83,12 @@ def test_hostnames_are_stored_as_a_labels(write: Write) -> None:
     assert provider.servers[0].hostname == "imap.xn--bcher-kva.%EMAILDOMAIN%"
 
 
+def test_the_place_of_a_domain_is_known(write: Write) -> None:
+    file = write()
+    provider = load(file)
+    assert (provider.line, provider.place("example.net")) == (4, f"{file}:5")
+
+
 SERVICES = """
   <calendar type="caldav">
     <url>https://dav.example.com/cal</url>

@@ -48,6 +48,7 @@ ENDPOINTS = [
     Endpoint("broken later", "/broken", broken_later),
     Endpoint("any case", "/Any", fixed, any_case=True),
     Endpoint("name", "/Name/{name}", name_of, any_case=True),
+    Endpoint("exact name", "/exact/{name}", name_of),
 ]
 HOST = (b"host", b"example.com")
 
@@ -144,15 +145,16 @@ def test_an_ambiguous_request_is_refused(headers: list[tuple[bytes, bytes]], sta
     assert send_request(headers=headers)[0]["status"] == status
 
 
-def test_a_path_with_a_parameter_is_found_in_any_case() -> None:
+def test_a_path_with_a_parameter_is_found() -> None:
     assert send_request("/nAmE/Fred")[1]["body"] == b"Fred"
+    assert send_request("/exact/Fred")[1]["body"] == b"Fred"
 
 
 def test_braces_in_a_requested_path_are_text() -> None:
     assert send_request("/Name/{name}")[1]["body"] == b"{name}"
 
 
-@pytest.mark.parametrize("path", ["/none", "/FIXED", "/any/x"])
+@pytest.mark.parametrize("path", ["/none", "/FIXED", "/any/x", "/Exact/Fred"])
 def test_an_unknown_path_gets_404(path: str) -> None:
     start, end = send_request(path)
     assert (start["status"], end["body"]) == (404, b"there is nothing at this path\n")
