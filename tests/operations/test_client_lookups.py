@@ -273,6 +273,22 @@ def test_outlook_uses_settings_only_behind_redirects_that_it_follows(redirects: 
     assert (found is not None) is used
 
 
+@pytest.mark.parametrize(
+    ("status", "used"), [(300, False), (301, True), (302, True), (303, True), (304, False), (307, True), (308, True)]
+)
+def test_other_clients_use_settings_behind_any_redirect(write: Write, status: int, used: bool) -> None:
+    content = write({">110<": ">995<", ">plain<": ">SSL<"}).read_bytes()
+    url = REQUESTS["KMail"][0].removeprefix("GET ")
+    _, found = looked_up(BY_NAME["KMail"], {url: Response(200, {}, content, redirects=(status,))})
+    assert (found is not None) is used
+
+
+def test_a_lookup_is_the_same_for_clients_that_send_other_query_strings() -> None:
+    assert Lookup("https://{domain}/x?a={address}").key == Lookup("https://{domain}/x").key
+    assert Lookup("https://{domain}/x", "post").key != Lookup("https://{domain}/x").key
+    assert Lookup("https://{domain}/y").key != Lookup("https://{domain}/x").key
+
+
 def test_a_client_that_follows_srv_records_prefers_them() -> None:
     records = {("_imaps._tcp.example.com", "SRV"): ["0 0 993 mail.example."]}
     requests, found = looked_up(BY_NAME["aerc"], records=records)

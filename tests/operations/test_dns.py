@@ -144,6 +144,25 @@ def test_the_zone_format_names_the_clients() -> None:
     )
 
 
+def test_optional_records_are_comments_in_a_zone_file_and_left_out_of_json() -> None:
+    records = [
+        Record("a", "CNAME", "b.", "Outlook", optional=True),
+        Record("_c._tcp", "SRV", "0 0 0 .", "Thunderbird"),
+        Record("d", "TXT", "e", "Thunderbird"),
+    ]
+    assert zone("talk21.com", records).splitlines()[3:] == [
+        "; Outlook (optional: --hosted-names)",
+        "; a                    CNAME b.",
+        "; Thunderbird",
+        "_c._tcp              SRV   0 0 0 .",
+        'd                    TXT   "e"',
+    ]
+    assert as_json("talk21.com", records) == [
+        {"name": "_c._tcp.talk21.com", "type": "SRV", "ttl": 3600, "data": "0 0 0 .", "why": "Thunderbird"},
+        {"name": "d.talk21.com", "type": "TXT", "ttl": 3600, "data": "e", "why": "Thunderbird"},
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "data"),
     [
