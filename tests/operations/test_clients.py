@@ -23,16 +23,45 @@ BT = Account(
 )
 
 
-@pytest.mark.parametrize("client", [one for one in CLIENTS if one.lookups], ids=lambda client: client.name)
+READS = {
+    "Thunderbird": ["autoconfig", "Autodiscover"],
+    "Thunderbird for Android": ["autoconfig"],
+    "Outlook, classic": ["Autodiscover"],
+    "Delta Chat": ["autoconfig", "Autodiscover"],
+    "Evolution": ["autoconfig"],
+    "KMail": ["autoconfig"],
+    "aerc": ["autoconfig"],
+    "Claws Mail": [],
+    "PACC clients": ["PACC"],
+}
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
 def test_every_client_reads_the_same_account_from_every_document_that_it_supports(client: Client) -> None:
     definitions = load(EMBEDDED)
-    documents = [
-        Autoconfig(definitions).render(FRED),
-        Autodiscover(definitions).render(FRED),
-        Pacc(definitions).render(),
-    ]
-    accounts = {account for document in documents if (account := read(client, document, FRED))}
-    assert accounts == {BT}
+    documents = {
+        "autoconfig": Autoconfig(definitions).render(FRED),
+        "Autodiscover": Autodiscover(definitions).render(FRED),
+        "PACC": Pacc(definitions).render(),
+    }
+    accounts = {name: account for name, document in documents.items() if (account := read(client, document, FRED))}
+    assert accounts == dict.fromkeys(READS[client.name], BT)
+
+
+@pytest.mark.parametrize(
+    ("client", "used"),
+    [
+        ("Thunderbird", True),
+        ("Thunderbird for Android", False),
+        ("Delta Chat", False),
+        ("Evolution", True),
+        ("KMail", True),
+        ("aerc", False),
+    ],
+)
+def test_only_some_clients_use_an_autoconfig_file_with_only_a_pop3_server(client: str, used: bool) -> None:
+    document = servers("a.example", "995").replace(b'"imap"', b'"pop3"')
+    assert (read(BY_NAME[client], document, FRED) is not None) is used
 
 
 def android_file(**changes: str) -> bytes:
