@@ -514,6 +514,35 @@ def test_a_phones_page_has_a_code_to_open_it_there_and_the_iphones_one_for_the_p
     assert len(page.xpath("//figure/svg")) == len(figures)
 
 
+@pytest.mark.parametrize(
+    ("app", "step", "address", "shown"),
+    [
+        ("iphone", "Type your BT Mail address when you are asked for it.", "", True),
+        ("iphone", "Type your BT Mail address when you are asked for it.", "fred@talk21.com", False),
+        ("thunderbird", "If you can choose, take IMAP.", "", True),
+        ("thunderbird-android", "You also need the Thunderbird app.", "", True),
+        ("gmail", "You also need the Thunderbird app.", "", False),
+    ],
+)
+def test_a_page_has_only_the_steps_for_its_app_and_visitor(app: str, step: str, address: str, shown: bool) -> None:
+    page = read(BT, f"/en/setup/{app}/", address=address)
+    assert any(step in "".join(one.itertext()) for one in page.iter("li", "p")) == shown
+
+
+@pytest.mark.parametrize("changes", [{'type="imap"': 'type="ews"'}, {'type="pop3"': 'type="ews"'}])
+def test_thunderbirds_users_are_not_told_to_choose_between_one_protocol(write: Write, changes: dict[str, str]) -> None:
+    assert "If you can choose" not in text(read(setup_page(write(changes)), "/en/setup/thunderbird/"))
+
+
+def test_a_problem_is_described_at_the_field_and_replaces_old_links() -> None:
+    first, problem = read(BT, "/en/"), read(BT, "/en/", address="fred")
+    assert (len(first.xpath("//*[@id='problem']")), len(problem.xpath("//*[@id='problem']"))) == (0, 1)
+    assert first.xpath("//input[@id='emailaddress']/@aria-describedby") == ["hint promise"]
+    assert problem.xpath("//input[@id='emailaddress']/@aria-describedby") == ["problem hint promise"]
+    assert problem.xpath("//input[@id='emailaddress']/@aria-invalid") == ["true"]
+    assert not problem.xpath("//nav[@class='old']")
+
+
 @pytest.mark.parametrize(("address", "fields"), [("", []), ("fred@talk21.com", [("emailaddress", "fred@talk21.com")])])
 def test_the_buttons_for_a_profile_send_the_address_if_it_is_known(address: str, fields: list[tuple[str, str]]) -> None:
     page = read(BT, "/en/setup/mac/", address=address)
