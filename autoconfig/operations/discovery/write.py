@@ -8,6 +8,7 @@ from pathlib import Path
 from lxml import etree
 
 from autoconfig import definition
+from autoconfig.authentication import WEB_PASSWORD_METHODS
 from autoconfig.definition import Definition
 from autoconfig.operations.discovery.discover import Found, Text
 from autoconfig.operations.mx import registrable_domain
@@ -83,7 +84,7 @@ def _tree(found: Found, answers: Answers) -> etree._Element:
         section = _SECTIONS.get(kind, "incomingServer")
         element = etree.SubElement(root, "service", element=section, type=kind, url=service.verified.url)
         _explain(element, service.evidence)
-        _account(element, service.username, answers, service.verified.methods, system="http")
+        _account(element, service.username, answers, service.verified.methods)
     for tag, text in (("documentation", found.help_page), ("oAuth2", found.issuer), ("webMail", found.webmail)):
         if text:
             _value(root, tag, text)
@@ -110,9 +111,7 @@ def _domains(root: etree._Element, found: Found, provider: str) -> None:
         _value(root, "domain", one).set("purpose", "mx")
 
 
-def _account(
-    element: etree._Element, username: str, answers: Answers, methods: Iterable[str], system: str = ""
-) -> None:
+def _account(element: etree._Element, username: str, answers: Answers, methods: Iterable[str]) -> None:
     if answers.username:
         element.set("username", _FORMS[answers.username])
         _explain(element, ["The username is what you chose."])
@@ -123,8 +122,8 @@ def _account(
         _explain(element, ["AN ASSUMPTION: the username is the whole address. It cannot be seen from outside."])
     for method in methods:
         one = etree.SubElement(element, "authentication", value=method)
-        if system and method in ("Basic", "Digest"):
-            one.set("system", system)
+        if method in WEB_PASSWORD_METHODS:
+            one.set("system", "http")
 
 
 def _remarks(found: Found, answers: Answers) -> list[str]:

@@ -197,13 +197,15 @@ def test_passwords_of_services_are_marked_as_http_authentication(method: str, at
     assert f"<authentication{attribute}>{method}</authentication>" in written(what)[0]
 
 
-def test_the_number_of_remarks_is_limited() -> None:
+@pytest.mark.parametrize(("number", "more"), [(40, None), (41, "and 1 more"), (99, "and 59 more")])
+def test_the_number_of_remarks_is_limited(number: int, more: str | None) -> None:
     what = found()
-    what.remarks = [f"remark {number}" for number in range(99)]
+    what.remarks = [f"remark {one}." for one in range(number)]
     text = comments(written(what)[0])
-    assert "remark 39" in text
-    assert "remark 40" not in text
-    assert "and 59 more" in text
+    assert "remark 39." in text
+    assert "remark 40." not in text
+    assert (" more\n" in text) == (more is not None)
+    assert (more or "") in text
 
 
 HOSTED = {"host": "imap.hosting.example", "domain": "customer.example", "mx": "mx1.hosting.example"}
