@@ -166,6 +166,32 @@ def test_the_digest_of_the_document_must_be_published(records: list[str], findin
     assert found == Finding(finding.verdict, text, remedy)
 
 
+@pytest.mark.parametrize(
+    ("record", "text"),
+    [
+        ("0 0 143 a_b.example.", "points to a_b.example, which is not a hostname"),
+        ("0 0 0 a.example.", "points to port 0"),
+        ("0 0 143 gone.example.", "points to gone.example; gone.example has no address"),
+    ],
+)
+def test_a_target_that_clients_cannot_use_is_an_error(record: str, text: str) -> None:
+    name = f"_imap._tcp.{DOMAIN}"
+    found = checked(
+        {(name, "SRV"): ["0 0 143 a.example.", record], ("a.example", "A"): ["192.0.2.1"]},
+        lambda names: record_checks.check_targets(names, name),
+    )
+    assert found == Finding(Verdict.ERROR, text, f"correct the record {name}, or remove it")
+
+
+def test_a_text_record_that_is_not_ascii_is_ignored() -> None:
+    name = f"_ua-auto-config.{DOMAIN}"
+    found = checked(
+        {(name, "TXT"): [r'"\255"', '"v=UAAC1; a=sha256; d=new"']},
+        lambda names: record_checks.check_text(names, name, ["v=UAAC1; a=sha256; d=new"]),
+    )
+    assert found == ok("matches the document")
+
+
 def test_the_strings_of_a_text_record_are_joined() -> None:
     """RFC 1035, section 3.3.14: a string has at most 255 bytes."""
     name = f"_ua-auto-config.{DOMAIN}"
