@@ -14,8 +14,9 @@ from autoconfig.operations.tls import HandshakeError, NotConnectedError, connect
 @pytest.mark.parametrize("certificate", [{}, {"notAfter": "Bad time value"}])
 def test_a_certificate_without_a_valid_expiry_date_is_an_error(certificate: dict[str, str]) -> None:
     """OpenSSL prints `Bad time value` for a date that it cannot read."""
-    with pytest.raises(Problem, match=r"^the certificate has no valid expiry date$"):
+    with pytest.raises(Problem, match=r"^the certificate has no valid expiry date$") as raised:
         days_left(certificate)
+    assert raised.value.finding.remedy == "get one from a trusted authority"
 
 
 @pytest.mark.parametrize(("days", "verdict"), [(-1, Verdict.WARNING), (13, Verdict.WARNING), (14, Verdict.OK)])
