@@ -229,3 +229,14 @@ def test_the_target_of_an_srv_record_is_in_lower_case_and_empty_if_the_service_i
     record: str, target: tuple[str, int]
 ) -> None:
     assert srv_target(dns.rdata.from_text("IN", "SRV", record)) == target
+
+
+def test_responses_over_udp_have_at_most_1232_bytes() -> None:
+    """DNS Flag Day 2020: larger ones may be lost. They come over TCP."""
+    queries: list[dns.message.Message] = []
+
+    def change(query: dns.message.Message, _: dns.message.Message) -> None:
+        queries.append(query)
+
+    found({}, "mail.example", change=change)
+    assert [(query.edns, query.ednsflags, query.payload) for query in queries] == [(0, 0, 1232)]

@@ -83,6 +83,7 @@ class Zone:
     ) -> tuple[dns.message.Message, bool]:
         self.asked.append((address, query.question[0].to_text()))
         assert not query.flags & dns.flags.RD
+        assert (query.edns, query.payload) == (0, 1232)
         answer = self._answers.get(address, [])
         if answer is None:
             raise dns.exception.Timeout
