@@ -401,7 +401,8 @@ def test_names_of_the_maximum_length_get_no_warning(write: Write) -> None:
 
 
 def test_a_hostname_may_be_the_domain_of_the_address(write: Write) -> None:
-    assert load(write({">imap.example.com<": ">%EMAILDOMAIN%<"})).warnings == ()
+    calendar = CALENDAR.format("https://%EMAILDOMAIN%/dav")
+    assert load(write({">imap.example.com<": ">%EMAILDOMAIN%<", "</clientConfig>": calendar})).warnings == ()
 
 
 def test_bts_definition_has_no_errors_or_warnings() -> None:
