@@ -22,13 +22,20 @@ from tests.support import failure, run
 @pytest.mark.parametrize(
     "address",
     ["127.0.0.1", "10.1.2.3", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255",
-     "::1", "::", "fe80::1", "fd00::1", "ff02::1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::1"],
+     "::1", "::", "fe80::1", "fd00::1", "ff02::1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::1",
+     "2001:0:909:909:8000:63bf:f5ff:fffe"],
 )  # fmt: skip
 def test_private_and_local_addresses_are_not_public(address: str) -> None:
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["9.9.9.9", "2620:fe::fe", "::ffff:9.9.9.9", "64:ff9b::909:909", "2002:909:909::1"])
+TEREDO = "2001:0:909:909:8000:63bf:f6f6:f6f6"
+"""9.9.9.9 behind Teredo, which inverts its bits (RFC 4380, section 4)."""
+
+
+@pytest.mark.parametrize(
+    "address", ["9.9.9.9", "2620:fe::fe", "::ffff:9.9.9.9", "64:ff9b::909:909", "2002:909:909::1", TEREDO]
+)
 def test_an_internet_address_is_public(address: str) -> None:
     assert is_public(address)
 
@@ -99,11 +106,12 @@ def test_without_any_resolver_the_error_names_the_option(
     assert refused.stderr == "this machine has no resolver; set one with --resolver\n"
 
 
-def test_a_name_that_does_not_exist_without_validation_has_a_dnssec_failure() -> None:
-    """The proof that the name does not exist has an invalid signature."""
+@pytest.mark.parametrize("unchecked", [dns.rcode.NXDOMAIN, dns.rcode.NOERROR])
+def test_a_name_without_records_if_it_is_not_validated_has_a_dnssec_failure(unchecked: dns.rcode.Rcode) -> None:
+    """The proof that the records do not exist has an invalid signature."""
 
     def change(query: dns.message.Message, response: dns.message.Message) -> None:
-        response.set_rcode(dns.rcode.NXDOMAIN if query.flags & dns.flags.CD else dns.rcode.SERVFAIL)
+        response.set_rcode(unchecked if query.flags & dns.flags.CD else dns.rcode.SERVFAIL)
 
     async def look_up(address: str) -> list[str]:
         return await Names(address, 5).addresses("mail.example")

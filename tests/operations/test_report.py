@@ -68,6 +68,25 @@ def test_a_skipped_line_names_the_line_that_failed() -> None:
     ]
 
 
+def test_a_line_waits_for_the_line_that_it_depends_on() -> None:
+    async def run() -> list[Finding | None]:
+        gate = asyncio.Event()
+
+        async def fails_late() -> Finding:
+            await gate.wait()
+            return await fails()
+
+        made = Report()
+        first = made.add("DNS", "a.example", fails_late())
+        second = made.add("HTTPS", "a.example", depends_on(first))
+        asyncio.get_running_loop().call_later(0.01, gate.set)
+        await made.finish()
+        return [first.finding, second.finding]
+
+    skipped = Finding(Verdict.SKIPPED, "skipped: see a.example")
+    assert asyncio.run(run()) == [Finding(Verdict.ERROR, "broken", "mend it"), skipped]
+
+
 def test_a_bug_in_one_check_does_not_stop_the_others() -> None:
     async def breaks() -> Finding:
         raise KeyError("surprise")

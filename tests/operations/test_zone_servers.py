@@ -65,7 +65,7 @@ def servers(number: int, addresses: int = 1) -> Records:
     """Return the records of a zone with this number of name servers, each with this number of addresses."""
     records: dict[tuple[str, str], list[str]] = {("example.com", "NS"): []}
     for server in range(number):
-        records["example.com", "NS"].append(f"ns{server}.example.com.")
+        records["example.com", "NS"].insert(0, f"ns{server}.example.com.")  # the check sorts them
         records[f"ns{server}.example.com", "A"] = [f"127.0.{server}.{one + 1}" for one in range(addresses)]
     return records
 
