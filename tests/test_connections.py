@@ -61,6 +61,7 @@ def test_a_body_that_takes_too_long_gets_408(strict: Served) -> None:
     assert seconds < 9
 
 
+@pytest.mark.long
 def test_a_client_that_does_not_read_is_disconnected() -> None:
     with serving("--keep-alive", "1") as served, connect(served.port) as connection:
         deadline = time.monotonic() + 30

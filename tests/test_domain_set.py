@@ -1,6 +1,7 @@
 import pickle
 from zlib import crc32
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ from autoconfig.domain_set import DomainSet
 names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?(\.[a-z]{2,4}){1,2}", fullmatch=True)
 
 
+@pytest.mark.long
 @given(st.sets(names), st.sets(names))
 def test_a_domain_set_survives_pickling(inside: set[str], others: set[str]) -> None:
     found: DomainSet = pickle.loads(pickle.dumps(DomainSet(inside)))
