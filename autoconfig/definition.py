@@ -12,7 +12,7 @@ from lxml import etree
 
 from autoconfig import validation
 from autoconfig.files import MAX_DEFINITION, FileError, read_file
-from autoconfig.grammar import Grammar, Remark, line_of, quote
+from autoconfig.grammar import Grammar, Remark, line_of, quote, unlisted
 from autoconfig.normal import SECTIONS, complete, normalise
 from autoconfig.parsing import MAX_ATTRIBUTES, MAX_ELEMENTS, ParseError, parse
 from autoconfig.validation import IMPLICIT_TLS_PORTS, mail_servers, service_urls
@@ -246,7 +246,7 @@ def load(source: Path, content: bytes) -> Definition:
     try:
         root, remarks = parse(content)
     except ParseError as error:
-        raise DefinitionError(_lines(source, [error.remark], "errors")) from error
+        raise DefinitionError(_lines(source, [error.remark], "error")) from error
     remarks += normalise(root)
     others = _detach(root)
     errors = _grammar_errors(root)
@@ -255,8 +255,8 @@ def load(source: Path, content: bytes) -> Definition:
     wrong = (*validation.errors(root), *validation.domain_errors(others))
     errors += [error for error in wrong if error.line not in explained]
     if errors:
-        raise DefinitionError(_lines(source, errors, "errors"))
-    warnings = _lines(source, [*remarks, *validation.warnings(root)], "warnings")
+        raise DefinitionError(_lines(source, errors, "error"))
+    warnings = _lines(source, [*remarks, *validation.warnings(root)], "warning")
     return Definition._read(source, root, others, warnings)
 
 
@@ -264,7 +264,7 @@ def _lines(source: Path, remarks: Iterable[Remark], kind: str) -> list[str]:
     """Return remarks with file and line, in order: up to _MAX_REMARKS, and the number of the rest."""
     lines = [f"{source}:{line}: {text}" for line, text in sorted(remarks)]
     if more := lines[_MAX_REMARKS:]:
-        lines[_MAX_REMARKS:] = [f"{source}:1: and {len(more)} more {kind}"]
+        lines[_MAX_REMARKS:] = [f"{source}:1: {unlisted(len(more), kind)}"]
     return lines
 
 

@@ -139,3 +139,8 @@ def quote(text: str, longest: int = _LONGEST_QUOTE) -> str:
     """Return foreign text for a message: on one line, visible, and truncated if it is long."""
     text = " ".join(text.split())
     return visible(f"{text[:longest]}…" if len(text) > longest else text)
+
+
+def unlisted(count: int, kind: str) -> str:
+    """Return the words for remarks that are not listed: `and 1 more error`, `and 4,900 more errors`."""
+    return f"and {count:,} more {kind}{'' if count == 1 else 's'}"

@@ -16,7 +16,7 @@ from autoconfig.address import mail_domain
 from autoconfig.definition import Definition, DefinitionError
 from autoconfig.domain_set import DomainSet
 from autoconfig.files import FileError, expand, read_file
-from autoconfig.grammar import quote
+from autoconfig.grammar import quote, unlisted
 
 SUFFIX = ".txt"
 """File name extension of lists in a folder."""
@@ -108,7 +108,7 @@ def read_list(path: Path, content: bytes, provider: str | None = None) -> Hosted
         text = "the list is empty, perhaps because an export failed; if you host no domains, write a comment into it"
         return HostedList(path, provider, DomainSet(), array("I"), (f"{path}:1: {text}",))
     lines: dict[str, int] = {}
-    errors, warnings = _Remarks(path, "errors"), _Remarks(path, "warnings")
+    errors, warnings = _Remarks(path, "error"), _Remarks(path, "warning")
     for number, line in enumerate(BytesIO(content), 1):
         try:
             plain = _PLAIN_LINE.fullmatch(line) if len(line) <= _MAX_PLAIN else None
@@ -148,7 +148,7 @@ class _Remarks:
 
     def lines(self) -> tuple[str, ...]:
         more = self.count - _MAX_REMARKS
-        return (*self._first, *([f"{self._path}:1: and {more:,} more {self._kind}{self.end}"] if more > 0 else []))
+        return (*self._first, *([f"{self._path}:1: {unlisted(more, self._kind)}{self.end}"] if more > 0 else []))
 
 
 def _domain(line: bytes) -> str:

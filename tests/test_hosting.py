@@ -120,7 +120,7 @@ def test_errors_in_lists_and_definitions_are_reported_at_once(write: Write, tmp_
     ]
 
 
-@pytest.mark.parametrize(("number", "end"), [(100, []), (101, ["customers.txt:1: and 1 more errors"])])
+@pytest.mark.parametrize(("number", "end"), [(100, []), (101, ["customers.txt:1: and 1 more error"])])
 def test_a_hundred_errors_are_reported(number: int, end: list[str]) -> None:
     found = listed("a b.example\n" * number).errors
     assert list(found[100:]) == end
