@@ -104,8 +104,9 @@ def test_a_signature_with_a_kind_of_key_that_apples_devices_do_not_use_is_an_err
 
 
 def test_a_signing_certificate_that_has_expired_is_an_error(authority: trustme.CA) -> None:
-    with pytest.raises(Problem, match=r"^the signing certificate has expired$"):
+    with pytest.raises(Problem, match=r"^the signing certificate has expired$") as raised:
         cms.check(signed(issue(authority, days=-2)))
+    assert raised.value.finding.remedy == "renew it, and reload the server"
 
 
 def test_a_signature_with_its_own_root_is_not_trusted(authority: trustme.CA) -> None:

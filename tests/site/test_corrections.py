@@ -76,7 +76,8 @@ def test_the_cost_of_a_correction_does_not_grow_with_the_domains(typed: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("domain", "brand"), [("gmail.com", "Gmail"), ("hotmail.co.uk", "Hotmail"), ("example.org", "example.org")]
+    ("domain", "brand"),
+    [("gmail.com", "Gmail"), ("hotmail.co.uk", "Hotmail"), ("sky.com", "Sky"), ("example.org", "example.org")],
 )
 def test_other_providers_are_called_by_their_brand_names(domain: str, brand: str) -> None:
     assert brand_of(domain) == brand
