@@ -333,6 +333,21 @@ def test_a_network_error_after_the_answer_is_ignored() -> None:
     assert asyncio.run(run()).hosts == {"mx.example.net"}
 
 
+def test_only_the_first_answer_over_udp_counts_and_one_that_is_too_large_is_ignored() -> None:
+    async def run() -> Response:
+        query = make_query("customer.example")
+        asked = dns.message.from_wire(query)
+        datagrams = mail_exchangers._Datagrams(query)
+        first = mx("10 mx.example.net.")(asked)
+        datagrams.datagram_received(first + bytes(mail_exchangers._MAX_RESPONSE), None)
+        assert not datagrams.response.done()
+        datagrams.datagram_received(first, None)
+        datagrams.datagram_received(mx("10 elsewhere.example.")(asked), None)
+        return await datagrams.response
+
+    assert asyncio.run(run()).hosts == {"mx.example.net"}
+
+
 def test_a_message_of_another_kind_is_not_an_answer() -> None:
     def update(query: dns.message.Message) -> bytes:
         message = dns.update.UpdateMessage("example.", id=query.id)
