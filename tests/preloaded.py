@@ -16,8 +16,6 @@ from functools import cache
 from types import MappingProxyType
 from typing import IO
 
-_MAX_REQUEST = 1 << 20
-
 _FORKING = """
 import __main__, importlib, json, os, random, signal, socket, sys
 
@@ -26,7 +24,9 @@ def run_forks(control, command):
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # forks are not waited for
     while True:
-        message, descriptors, _, _ = socket.recv_fds(control, 1 << 20, 3)
+        message, descriptors, _, _ = socket.recv_fds(control, 65536, 3)
+        while message and not message.endswith(b"\\n"):
+            message += control.recv(65536)
         if not message:
             os._exit(0)
         if not os.fork():
@@ -80,10 +80,11 @@ class Process:
             "environment": os.environ | dict(environment),
             "folder": "/",
         }
-        message = json.dumps(request).encode()
-        assert len(message) < _MAX_REQUEST
+        message = json.dumps(request).encode() + b"\n"
+        control = _forking(arguments[1])
         with theirs:
-            socket.send_fds(_forking(arguments[1]), [message], [theirs.fileno(), stdout.fileno(), stderr.fileno()])
+            sent = socket.send_fds(control, [message], [theirs.fileno(), stdout.fileno(), stderr.fileno()])
+            control.sendall(message[sent:])
         self._received = b""
         self.returncode: int | None = None
         while b" " not in self._received:
@@ -137,7 +138,7 @@ class Process:
 @cache
 def _forking(command: str) -> socket.socket:
     """Start a process that forks for a command; it exits with this process. Return its control socket."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with theirs:
         process = subprocess.Popen(
             [sys.executable, "-c", _FORKING, str(theirs.fileno()), command],
